@@ -1,0 +1,115 @@
+# The commands of the repository. Each sets up what it needs in $(VENV), and only there.
+#
+#   PYTHON=/path/to/python3   the Python to start from (3.11 or later); found by itself otherwise
+#   VENV=.venv                where packages go
+#   WORKERS=auto              processes that run tests
+#   COUNT=10000000            inputs of `make fuzz`
+#   CORES=4                   tools that `make check` runs at a time
+
+VENV ?= .venv
+PYTHON ?=
+WORKERS ?= auto
+COUNT ?= 10000000
+CORES ?= 4
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# Two pips must not work in one environment; only the parts of `make check` run side by side.
+ifeq ($(filter check-%,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
+
+MADE := $(VENV)/.made
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --no-input --quiet
+# GNU make 3.81 (macOS) cannot keep the output of tools apart.
+APART := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+
+.PHONY: help demo test check bench interop fuzz check-format check-lint check-types check-rooms check-tests tshark
+
+help:
+	@echo "make demo     simulated meters, read over TCP and shown: start here"
+	@echo "make test     all tests, with branch coverage of each room"
+	@echo "make check    format, lint, types, rooms and the fast tests; before every commit"
+	@echo "make interop  against other implementations, both ways; writes build/interop.json"
+	@echo "make bench    our speed beside that of others; writes build/bench.json"
+	@echo "make fuzz     $(COUNT) mutated inputs into every public entry point"
+
+demo: $(MADE)/package
+	@echo "== demo: a fleet of simulated meters behind real TCP sockets, collected and shown"
+	@$(VENV)/bin/cosemic demo
+
+check: $(MADE)/check
+	@echo "== check: format, lint, types, rooms and fast tests, side by side"
+	@$(MAKE) --no-print-directory --keep-going -j $(CORES) $(APART) \
+		check-format check-lint check-types check-rooms check-tests
+	@echo "All good. Next: commit, or \`make test\` for every test and the coverage."
+
+check-format:
+	@$(PY) -m ruff format --check --quiet . || { echo "format: run '$(PY) -m ruff format .'"; exit 1; }
+	@echo "format: good"
+
+check-lint:
+	@$(PY) -m ruff check --quiet . && echo "lint: good"
+
+check-types:
+	@$(PY) -m mypy --strict src/cosemic tools
+
+check-rooms:
+	@$(VENV)/bin/lint-imports --no-logo
+
+check-tests:
+	@$(PY) -m pytest -n $(WORKERS) -m "not slow" --hypothesis-profile=check
+
+test: $(MADE)/check $(MADE)/peers
+	@echo "== test: every test, with branch coverage"
+	@mkdir -p build
+	@$(PY) -m pytest -n $(WORKERS) --cov --cov-report=json:build/coverage.json
+	@$(PY) tools/room_coverage.py build/coverage.json
+	@echo "All good. Next: \`make interop\` holds it against other implementations, \`make demo\` shows it at work."
+
+bench: $(MADE)/check $(MADE)/peers
+	@echo "== bench: our figures beside those of other implementations"
+	@mkdir -p build
+	@$(PY) -m benchmarks --out build/bench.json
+
+interop: $(MADE)/check $(MADE)/peers tshark
+	@echo "== interop: other implementations read from us, and we from them"
+	@mkdir -p build
+	@$(PY) -m interop --out build/interop.json
+
+fuzz: $(MADE)/check
+	@echo "== fuzz: $(COUNT) mutated inputs"
+	@$(PY) -m fuzz --count $(COUNT)
+
+tshark:
+	@if command -v tshark >/dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		echo "== installing tshark"; \
+		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends tshark; } \
+			</dev/null >/dev/null || echo "interop: tshark could not be installed; its part is left out."; \
+	else \
+		echo "interop: tshark is missing; its part is left out. To add it: sudo apt-get install tshark"; \
+	fi
+
+# What each command needs: stamps, made again when pyproject.toml changes.
+
+$(MADE)/venv: tools/make_venv.sh
+	@tools/make_venv.sh "$(VENV)" "$(PYTHON)"
+	@mkdir -p $(MADE) && touch $@
+
+$(MADE)/package: pyproject.toml $(MADE)/venv
+	@echo "== installing Cosemic and its command line into $(VENV)"
+	@$(PIP) install --editable '.[cli]'
+	@touch $@
+
+$(MADE)/check: pyproject.toml $(MADE)/package
+	@echo "== installing the tools of make check and make test, and all extras"
+	@$(PIP) install --editable '.[all]' --group check
+	@touch $@
+
+$(MADE)/peers: pyproject.toml $(MADE)/venv
+	@echo "== installing the implementations that we compare with"
+	@$(PIP) install --group peers
+	@touch $@

@@ -1,0 +1,131 @@
+"""Cosemic, by its public means: `EncodedData`, `apdu.decode`, `SecurityContext`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+from benchmarks import samples
+from benchmarks.contender import Contender, Task, always
+from benchmarks.responder import Address
+from cosemic import apdu
+from cosemic.codec import DataType, EncodedData, Typed, encode_data
+from cosemic.security import MemoryCounterStore, SecurityContext, SecurityMaterial
+from cosemic.values import Obis, Secret
+
+NAME = "cosemic"
+_REGISTER = Obis(samples.REGISTER_LOGICAL_NAME)
+_INVOKE_ID = apdu.InvokeIdAndPriority(0xC1)
+
+
+def _lists(table: Any) -> Any:
+    return [list(line) for line in table]
+
+
+def _columns(table: Any) -> Any:
+    """NumPy columns as lists: the values are the same, and compared outside of the timed part."""
+    return [column.tolist() if hasattr(column, "tolist") else list(column) for column in table]
+
+
+def _decode(decoder: Callable[[bytes], Any], octets: bytes, plain: Callable[[Any], Any]) -> Callable[[], Task]:
+    return lambda: Task(decoder, always(octets), plain)
+
+
+def _typed(rows: samples.Rows) -> Typed:
+    cells = (DataType.OCTET_STRING, DataType.UNSIGNED, *[DataType.DOUBLE_LONG_UNSIGNED] * 4)
+    structures = ((DataType.STRUCTURE, tuple(zip(cells, row, strict=True))) for row in rows)
+    return DataType.ARRAY, tuple(structures)
+
+
+def _aarq(octets: bytes) -> Any:
+    aarq = apdu.decode(octets)
+    return aarq, apdu.decode(aarq.user_information)
+
+
+def _aarq_truth(pair: Any) -> Any:
+    aarq, initiate = pair
+    return {
+        "mechanism": int(aarq.mechanism_name),
+        "password": bytes(aarq.calling_authentication_value),
+        "conformance": int(initiate.proposed_conformance),
+        "max_receive_pdu_size": initiate.client_max_receive_pdu_size,
+    }
+
+
+def _aare_truth(pair: Any) -> Any:
+    aare, initiate = pair
+    return {
+        "result": int(aare.result),
+        "conformance": int(initiate.negotiated_conformance),
+        "max_receive_pdu_size": initiate.server_max_receive_pdu_size,
+    }
+
+
+def _context(store: MemoryCounterStore) -> SecurityContext:
+    encryption_key = Secret(samples.ENCRYPTION_KEY, "encryption key")
+    authentication_key = Secret(samples.AUTHENTICATION_KEY, "authentication key")
+    material = SecurityMaterial.of(encryption_key, authentication_key)
+    return SecurityContext(samples.CLIENT_TITLE, samples.METER_TITLE, material, store)
+
+
+def _protect(size: int) -> Callable[[], Task]:
+    def make() -> Task:
+        context = _context(MemoryCounterStore())
+        plain = lambda octets: samples.opened(octets, samples.CLIENT_TITLE)  # noqa: E731
+        return Task(context.protect_apdu, always(samples.response_of(size)), plain)
+
+    return make
+
+
+def _unprotect(size: int) -> Callable[[], Task]:
+    def make() -> Task:
+        state: dict[str, SecurityContext] = {}
+
+        def arguments(n: int) -> list[bytes]:
+            state["context"] = _context(MemoryCounterStore())
+            plain = samples.response_of(size)
+            counters = range(1, n + 1)
+            return [samples.protected(plain, samples.METER_TITLE, counter, general=False) for counter in counters]
+
+        return Task(lambda octets: state["context"].unprotect_apdu(octets), arguments, lambda opened: opened.plaintext)
+
+    return make
+
+
+def contender(_: Address) -> Contender:
+    """How Cosemic does each workload; the argument is where the responder listens."""
+    even = samples.encoded_rows(samples.even_rows(1000))
+    attribute = apdu.CosemAttributeDescriptor(3, _REGISTER, 2)
+    method = apdu.CosemMethodDescriptor(3, _REGISTER, 1)
+    value = EncodedData.of(DataType.DOUBLE_LONG_UNSIGNED, samples.REGISTER_VALUE)
+    zero = EncodedData.of(DataType.INTEGER, 0)
+    typed = _typed(samples.even_rows(1000))
+    tasks: dict[str, Callable[[], Task]] = {
+        "decode-profile-1000-rows": _decode(lambda octets: EncodedData(octets).value(), even, _lists),
+        "decode-profile-1000-columns": _decode(lambda octets: EncodedData(octets).columns(), even, _columns),
+        "decode-profile-100000-columns": _decode(
+            lambda octets: EncodedData(octets).columns(), samples.encoded_rows(samples.even_rows(100_000)), _columns
+        ),
+        "decode-uneven-1000-rows": _decode(
+            lambda octets: EncodedData(octets).value(), samples.encoded_rows(samples.uneven_rows(1000)), _lists
+        ),
+        "encode-profile-1000-rows": lambda: Task(encode_data, always(typed)),
+        "decode-get-response": _decode(lambda octets: apdu.decode(octets).result.value(), samples.GET_RESPONSE, int),
+        "decode-aarq": _decode(_aarq, samples.AARQ, _aarq_truth),
+        "decode-aare": _decode(_aarq, samples.AARE, _aare_truth),
+        "encode-get-request": lambda: Task(
+            lambda descriptor: apdu.GetRequestNormal(_INVOKE_ID, descriptor).encode(), always(attribute)
+        ),
+        "encode-set-request": lambda: Task(
+            lambda descriptor: apdu.SetRequestNormal(_INVOKE_ID, descriptor, None, value).encode(), always(attribute)
+        ),
+        "encode-action-request": lambda: Task(
+            lambda descriptor: apdu.ActionRequestNormal(_INVOKE_ID, descriptor, zero).encode(), always(method)
+        ),
+        "protect-64": _protect(64),
+        "protect-1024": _protect(1024),
+        "unprotect-64": _unprotect(64),
+        "unprotect-1024": _unprotect(1024),
+    }
+    return Contender(NAME, version(NAME), tasks)

@@ -1,0 +1,242 @@
+"""gurux-dlms: `GXDLMSClient` (which makes and reads octets; the socket is ours), its `Data` codec and its ciphering."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+from gurux_dlms import GXByteBuffer, GXDLMSClient, GXReplyData
+from gurux_dlms._GXAPDU import _GXAPDU
+from gurux_dlms.AesGcmParameter import AesGcmParameter
+from gurux_dlms.enums import Authentication, Command, Conformance, DataType, InterfaceType, Security
+from gurux_dlms.GXArray import GXArray
+from gurux_dlms.GXCiphering import GXCiphering
+from gurux_dlms.GXDLMSChippering import GXDLMSChippering
+from gurux_dlms.GXDLMSSettings import GXDLMSSettings
+from gurux_dlms.GXStructure import GXStructure
+from gurux_dlms.GXUInt8 import GXUInt8
+from gurux_dlms.GXUInt32 import GXUInt32
+from gurux_dlms.internal._GXCommon import _GXCommon
+from gurux_dlms.internal._GXDataInfo import _GXDataInfo
+from gurux_dlms.objects import GXDLMSRegister
+
+from benchmarks import samples
+from benchmarks.contender import Contender, Task, always
+from benchmarks.responder import Address
+
+NAME = "gurux-dlms"
+_LOGICAL_NAME = "1.0.1.8.0.255"
+_EVERY_SERVICE = Conformance(0xFFFFFF)
+
+
+def _rows(octets: bytes) -> Any:
+    return _GXCommon.getData(None, GXByteBuffer(octets), _GXDataInfo())
+
+
+def _columns(octets: bytes) -> Any:
+    return list(zip(*_rows(octets), strict=True))
+
+
+def _decode(decoder: Callable[[bytes], Any], octets: bytes, plain: Callable[[Any], Any]) -> Callable[[], Task]:
+    return lambda: Task(decoder, always(octets), plain)
+
+
+def _octets(table: Any) -> Any:
+    return [[bytes(cell) if isinstance(cell, bytearray) else cell for cell in line] for line in table]
+
+
+def _typed(rows: samples.Rows) -> Any:
+    array = GXArray()
+    for row in rows:
+        structure = GXStructure()
+        structure.extend([row[0], GXUInt8(row[1]), *map(GXUInt32, row[2:])])
+        array.append(structure)
+    return array
+
+
+def _encoded(array: Any) -> bytes:
+    buffer = GXByteBuffer()
+    _GXCommon.setData(None, buffer, DataType.ARRAY, array)
+    return bytes(buffer.array())
+
+
+def _client(interface: Any = InterfaceType.PDU) -> Any:
+    return GXDLMSClient(True, 16, 1, Authentication.NONE, None, interface)
+
+
+def _get_response(octets: bytes) -> Any:
+    reply = GXReplyData()
+    _PDU_CLIENT.getData(octets, reply)
+    return reply.value
+
+
+_PDU_CLIENT = _client()
+
+
+def _request(make: Callable[[Any, Any], Any]) -> Callable[[], Task]:
+    def build() -> Task:
+        client = _client()
+        register = GXDLMSRegister(_LOGICAL_NAME)
+        register.value = GXUInt32(samples.REGISTER_VALUE)
+        register.setDataType(2, DataType.UINT32)
+        return Task(lambda target: make(client, target)[0], always(register), bytes)
+
+    return build
+
+
+def _aarq(octets: bytes) -> Any:
+    settings = GXDLMSSettings(True, None)
+    settings.authentication = Authentication.LOW
+    settings.proposedConformance = _EVERY_SERVICE
+    _GXAPDU.parsePDU(settings, None, GXByteBuffer(octets), None)
+    return settings
+
+
+def _mask(conformance: Any) -> int:
+    """Its bit 0 is the first bit of the standard, which has the most significant place in three octets."""
+    return int(f"{int(conformance):024b}"[::-1], 2)
+
+
+def _aarq_truth(settings: Any) -> Any:
+    return {
+        "mechanism": int(settings.authentication),
+        "password": bytes(settings.password),
+        "conformance": _mask(settings.negotiatedConformance),
+        "max_receive_pdu_size": settings.maxPduSize,
+    }
+
+
+def _aare(octets: bytes) -> Any:
+    client = _client()
+    client.parseAareResponse(GXByteBuffer(octets))
+    return client
+
+
+def _aare_truth(client: Any) -> Any:
+    return {
+        "result": 0 if client.settings.connected else 1,
+        "conformance": _mask(client.negotiatedConformance),
+        "max_receive_pdu_size": client.maxReceivePDUSize,
+    }
+
+
+def _parameter(title: bytes, counter: int) -> Any:
+    parameter = AesGcmParameter(
+        Command.GLO_GET_RESPONSE, title, bytearray(samples.ENCRYPTION_KEY), bytearray(samples.AUTHENTICATION_KEY)
+    )
+    parameter.security = Security.AUTHENTICATION_ENCRYPTION
+    parameter.invocationCounter = counter
+    # Two attributes that the class does not set and the ciphering reads.
+    parameter.broadcast = parameter.compression = False
+    return parameter
+
+
+def _protect(size: int) -> Callable[[], Task]:
+    def make() -> Task:
+        apdu = samples.response_of(size)
+        plain = lambda octets: samples.opened(bytes(octets), samples.CLIENT_TITLE)  # noqa: E731
+        return Task(
+            lambda counter: GXCiphering.encrypt(_parameter(samples.CLIENT_TITLE, counter), apdu),
+            lambda n: range(1, n + 1),
+            plain,
+        )
+
+    return make
+
+
+def _unprotect(size: int) -> Callable[[], Task]:
+    """It neither verifies the tag nor checks the counter here."""
+
+    def make() -> Task:
+        settings = _client().settings
+        plain = samples.response_of(size)
+
+        def arguments(n: int) -> list[bytes]:
+            return [
+                samples.protected(plain, samples.METER_TITLE, counter, general=False) for counter in range(1, n + 1)
+            ]
+
+        def run(octets: bytes) -> Any:
+            buffer = GXByteBuffer(octets)
+            return GXDLMSChippering.decryptAesGcm(settings, _parameter(samples.METER_TITLE, 0), buffer)
+
+        return Task(run, arguments, bytes)
+
+    return make
+
+
+class _Session:
+    """A wrapper association over a blocking socket, in the order that the library's own examples use."""
+
+    def __init__(self, address: Address) -> None:
+        self.client = _client(InterfaceType.WRAPPER)
+        self.socket = socket.create_connection(address)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        reply = self.exchange(self.client.aarqRequest()[0])
+        self.client.parseAareResponse(reply.data)
+
+    def exchange(self, frame: Any) -> Any:
+        self.socket.sendall(frame)
+        reply, received = GXReplyData(), GXByteBuffer()
+        received.set(self.socket.recv(65536))
+        while not self.client.getData(received, reply):
+            received.set(self.socket.recv(65536))
+        return reply
+
+    def read(self, target: Any) -> Any:
+        reply = self.exchange(self.client.read(target, 2)[0])
+        return self.client.updateValue(target, 2, reply.value)
+
+    def close(self) -> None:
+        self.exchange(self.client.releaseRequest()[0])
+        self.socket.close()
+
+
+def _get(address: Address) -> Callable[[], Task]:
+    def make() -> Task:
+        session = _Session(address)
+        return Task(session.read, always(GXDLMSRegister(_LOGICAL_NAME)), int, session.close)
+
+    return make
+
+
+def _associate(address: Address) -> Callable[[], Task]:
+    def run(_: None) -> bool:
+        session = _Session(address)
+        associated = bool(session.client.settings.connected)
+        session.close()
+        return associated
+
+    return lambda: Task(run, always(None))
+
+
+def contender(address: Address) -> Contender:
+    """How gurux-dlms does each workload; `address` is where the responder listens."""
+    # It prints lines for each APDU that it decrypts; silenced, since printing is not the work that is compared.
+    vars(sys.modules[GXDLMSChippering.__module__])["print"] = lambda *_: None
+    even = samples.encoded_rows(samples.even_rows(1000))
+    typed = _typed(samples.even_rows(1000))
+    tasks: dict[str, Callable[[], Task]] = {
+        "decode-profile-1000-rows": _decode(_rows, even, _octets),
+        "decode-profile-1000-columns": _decode(_columns, even, _octets),
+        "decode-uneven-1000-rows": _decode(_rows, samples.encoded_rows(samples.uneven_rows(1000)), _octets),
+        "encode-profile-1000-rows": lambda: Task(_encoded, always(typed)),
+        "decode-get-response": _decode(_get_response, samples.GET_RESPONSE, int),
+        "decode-aarq": _decode(_aarq, samples.AARQ, _aarq_truth),
+        "decode-aare": _decode(_aare, samples.AARE, _aare_truth),
+        "encode-get-request": _request(lambda client, target: client.read(target, 2)),
+        "encode-set-request": _request(lambda client, target: client.write(target, 2)),
+        "encode-action-request": _request(lambda client, target: client.method(target, 1, 0, DataType.INT8)),
+        "protect-64": _protect(64),
+        "protect-1024": _protect(1024),
+        "unprotect-64": _unprotect(64),
+        "unprotect-1024": _unprotect(1024),
+        "get-tcp-blocking": _get(address),
+        "get-tcp-asyncio": _get(address),
+        "association-tcp": _associate(address),
+    }
+    declined = {"decode-profile-100000-columns": "rejects the length form 83 (arrays over 65,535 elements)"}
+    return Contender(NAME, version(NAME), tasks, declined)

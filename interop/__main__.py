@@ -1,0 +1,61 @@
+"""Run the matrix, print a table, write the results: `python -m interop --out build/interop.json`.
+
+`--target` and `--reader` put another implementation where Cosemic's server and client stand, which tests the drivers
+themselves: `--target pydlms --reader pydlms`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from interop.matrix import CLIENTS, SERVERS, Result, observe, read
+
+
+def results(target: str, reader: str, captures: Path) -> Iterator[Result]:
+    """Every peer's client against the target, the reader against every peer's server, and what tshark says of both."""
+    for name, client in CLIENTS.items():
+        if name not in (target, "cosemic"):
+            yield from read(client, SERVERS[target], "client")
+    for name, server in SERVERS.items():
+        if name not in (reader, "cosemic"):
+            yield from read(CLIENTS[reader], server, "server")
+    yield from observe(CLIENTS[reader], SERVERS[target], captures)
+    if (reader, target) == ("cosemic", "cosemic"):
+        yield from observe(CLIENTS["pydlms"], SERVERS[target], captures)
+        yield from observe(CLIENTS[reader], SERVERS["pydlms"], captures)
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return "{:<18}{:<10}{:<10}{:<38}{:<8}{}".format(*cells)
+
+
+def main() -> int:
+    """Command line; the exit status is 1 where a case failed."""
+    parser = argparse.ArgumentParser(prog="python -m interop", description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, help="JSON file to write")
+    parser.add_argument("--target", choices=SERVERS, default="cosemic", help="the server that the clients read")
+    parser.add_argument("--reader", choices=CLIENTS, default="cosemic", help="the client that reads the servers")
+    parser.add_argument("--captures", type=Path, default=Path("build/interop"), help="folder for the pcap files")
+    options = parser.parse_args()
+    print(_row(("peer", "version", "role", "case", "passed", "why")))
+    done = []
+    for result in results(options.target, options.reader, options.captures):
+        done.append(result)
+        passed = {True: "yes", False: "NO", None: "-"}[result.passed]
+        print(_row((result.peer, result.version, result.role, result.case, passed, result.why)), flush=True)
+    failed = sum(result.passed is False for result in done)
+    skipped = sum(result.passed is None for result in done)
+    print(f"{len(done)} cases: {len(done) - failed - skipped} passed, {failed} failed, {skipped} not run")
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(json.dumps([result.to_dict() for result in done], indent=2) + "\n")
+        print(f"wrote {options.out}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

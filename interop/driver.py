@@ -1,0 +1,69 @@
+"""What all clients have in common: the command line, the three readings, and the JSON lines they print.
+
+`python -m interop.clients.NAME PORT ASSOCIATION [READING ...]` prints one line for the association, for each reading
+(all, if none is named) and for the release: `{"reading": ..., "value": ...}` or `{"reading": ..., "error": "..."}`.
+Values: register `[value, scaler, unit]`; view a list of `[class_id, version, logical name in hex]`; profile a list of
+`[clock in hex, status, import, export]`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Protocol, TextIO
+
+from interop.meter import ASSOCIATIONS, Association
+
+READINGS = ("register", "view", "profile")
+
+
+class Reader(Protocol):
+    """A client with an open association."""
+
+    def register(self) -> list[int]:
+        """Value, scaler and unit of the energy imported."""
+
+    def view(self) -> list[list[Any]]:
+        """The object list of the association."""
+
+    def profile(self) -> list[list[Any]]:
+        """The load profile from `SINCE` to `UNTIL`."""
+
+    def close(self) -> None:
+        """Release the association and close the connection."""
+
+
+Connect = Callable[[int, Association], Reader]
+
+
+def first_counter() -> int:
+    """An invocation counter above that of any run before."""
+    return int(time.time())
+
+
+def _report(out: TextIO, reading: str, act: Callable[[], Any]) -> Any:
+    line: dict[str, Any] = {"reading": reading}
+    value = None
+    try:
+        value = act()
+        line["value"] = value if reading in READINGS else None
+    except Exception as error:  # whatever a peer raises is its answer
+        line["error"] = f"{type(error).__name__}: {error}"
+    print(json.dumps(line), file=out, flush=True)
+    return value
+
+
+def main(connect: Connect) -> None:
+    """Read the meter on the port and by the association that the command line names."""
+    port, association = int(sys.argv[1]), ASSOCIATIONS[sys.argv[2]]
+    out = sys.stdout
+    with contextlib.redirect_stdout(sys.stderr):
+        reader = _report(out, "association", lambda: connect(port, association))
+        if reader is None:
+            return
+        for reading in sys.argv[3:] or READINGS:
+            _report(out, reading, getattr(reader, reading))
+        _report(out, "release", reader.close)

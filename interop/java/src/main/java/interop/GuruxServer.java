@@ -1,0 +1,175 @@
+package interop;
+
+import gurux.dlms.GXDLMSConnectionEventArgs;
+import gurux.dlms.GXDateTime;
+import gurux.dlms.ValueEventArgs;
+import gurux.dlms.enums.Authentication;
+import gurux.dlms.enums.DataType;
+import gurux.dlms.enums.InterfaceType;
+import gurux.dlms.enums.MethodAccessMode;
+import gurux.dlms.enums.ObjectType;
+import gurux.dlms.enums.Security;
+import gurux.dlms.enums.SourceDiagnostic;
+import gurux.dlms.enums.Unit;
+import gurux.dlms.objects.GXDLMSAssociationLogicalName;
+import gurux.dlms.objects.GXDLMSClock;
+import gurux.dlms.objects.GXDLMSData;
+import gurux.dlms.objects.GXDLMSObject;
+import gurux.dlms.objects.GXDLMSProfileGeneric;
+import gurux.dlms.objects.GXDLMSRegister;
+import gurux.dlms.secure.GXDLMSSecureServer;
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Date;
+import java.util.List;
+
+/** The meter on gurux.dlms' server; one association at a time, the one named on the command line. */
+public final class GuruxServer extends GXDLMSSecureServer {
+    private final Meter meter;
+    private final String association;
+
+    private GuruxServer(Meter meter, String association) {
+        super(true, InterfaceType.WRAPPER);
+        this.meter = meter;
+        this.association = association;
+        setMaxReceivePDUSize(meter.number("max_pdu_size"));
+        getCiphering().setSystemTitle(meter.octets("meter_title"));
+        getCiphering().setBlockCipherKey(meter.octets("encryption_key"));
+        getCiphering().setAuthenticationKey(meter.octets("authentication_key"));
+        GXDLMSAssociationLogicalName view = new GXDLMSAssociationLogicalName();
+        if (association.equals("lls")) {
+            view.setSecret(meter.octets("password_octets"));
+        }
+        if (association.equals("hls-gmac")) {
+            getCiphering().setSecurity(Security.AUTHENTICATION_ENCRYPTION);
+            view.setMethodAccess(1, MethodAccessMode.ACCESS);
+        }
+        getItems().add(view);
+        List<GXDLMSObject> captured = objects();
+        getItems().add(profile(captured));
+        initialize();
+    }
+
+    private List<GXDLMSObject> objects() {
+        GXDLMSClock clock = new GXDLMSClock(meter.dotted("clock"));
+        GXDLMSData status = new GXDLMSData(meter.dotted("profile_status"));
+        status.setValue((short) 0);
+        status.setDataType(2, DataType.UINT8);
+        GXDLMSData name = new GXDLMSData(meter.dotted("logical_device_name"));
+        name.setValue(meter.octets("device_name"));
+        name.setDataType(2, DataType.OCTET_STRING);
+        getItems().add(clock);
+        getItems().add(status);
+        getItems().add(name);
+        List<GXDLMSObject> captured = new ArrayList<>(Arrays.asList(clock, status));
+        for (String[] fields : meter.records("registers")) {
+            GXDLMSRegister register = new GXDLMSRegister(Meter.dottedOf(Meter.octetsOf(fields[0])));
+            register.setDataType(2, DataType.UINT32);
+            register.setScaler(Math.pow(10, Integer.parseInt(fields[2])));
+            register.setUnit(Unit.forValue(Integer.parseInt(fields[3])));
+            // The value is held as sent: the scaler is not applied to it.
+            register.setValue(Long.parseLong(fields[1]));
+            getItems().add(register);
+            captured.add(register);
+        }
+        return captured;
+    }
+
+    private GXDLMSProfileGeneric profile(List<GXDLMSObject> captured) {
+        GXDLMSProfileGeneric profile = new GXDLMSProfileGeneric(meter.dotted("load_profile"));
+        profile.setCapturePeriod(meter.number("capture_period"));
+        for (GXDLMSObject target : captured) {
+            profile.addCaptureObject(target, 2, 0);
+        }
+        profile.setSortObject(captured.get(0));
+        profile.setSortObjectAttributeIndex(2);
+        for (String[] fields : meter.records("rows")) {
+            GXDateTime stamp = new GXDateTime(Date.from(Instant.parse(fields[0])));
+            profile.addRow(new Object[] {stamp, Short.parseShort(fields[1]), Long.parseLong(fields[2]),
+                Long.parseLong(fields[3])});
+        }
+        profile.setEntriesInUse(meter.records("rows").size());
+        profile.setProfileEntries(meter.records("rows").size());
+        return profile;
+    }
+
+    @Override
+    protected boolean isTarget(int serverAddress, int clientAddress) {
+        return serverAddress == meter.number("server_sap") && clientAddress == meter.number("sap." + association);
+    }
+
+    @Override
+    protected SourceDiagnostic validateAuthentication(Authentication authentication, byte[] password) {
+        if (association.equals("lls") && !Arrays.equals(password, meter.octets("password_octets"))) {
+            return SourceDiagnostic.AUTHENTICATION_FAILURE;
+        }
+        return SourceDiagnostic.NONE;
+    }
+
+    @Override
+    protected GXDLMSObject onFindObject(ObjectType objectType, int sn, String ln) {
+        return null;
+    }
+
+    @Override
+    public void read(ValueEventArgs[] arguments) {
+        // values are held in memory
+    }
+
+    @Override
+    protected void write(ValueEventArgs[] arguments) {
+        // nothing may be written
+    }
+
+    @Override
+    protected void connected(GXDLMSConnectionEventArgs connectionInfo) {
+        // nothing to note
+    }
+
+    @Override
+    protected void invalidConnection(GXDLMSConnectionEventArgs connectionInfo) {
+        // nothing to note
+    }
+
+    @Override
+    protected void disconnected(GXDLMSConnectionEventArgs connectionInfo) {
+        // nothing to note
+    }
+
+    @Override
+    protected void action(ValueEventArgs[] arguments) {
+        // no method of ours; the reply to HLS authentication is the library's
+    }
+
+    private void serve(Socket socket) throws Exception {
+        InputStream input = socket.getInputStream();
+        byte[] octets = new byte[65536];
+        for (int count = input.read(octets); count >= 0; count = input.read(octets)) {
+            byte[] reply = handleRequest(Arrays.copyOf(octets, count));
+            if (reply != null) {
+                socket.getOutputStream().write(reply);
+            }
+        }
+    }
+
+    public static void main(String[] arguments) throws IOException {
+        Report report = new Report();
+        Meter meter = new Meter(arguments[0]);
+        try (ServerSocket listener = new ServerSocket(0, 5, InetAddress.getByName(meter.text("host")))) {
+            report.listening(listener.getLocalPort());
+            while (true) {
+                try (Socket socket = listener.accept()) {
+                    new GuruxServer(meter, arguments[1]).serve(socket);
+                } catch (Exception error) {
+                    error.printStackTrace();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+package interop;
+
+import java.io.IOException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.openmuc.jdlms.AttributeAddress;
+import org.openmuc.jdlms.AuthenticationMechanism;
+import org.openmuc.jdlms.DlmsConnection;
+import org.openmuc.jdlms.GetResult;
+import org.openmuc.jdlms.ObisCode;
+import org.openmuc.jdlms.SecuritySuite;
+import org.openmuc.jdlms.SecuritySuite.EncryptionMechanism;
+import org.openmuc.jdlms.SelectiveAccessDescription;
+import org.openmuc.jdlms.TcpConnectionBuilder;
+import org.openmuc.jdlms.datatypes.DataObject;
+
+/** jDLMS reads the meter. */
+public final class JdlmsClient {
+    private final Meter meter;
+    private final DlmsConnection connection;
+
+    private JdlmsClient(Meter meter, int port, String association) throws IOException {
+        this.meter = meter;
+        connection = new TcpConnectionBuilder(meter.text("host"))
+                .setPort(port)
+                .useWrapper()
+                .setClientId(meter.number("sap." + association))
+                .setLogicalDeviceId(meter.number("server_sap"))
+                .setSystemTitle("JDL", 2)
+                .setFrameCounter(Instant.now().getEpochSecond())
+                .setChallengeLength(32)
+                .setSecuritySuite(security(meter, association))
+                .build();
+    }
+
+    static SecuritySuite security(Meter meter, String association) {
+        SecuritySuite.SecuritySuiteBuilder builder = SecuritySuite.builder();
+        if (association.equals("lls")) {
+            builder.setAuthenticationMechanism(AuthenticationMechanism.LOW)
+                    .setPassword(meter.octets("password_octets"));
+        }
+        if (association.equals("hls-gmac")) {
+            builder.setAuthenticationMechanism(AuthenticationMechanism.HLS5_GMAC)
+                    .setEncryptionMechanism(EncryptionMechanism.AES_GCM_128)
+                    .setGlobalUnicastEncryptionKey(meter.octets("encryption_key"))
+                    .setAuthenticationKey(meter.octets("authentication_key"));
+        }
+        return builder.build();
+    }
+
+    private DataObject get(int classId, String key, int attribute, SelectiveAccessDescription access)
+            throws IOException {
+        ObisCode name = new ObisCode(meter.octets(key));
+        GetResult result = connection.get(new AttributeAddress(classId, name, attribute, access));
+        if (!result.requestSuccessful()) {
+            throw new IOException(result.getResultCode().toString());
+        }
+        return result.getResultData();
+    }
+
+    private static long whole(DataObject data) {
+        Number number = data.getValue();
+        return number.longValue();
+    }
+
+    private static List<DataObject> elements(DataObject data) {
+        return data.getValue();
+    }
+
+    private String register() throws IOException {
+        long value = whole(get(3, "energy_import", 2, null));
+        List<DataObject> scalerUnit = elements(get(3, "energy_import", 3, null));
+        return String.format("[%d, %d, %d]", value, whole(scalerUnit.get(0)), whole(scalerUnit.get(1)));
+    }
+
+    private String view() throws IOException {
+        List<String> entries = new ArrayList<>();
+        for (DataObject entry : elements(get(15, "association_view", 2, null))) {
+            List<DataObject> fields = elements(entry);
+            byte[] name = fields.get(2).getValue();
+            entries.add(String.format("[%d, %d, \"%s\"]", whole(fields.get(0)), whole(fields.get(1)),
+                    Meter.hexOf(name)));
+        }
+        return entries.toString();
+    }
+
+    private String profile() throws IOException {
+        DataObject range = DataObject.newStructureData(
+                DataObject.newStructureData(DataObject.newUInteger16Data(8),
+                        DataObject.newOctetStringData(meter.octets("clock")), DataObject.newInteger8Data((byte) 2),
+                        DataObject.newUInteger16Data(0)),
+                DataObject.newOctetStringData(meter.octets("since_octets")),
+                DataObject.newOctetStringData(meter.octets("until_octets")),
+                DataObject.newArrayData(Arrays.asList()));
+        List<String> lines = new ArrayList<>();
+        for (DataObject row : elements(get(7, "load_profile", 2, new SelectiveAccessDescription(1, range)))) {
+            List<DataObject> cells = elements(row);
+            byte[] stamp = cells.get(0).getValue();
+            lines.add(String.format("[\"%s\", %d, %d, %d]", Meter.hexOf(stamp), whole(cells.get(1)),
+                    whole(cells.get(2)), whole(cells.get(3))));
+        }
+        return lines.toString();
+    }
+
+    private String release() throws IOException {
+        connection.close();
+        return "null";
+    }
+
+    public static void main(String[] arguments) throws IOException {
+        Report report = new Report();
+        Meter meter = new Meter(arguments[0]);
+        JdlmsClient[] reader = new JdlmsClient[1];
+        boolean open = report.of("association", () -> {
+            reader[0] = new JdlmsClient(meter, Integer.parseInt(arguments[1]), arguments[2]);
+            return "null";
+        });
+        if (open) {
+            report.of("register", reader[0]::register);
+            report.of("view", reader[0]::view);
+            report.of("profile", reader[0]::profile);
+            report.of("release", reader[0]::release);
+        }
+        System.exit(0);
+    }
+}

@@ -1,0 +1,88 @@
+"""The meter that all servers show and all clients read: its associations, its objects, and what they must answer.
+
+Three associations on the TCP wrapper (IEC 62056-4-7), server SAP 1: public (client SAP 16, no security), low level
+security (client SAP 2), and HLS GMAC in the ciphered context with authenticated encryption, suite 0 (client SAP 3).
+Objects: logical device name, clock, two registers, a status, a load profile of one day in quarters of an hour, UTC.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+HOST = "127.0.0.1"
+SERVER_SAP = 1
+PASSWORD = b"12345678"
+ENCRYPTION_KEY = bytes.fromhex("000102030405060708090a0b0c0d0e0f")
+AUTHENTICATION_KEY = bytes.fromhex("d0d1d2d3d4d5d6d7d8d9dadbdcdddedf")
+METER_TITLE = b"MTR\x00\x00\x00\x00\x01"
+MAX_PDU_SIZE = 512
+"""Small enough for the association view and half a day of load profile to need block transfer."""
+
+
+@dataclass(frozen=True)
+class Association:
+    """One way to talk to the meter."""
+
+    name: str
+    client_sap: int
+    mechanism: int
+    ciphered: bool
+
+
+ASSOCIATIONS = {
+    association.name: association
+    for association in (
+        Association("none", 16, 0, ciphered=False),
+        Association("lls", 2, 1, ciphered=False),
+        Association("hls-gmac", 3, 5, ciphered=True),
+    )
+}
+
+ASSOCIATION_VIEW = bytes.fromhex("0000280000ff")
+CLOCK = bytes.fromhex("0000010000ff")
+LOGICAL_DEVICE_NAME = bytes.fromhex("00002a0000ff")
+ENERGY_IMPORT = bytes.fromhex("0100010800ff")
+ENERGY_EXPORT = bytes.fromhex("0100020800ff")
+PROFILE_STATUS = bytes.fromhex("0000600a01ff")
+LOAD_PROFILE = bytes.fromhex("0100630100ff")
+
+REGISTERS = {ENERGY_IMPORT: (12_345_678, -1, 30), ENERGY_EXPORT: (4_321, 0, 30)}
+"""Logical name: value (double-long-unsigned), scaler, unit (30 is Wh)."""
+
+DEVICE_NAME = b"MTR0000000000001"
+CAPTURE_PERIOD = 900
+CAPTURE_OBJECTS = ((8, CLOCK, 2), (1, PROFILE_STATUS, 2), (3, ENERGY_IMPORT, 2), (3, ENERGY_EXPORT, 2))
+"""class_id, logical name, attribute; data index 0."""
+
+VIEW = {(8, CLOCK), (1, LOGICAL_DEVICE_NAME), (3, ENERGY_IMPORT), (3, ENERGY_EXPORT), (7, LOAD_PROFILE)}
+"""class_id and logical name that an association view must at least contain."""
+
+FIRST = datetime(2026, 11, 1, tzinfo=UTC)
+ROWS = 96
+SINCE = FIRST + timedelta(hours=6)
+UNTIL = FIRST + timedelta(hours=17, minutes=45)
+"""The range that clients select, both ends included: 48 rows."""
+
+
+def clock_octets(stamp: datetime) -> bytes:
+    """A COSEM date-time in UTC: deviation 0, status 0 (IEC 62056-6-2 clause 4.1.6.1)."""
+    day = (stamp.year, stamp.month, stamp.day, stamp.isoweekday())
+    return struct.pack(">HBBBBBBBhB", *day, stamp.hour, stamp.minute, stamp.second, 0, 0, 0)
+
+
+Row = tuple[datetime, int, int, int]
+
+
+def rows() -> list[Row]:
+    """The whole buffer: stamp, status, import, export."""
+    return [
+        (FIRST + timedelta(seconds=CAPTURE_PERIOD * n), 8 if n % 10 == 0 else 0, 12_000_000 + 137 * n, 4_000 + 3 * n)
+        for n in range(ROWS)
+    ]
+
+
+def selected_rows() -> list[Row]:
+    """What a range selection from `SINCE` to `UNTIL` must answer."""
+    return [row for row in rows() if SINCE <= row[0] <= UNTIL]

@@ -1,0 +1,71 @@
+"""Cosemic: DLMS/COSEM (IEC 62056) in Python.
+
+>>> import cosemic
+>>> cosemic.decode("C401C1001105").to_dict()["apdu"]["result"]
+{'data': ['unsigned', 5]}
+
+What is used most is named here, and imported when it is asked for first; the rooms (``cosemic.apdu``, ``cosemic.codec``
+...) hold the rest.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+from cosemic._version import __version__
+
+if TYPE_CHECKING:
+    from cosemic.codec import DataType, Limits
+    from cosemic.dialect import Dialect, Quirk
+    from cosemic.errors import ConfigurationError, CosemicError, DecodeError
+    from cosemic.inspector import Decoded, decode
+    from cosemic.values import DateTime, Obis, Quantity, Secret, Unit
+
+_HOMES: Final = {
+    "ConfigurationError": "errors",
+    "CosemicError": "errors",
+    "DataType": "codec",
+    "DateTime": "values",
+    "DecodeError": "errors",
+    "Decoded": "inspector",
+    "Dialect": "dialect",
+    "Limits": "codec",
+    "Obis": "values",
+    "Quantity": "values",
+    "Quirk": "dialect",
+    "Secret": "values",
+    "Unit": "values",
+    "decode": "inspector",
+}
+
+__all__ = [
+    "ConfigurationError",
+    "CosemicError",
+    "DataType",
+    "DateTime",
+    "DecodeError",
+    "Decoded",
+    "Dialect",
+    "Limits",
+    "Obis",
+    "Quantity",
+    "Quirk",
+    "Secret",
+    "Unit",
+    "__version__",
+    "decode",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,1 @@
+"""The state machines of the application layer, client and server, without a socket."""

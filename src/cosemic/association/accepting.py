@@ -1,0 +1,250 @@
+"""How a server judges an AARQ (IEC 62056-5-3; application_layer.md 5, 6.4).
+
+The checks in order; the first that fails refuses the association with its diagnostic::
+
+    application context not offered              application-context-name-not-supported
+    title missing, our own, or not the agreed    calling-AP-title-not-recognized
+    mechanism missing, or another one            authentication-mechanism-name-required, -not-recognized
+    password wrong, challenge too short          authentication-failure
+    InitiateRequest not deciphered               ConfirmedServiceError application-reference, deciphering-error
+    InitiateRequest not protected as the policy  the same
+    dlms-version below 6                         ConfirmedServiceError initiate, dlms-version-too-low
+    nothing in common                            ConfirmedServiceError initiate, incompatible-conformance
+    client-max-receive-pdu-size below 12         ConfirmedServiceError initiate, pdu-size-too-short
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cosemic import apdu as a
+from cosemic.association.opening import DLMS_VERSION
+from cosemic.association.service_provider import ServerSettings
+from cosemic.association.serving import SERVER_CONFORMANCE
+from cosemic.association.settings import BOTH, LEAST_PDU_SIZE, LOW_LEVEL
+from cosemic.errors import (
+    AuthenticationFailed,
+    ConfigurationError,
+    DecipheringError,
+    DecodeError,
+    SecurityError,
+)
+from cosemic.security import Envelope, HlsServer, Key, Protection, SecurityContext, password_matches
+from cosemic.security.hls import Randomness
+from cosemic.values import (
+    ApplicationContext,
+    AssociationResult,
+    AuthenticationMechanism,
+    Conformance,
+    ErrorClass,
+    ErrorService,
+    ProviderDiagnostic,
+    Secret,
+    UserDiagnostic,
+)
+
+VAA_NAME_LN: Final = 0x0007
+SYSTEM_TITLE_LENGTH: Final = 8
+
+
+class Refusal(Exception):
+    """The association is refused; ``aare`` says so to the client."""
+
+    def __init__(self, reason: str, aare: a.AARE) -> None:
+        self.aare = aare
+        super().__init__(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What comes of an AARQ that is accepted.
+
+    hls: passes 3 and 4 are still to come. room: largest plain APDU that may be sent, in octets.
+    """
+
+    aare: a.AARE
+    context: SecurityContext | None
+    hls: HlsServer | None
+    agreed: Conformance
+    room: int
+    client_title: bytes | None
+    response_allowed: bool
+
+
+class _Judge:
+    """One AARQ before one association's settings."""
+
+    def __init__(self, aarq: a.AARQ, settings: ServerSettings) -> None:
+        self.aarq = aarq
+        self.settings = settings
+        self.ciphered = aarq.application_context_name == ApplicationContext.LN_CIPHERED
+        self.high_level = settings.mechanism not in LOW_LEVEL
+
+    def refuse(
+        self, diagnostic: UserDiagnostic, reason: str, service_error: tuple[ErrorClass, int] | None = None
+    ) -> Refusal:
+        """Make the refusal with its AARE."""
+        information = None
+        if service_error is not None:
+            information = a.ConfirmedServiceError(ErrorService.INITIATE_ERROR, *service_error).encode()
+        aare = a.AARE(
+            application_context_name=self.aarq.application_context_name,
+            result=AssociationResult.REJECTED_PERMANENT,
+            result_source_diagnostic=a.ResultSourceDiagnostic("acse_service_user", diagnostic),
+            user_information=information,
+        )
+        return Refusal(reason, aare)
+
+    def check_version(self) -> None:
+        version = self.aarq.protocol_version
+        if version is not None and version[:1] != "1":
+            aare = a.AARE(
+                application_context_name=self.aarq.application_context_name,
+                result=AssociationResult.REJECTED_PERMANENT,
+                result_source_diagnostic=a.ResultSourceDiagnostic(
+                    "acse_service_provider", ProviderDiagnostic.NO_COMMON_ACSE_VERSION
+                ),
+            )
+            raise Refusal("the AARQ has another protocol version", aare)
+
+    def check_context_name(self) -> None:
+        if self.aarq.application_context_name not in self.settings.context_names:
+            raise self.refuse(
+                UserDiagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED, "another application context is asked for"
+            )
+
+    def security_context(self) -> SecurityContext | None:
+        """Check the calling title and make the context that it belongs to."""
+        title = self.aarq.calling_ap_title or None
+        agreed = self.settings.client_title
+        needs = self.ciphered or self.settings.mechanism in (
+            AuthenticationMechanism.HLS_GMAC,
+            AuthenticationMechanism.HLS_SHA256,
+        )
+        wrong = title is not None and (title == self.settings.system_title or (agreed is not None and title != agreed))
+        if wrong or (needs and (title is None or len(title) != SYSTEM_TITLE_LENGTH)):
+            raise self.refuse(
+                UserDiagnostic.CALLING_AP_TITLE_NOT_RECOGNIZED, "the calling title is missing, our own or another one"
+            )
+        if not needs:
+            return None
+        try:
+            return self.settings.security_context(title, self.ciphered)
+        except (DecipheringError, ConfigurationError) as error:
+            raise self.refuse(UserDiagnostic.CALLING_AP_TITLE_NOT_RECOGNIZED, str(error)) from None
+
+    def authentication(self, context: SecurityContext | None, randomness: Randomness) -> HlsServer | None:
+        """Check mechanism and password, or take up the challenge."""
+        mechanism = self.settings.mechanism
+        named = self.aarq.mechanism_name
+        value = self.aarq.calling_authentication_value
+        if named is None and mechanism is not AuthenticationMechanism.LOWEST:
+            raise self.refuse(UserDiagnostic.AUTHENTICATION_MECHANISM_NAME_REQUIRED, "no mechanism is named")
+        if named is not None and named != mechanism:
+            raise self.refuse(UserDiagnostic.AUTHENTICATION_MECHANISM_NAME_NOT_RECOGNIZED, "another mechanism is named")
+        if mechanism is AuthenticationMechanism.LLS:
+            assert self.settings.secret is not None
+            if not password_matches(self.settings.secret, bytes(value or b"")):
+                raise self.refuse(UserDiagnostic.AUTHENTICATION_FAILURE, "the password is wrong")
+        if not self.high_level:
+            return None
+        try:
+            return HlsServer(
+                self.settings.credentials(context),
+                bytes(value or b""),
+                self.aarq.calling_ap_title,
+                randomness=randomness,
+            )
+        except (AuthenticationFailed, DecipheringError) as error:
+            raise self.refuse(UserDiagnostic.AUTHENTICATION_FAILURE, str(error)) from None
+
+    def initiate(self, context: SecurityContext | None) -> tuple[a.InitiateRequest, Envelope | None, Protection]:
+        """Read the InitiateRequest, deciphered where it has to be."""
+        information = self.aarq.user_information
+        envelope = Envelope.of(information) if information else None
+        unreadable = (ErrorClass.APPLICATION_REFERENCE, 6)  # deciphering-error
+        if information is None:
+            raise self.refuse(
+                UserDiagnostic.NO_REASON_GIVEN, "the AARQ brings no InitiateRequest", (ErrorClass.INITIATE, 0)
+            )
+        applied = Protection.NONE
+        if self.ciphered:
+            assert context is not None
+            try:
+                opened = context.unprotect_apdu(information)
+            except (SecurityError, DecodeError) as error:
+                raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, str(error), unreadable) from None
+            information = opened.plaintext
+            applied = Protection(opened.security_control.protection)
+        elif envelope is not None:
+            raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, "ciphered in a context without ciphering", unreadable)
+        try:
+            request = a.InitiateRequest.decode(information)
+        except DecodeError as error:
+            raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, str(error), (ErrorClass.INITIATE, 0)) from None
+        key = request.dedicated_key
+        if key is not None:
+            if applied != BOTH or context is None:
+                raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, "a dedicated key came unprotected", unreadable)
+            try:
+                context.set_dedicated_key(Key(Secret(key, "dedicated key")))
+            except ConfigurationError as error:
+                raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, str(error), unreadable) from None
+        return request, envelope, applied
+
+    def negotiate(self, request: a.InitiateRequest) -> Conformance:
+        """Check version and size; return the conformance in common."""
+        if request.proposed_dlms_version_number < DLMS_VERSION:
+            raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, "dlms version too low", (ErrorClass.INITIATE, 1))
+        offered = SERVER_CONFORMANCE
+        if self.ciphered:
+            offered |= Conformance.GENERAL_PROTECTION
+        if self.settings.conformance is not None:
+            offered &= self.settings.conformance
+        agreed = request.proposed_conformance & offered
+        if not agreed & (Conformance.GET | Conformance.SET | Conformance.ACTION):
+            raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, "no service in common", (ErrorClass.INITIATE, 2))
+        if 0 < request.client_max_receive_pdu_size < LEAST_PDU_SIZE:
+            raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, "pdu size too short", (ErrorClass.INITIATE, 3))
+        return agreed
+
+
+def accept(octets: bytes, settings: ServerSettings, randomness: Randomness) -> Accepted:
+    """Judge an AARQ. Raises :class:`Refusal`, and DecodeError for octets that are none."""
+    judge = _Judge(a.AARQ.decode(octets, settings.limits), settings)
+    judge.check_version()
+    judge.check_context_name()
+    context = judge.security_context()
+    hls = judge.authentication(context, randomness)
+    request, envelope, applied = judge.initiate(context)
+    agreed = judge.negotiate(request)
+    response = a.InitiateResponse(None, DLMS_VERSION, agreed, settings.max_pdu_size, VAA_NAME_LN).encode()
+    if judge.ciphered and context is not None:
+        # The answer is protected like the request, and at least as the policy demands.
+        general = envelope is not None and envelope.general
+        response = context.protect_apdu(
+            response, Envelope.kind(dedicated=False, general=general), protection=context.send | applied
+        )
+    named: dict[str, Any] = {}
+    if hls is not None:
+        named = {
+            "responder_acse_requirements": a.AUTHENTICATION_REQUIREMENT,
+            "mechanism_name": settings.mechanism,
+            "responding_authentication_value": a.AuthenticationValue(hls.challenge),
+        }
+    diagnostic = UserDiagnostic.NULL if hls is None else UserDiagnostic.AUTHENTICATION_REQUIRED
+    aare = a.AARE(
+        application_context_name=judge.aarq.application_context_name,
+        result=AssociationResult.ACCEPTED,
+        result_source_diagnostic=a.ResultSourceDiagnostic("acse_service_user", diagnostic),
+        responding_ap_title=settings.system_title or None,
+        user_information=response,
+        **named,
+    )
+    room = request.client_max_receive_pdu_size or 0xFFFF
+    if judge.ciphered:
+        room -= 30
+    # Without ciphering the context serves high level security only: no service is protected with it.
+    services = context if judge.ciphered else None
+    return Accepted(aare, services, hls, agreed, room, judge.aarq.calling_ap_title or None, request.response_allowed)

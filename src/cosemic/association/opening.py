@@ -1,0 +1,229 @@
+"""Opening an association as a client: AARQ, AARE, and passes 3 and 4 of high level security (IEC 62056-5-3).
+
+::
+
+    lowest, LLS     AARQ -> AARE accepted                                       associated
+    HLS             AARQ (CtoS) -> AARE accepted, authentication-required (StoC)
+                    ACTION reply_to_HLS_authentication (f(StoC)) -> f(CtoS)     associated
+
+The checks come before anything is believed: title and challenge that are our own (reflection), context, mechanism,
+protection of the InitiateResponse, dlms-version, conformance.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any, Final
+
+from cosemic import apdu as a
+from cosemic.association.exchanges import CLIENT_CONFORMANCE, Exchange, unexpected
+from cosemic.association.requests import Opened
+from cosemic.association.settings import LOW_LEVEL
+from cosemic.codec import DataType, EncodedData
+from cosemic.errors import (
+    AssociationRejected,
+    AuthenticationFailed,
+    DecipheringError,
+    DecodeError,
+    PolicyViolation,
+    ProtocolError,
+)
+from cosemic.security import Envelope, HlsClient, Key, is_ciphered
+from cosemic.values import (
+    ActionResult,
+    AssociationResult,
+    AuthenticationMechanism,
+    Conformance,
+    DataAccessResult,
+    Obis,
+    Priority,
+    Secret,
+    ServiceClass,
+    UserDiagnostic,
+    error_value_label,
+)
+
+if TYPE_CHECKING:
+    from cosemic.association.client import ClientAssociation
+
+DLMS_VERSION: Final = 6
+CURRENT_ASSOCIATION: Final = Obis(bytes((0, 0, 40, 0, 0, 255)))
+REPLY_TO_HLS_AUTHENTICATION: Final = a.CosemMethodDescriptor(15, CURRENT_ASSOCIATION, 1)
+_ADVICE: Final = {
+    UserDiagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED: "the meter does not speak this application context "
+    "(ciphered or not, LN or SN) on this client SAP",
+    UserDiagnostic.CALLING_AP_TITLE_NOT_RECOGNIZED: "the meter does not know this client system title",
+    UserDiagnostic.AUTHENTICATION_MECHANISM_NAME_NOT_RECOGNIZED: "the meter does not speak this mechanism",
+    UserDiagnostic.AUTHENTICATION_MECHANISM_NAME_REQUIRED: "this client SAP needs a mechanism: give one",
+    UserDiagnostic.AUTHENTICATION_FAILURE: "password, key or secret is wrong; some meters lock after a few attempts",
+    UserDiagnostic.AUTHENTICATION_REQUIRED: "this client SAP needs authentication: give password or keys",
+}
+
+
+def open_association(association: ClientAssociation) -> Exchange:
+    """Open the association as its settings say; returns :class:`Opened`. Raises what makes it impossible."""
+    settings = association.settings
+    context = settings.context()
+    # Without ciphering the context serves high level security only: no service is protected with it.
+    association.context = context if settings.ciphered else None
+    hls: HlsClient | None = None
+    if settings.mechanism not in LOW_LEVEL:
+        hls = HlsClient(settings.credentials(context))
+    try:
+        if context is not None:
+            context.transmit.synchronise()
+        response = yield _aarq(association, hls)
+        if not isinstance(response, a.AARE):
+            raise unexpected(response, "AARE")
+        opened = _accept(association, response)
+        if hls is not None:
+            association.challenged()
+            yield from _authenticate(response, hls)
+        association.accepted(opened)
+        return opened
+    finally:
+        if hls is not None:
+            hls.close()
+
+
+def proposal(association: ClientAssociation) -> Conformance:
+    """Return the conformance that is proposed: what the client can do, within what the settings allow."""
+    settings = association.settings
+    able = CLIENT_CONFORMANCE
+    if settings.ciphered:
+        able |= Conformance.GENERAL_PROTECTION
+    return able if settings.conformance is None else able & settings.conformance
+
+
+def _initiate(association: ClientAssociation, dedicated_key: bytes | None) -> bytes:
+    settings = association.settings
+    request = a.InitiateRequest(dedicated_key, True, None, DLMS_VERSION, proposal(association), settings.max_pdu_size)
+    octets = request.encode()
+    if association.context is None or not settings.ciphered:
+        return octets
+    return association.context.protect_apdu(octets, Envelope.kind(dedicated=False, general=settings.general))
+
+
+def _aarq(association: ClientAssociation, hls: HlsClient | None) -> a.AARQ:
+    settings = association.settings
+    dedicated: bytes | None = None
+    if settings.dedicated_key and association.context is not None:
+        dedicated = secrets.token_bytes(association.context.material.suite.key_length)
+    initiate = _initiate(association, dedicated)
+    if dedicated is not None and association.context is not None:
+        # From here on services travel under the dedicated key; Initiate and release stay under the global one.
+        association.context.set_dedicated_key(Key(Secret(dedicated, "dedicated key")))
+    value: bytes | None = None
+    if hls is not None:
+        value = hls.challenge
+    elif settings.secret is not None and settings.mechanism is AuthenticationMechanism.LLS:
+        value = settings.secret.reveal()
+    authenticated = settings.mechanism is not AuthenticationMechanism.LOWEST
+    return a.AARQ(
+        application_context_name=settings.application_context,
+        calling_ap_title=settings.system_title or None,
+        calling_ae_invocation_id=settings.user_id,
+        sender_acse_requirements=a.AUTHENTICATION_REQUIREMENT if authenticated else None,
+        mechanism_name=settings.mechanism if authenticated else None,
+        calling_authentication_value=None if value is None else a.AuthenticationValue(value),
+        user_information=initiate,
+    )
+
+
+def _accept(association: ClientAssociation, aare: a.AARE) -> Opened:
+    """Judge the AARE; returns what was agreed. Raises AssociationRejected, SecurityError, ProtocolError, DecodeError."""
+    settings = association.settings
+    title = aare.responding_ap_title
+    if title is not None and title == settings.system_title:
+        raise DecipheringError("the AARE carries our own system title: our AARQ came back, or a title is set wrongly")
+    if aare.result != AssociationResult.ACCEPTED:
+        raise _rejection(association, aare)
+    if aare.application_context_name != settings.application_context:
+        raise ProtocolError("the AARE names another application context than the AARQ")
+    diagnostic = aare.result_source_diagnostic.diagnostic
+    challenged = aare.result_source_diagnostic.source == "acse_service_user" and (
+        diagnostic == UserDiagnostic.AUTHENTICATION_REQUIRED
+    )
+    if challenged != (settings.mechanism not in LOW_LEVEL):
+        raise AuthenticationFailed(
+            "the meter skips the authentication that was asked for: it does not prove that it knows the secret"
+            if not challenged
+            else "the meter asks for high level security: give mechanism and keys"
+        )
+    if association.context is not None and title is not None:
+        association.context.set_peer_title(title)
+    information = aare.user_information
+    if information is None:
+        raise ProtocolError("the AARE accepts, but brings no InitiateResponse")
+    response = _initiate_response(association, information)
+    if response.negotiated_dlms_version_number != DLMS_VERSION:
+        raise ProtocolError(f"the meter speaks dlms version {response.negotiated_dlms_version_number}, not 6")
+    agreed = response.negotiated_conformance & proposal(association)
+    size = response.server_max_receive_pdu_size
+    if 0 < size < 12:
+        raise ProtocolError(f"the meter takes APDUs of {size} octets at most, fewer than the standard allows")
+    association.agree(agreed, size)
+    return Opened(agreed, response.negotiated_dlms_version_number, size, title)
+
+
+def _initiate_response(association: ClientAssociation, information: bytes) -> a.InitiateResponse:
+    if association.settings.ciphered and association.context is not None:
+        opened = association.context.unprotect_apdu(information)
+        if opened.authenticated:
+            association.context.confirm()
+        information = opened.plaintext
+    elif is_ciphered(information):
+        raise PolicyViolation("the AARE brings a ciphered InitiateResponse in an association without ciphering")
+    return a.InitiateResponse.decode(information)
+
+
+def _rejection(association: ClientAssociation, aare: a.AARE) -> AssociationRejected:
+    """The error for an AARE that refuses, with what its user-information says (in clear, or ciphered and right)."""
+    diagnostic = aare.result_source_diagnostic.diagnostic
+    result = getattr(aare.result, "label", str(aare.result))
+    label = getattr(diagnostic, "label", str(diagnostic))
+    service_error: str | None = None
+    if aare.user_information is not None and aare.user_information[:1] == b"\x0e":
+        try:
+            error = a.ConfirmedServiceError.decode(aare.user_information)
+        except DecodeError:
+            service_error = "unreadable"
+        else:
+            kind = getattr(error.error_class, "label", str(error.error_class))
+            service_error = f"{kind}: {error_value_label(error.error_class, error.error_value)}"
+    advice = _ADVICE.get(diagnostic) if isinstance(diagnostic, UserDiagnostic) else None
+    text = f"the meter refuses the association: {result}, {label}"
+    if service_error is not None:
+        text += f", {service_error}"
+    return AssociationRejected(text + (f" - {advice}" if advice else ""), result, label, service_error)
+
+
+def _authenticate(aare: a.AARE, hls: HlsClient) -> Exchange:
+    """Passes 3 and 4. Raises AuthenticationFailed unless the server has proved itself."""
+    challenge: Any = aare.responding_authentication_value
+    if challenge is None:
+        raise AuthenticationFailed("the AARE asks for authentication and brings no challenge")
+    proof = hls.answer(bytes(challenge), aare.responding_ap_title)
+    invoke = a.InvokeIdAndPriority.of(0, ServiceClass.CONFIRMED, Priority.NORMAL)
+    response = yield a.ActionRequestNormal(
+        invoke, REPLY_TO_HLS_AUTHENTICATION, EncodedData.of(DataType.OCTET_STRING, proof)
+    )
+    if not isinstance(response, a.ActionResponseNormal):
+        raise unexpected(response, "action-response-normal")
+    answer = response.single_response
+    if answer.result != ActionResult.SUCCESS:
+        name = getattr(answer.result, "label", str(answer.result))
+        raise AuthenticationFailed(f"the meter refuses our proof ({name}): check secret or keys, and the system titles")
+    value = answer.return_parameters
+    if isinstance(value, DataAccessResult | int) or value is None or value.octets[:1] != b"\x09":
+        hls.verify(None)
+    else:
+        hls.verify(value.value())
+
+
+def released_information(association: ClientAssociation) -> bytes | None:
+    """The user-information of RLRQ: a ciphered InitiateRequest in a ciphered context, so that it is authenticated."""
+    settings = association.settings
+    if not settings.ciphered or not settings.dialect.protect_release:
+        return None
+    return _initiate(association, None)

@@ -1,0 +1,138 @@
+"""What a server association asks of the logical device behind it, and how it is set up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from cosemic.apdu import (
+    ActionResponseWithOptionalData,
+    CosemAttributeDescriptor,
+    CosemMethodDescriptor,
+    SelectiveAccessDescriptor,
+)
+from cosemic.association.settings import LOW_LEVEL
+from cosemic.codec import DEFAULT_LIMITS, EncodedData, Limits
+from cosemic.dialect import STANDARD, Dialect
+from cosemic.errors import ConfigurationError
+from cosemic.security import (
+    CounterStore,
+    HlsCredentials,
+    MemoryCounterStore,
+    Protection,
+    SecurityContext,
+    SecurityMaterial,
+    SecurityPolicy,
+    aes_128_ecb,
+)
+from cosemic.security.hls import Transformation
+from cosemic.values import ApplicationContext, AuthenticationMechanism, Conformance, DataAccessResult, Secret
+
+NO_POLICY = SecurityPolicy()
+
+
+class Access:
+    """How the request at hand is protected, and what its answer needs.
+
+    applied: the protection of the request. client_title: system title of the client, where it gave one.
+    """
+
+    __slots__ = ("applied", "client_title", "response")
+
+    def __init__(self, applied: Protection, client_title: bytes | None = None) -> None:
+        self.applied = applied
+        self.client_title = client_title
+        self.response = Protection.NONE
+
+    def require_response(self, protection: Protection) -> None:
+        """Let the answer be protected at least like this (access rights of the attribute or method)."""
+        self.response |= protection
+
+
+class ServiceProvider(Protocol):
+    """The logical device as one client sees it: rights are checked here, nothing is raised."""
+
+    def get(
+        self, attribute: CosemAttributeDescriptor, selection: SelectiveAccessDescriptor | None, access: Access
+    ) -> EncodedData | DataAccessResult:
+        """Read an attribute or a part of it."""
+
+    def set(
+        self,
+        attribute: CosemAttributeDescriptor,
+        selection: SelectiveAccessDescriptor | None,
+        value: EncodedData,
+        access: Access,
+    ) -> DataAccessResult:
+        """Write an attribute or a part of it."""
+
+    def action(
+        self, method: CosemMethodDescriptor, parameters: EncodedData | None, access: Access
+    ) -> ActionResponseWithOptionalData:
+        """Invoke a method."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """How one association of a logical device may be opened.
+
+    context_names: application contexts that are accepted. mechanism, secret: as for the client. material, counters,
+    system_title: keys and own title (8 octets) for ciphering and mechanisms 5 and 6. client_title: the only client that
+    is let in; None for any. policy: security policy. conformance: what is offered at most. max_pdu_size: largest APDU
+    taken, 12 to 65535, or 0 for no limit. Raises ConfigurationError for what does not fit together.
+    """
+
+    context_names: frozenset[ApplicationContext] = frozenset((ApplicationContext.LN,))
+    mechanism: AuthenticationMechanism = AuthenticationMechanism.LOWEST
+    secret: Secret | None = None
+    material: SecurityMaterial | None = None
+    counters: CounterStore = field(default_factory=MemoryCounterStore)
+    system_title: bytes = b""
+    client_title: bytes | None = None
+    policy: SecurityPolicy = NO_POLICY
+    conformance: Conformance | None = None
+    max_pdu_size: int = 0xFFFF
+    transformation: Transformation = aes_128_ecb
+    dialect: Dialect = STANDARD
+    limits: Limits = DEFAULT_LIMITS
+
+    def __post_init__(self) -> None:
+        if ApplicationContext.LN_CIPHERED in self.context_names and self.material is None:
+            raise ConfigurationError("a ciphered association needs encryption key and authentication key")
+        if int(self.policy.requires.request) and ApplicationContext.LN in self.context_names:
+            raise ConfigurationError("a security policy needs an application context with ciphering")
+        if self.mechanism is AuthenticationMechanism.LLS and self.secret is None:
+            raise ConfigurationError("low level security needs a password")
+        if self.max_pdu_size and not 12 <= self.max_pdu_size <= 0xFFFF:
+            raise ConfigurationError(f"max_pdu_size is 0 or 12 to 65535 octets, not {self.max_pdu_size}")
+        if self.mechanism not in LOW_LEVEL:
+            self.credentials(self.security_context(None, False))
+
+    def security_context(self, client_title: bytes | None, ciphered: bool) -> SecurityContext | None:
+        """Return a fresh security context for one opening, or None where there are no keys.
+
+        Raises DecipheringError for a client title that is our own, or not of 8 octets.
+        """
+        if self.material is None:
+            return None
+        requires = self.policy.requires
+        return SecurityContext(
+            self.system_title,
+            client_title,
+            self.material.with_dedicated_key(None),
+            self.counters,
+            send=requires.response if ciphered else Protection.NONE,
+            require=requires.request if ciphered else Protection.NONE,
+            dialect=self.dialect,
+            gmac_offered=self.mechanism is AuthenticationMechanism.HLS_GMAC,
+        )
+
+    def credentials(self, context: SecurityContext | None) -> HlsCredentials:
+        """Return what high level security works with. Raises ConfigurationError for what is missing."""
+        return HlsCredentials(
+            mechanism=self.mechanism,
+            secret=self.secret,
+            context=context,
+            own_title=self.system_title,
+            transformation=self.transformation,
+        )

@@ -1,0 +1,70 @@
+"""``cosemic``: the command line. Thin: parse, call, show.
+
+Each command is a module of this package with a function ``register(subparsers)``, which adds a parser and sets ``run``
+on it: a function of the parsed arguments that returns the exit code. A module found here is a command; one whose name
+begins with an underscore is not.
+
+====  =====================================================================
+exit  meaning
+====  =====================================================================
+0     done
+1     it was tried and failed: what was read is wrong, or a peer refused
+2     the call is wrong: an argument, a file, a key
+====  =====================================================================
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pkgutil
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from cosemic._version import __version__
+from cosemic.errors import ConfigurationError, CosemicError
+
+DONE, FAILED, USAGE = 0, 1, 2
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser with all commands."""
+    made = argparse.ArgumentParser(
+        prog="cosemic",
+        description="DLMS/COSEM smart meters: read, decode, simulate and collect.",
+        epilog="Exit codes: 0 done; 1 tried and failed; 2 wrong call. `cosemic COMMAND --help` shows examples.",
+    )
+    made.add_argument("--version", action="version", version=f"cosemic {__version__}")
+    commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for module in sorted(pkgutil.iter_modules(__path__), key=lambda found: found.name):
+        if not module.name.startswith("_"):
+            import_module(f"{__name__}.{module.name}").register(commands)
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code (table above); ``argv`` is without the program's name."""
+    try:
+        arguments = parser().parse_args(argv)
+    except SystemExit as stop:  # argparse has said what is wrong, or has shown the help
+        return stop.code if isinstance(stop.code, int) else USAGE
+    try:
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except ConfigurationError as error:
+        return _complain(error, USAGE)
+    except CosemicError as error:
+        return _complain(error, FAILED)
+    except BrokenPipeError:
+        # The reader of a pipe (head, less) has seen enough; what is left must not fail again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        return _complain("stopped", FAILED)
+    return code
+
+
+def _complain(error: object, code: int) -> int:
+    print(f"cosemic: {error}", file=sys.stderr)
+    return code

@@ -1,0 +1,395 @@
+"""How one ASN.1 type stands in A-XDR octets (IEC 61334-6), twice.
+
+Each :class:`Wire` knows the plain way (:meth:`Wire.read`, :meth:`Wire.write`: slow, with the path of every field, the
+source of all error messages) and how to write itself into a straight-line function
+(:meth:`Wire.generate_read`, :meth:`Wire.generate_write`). Both give the same on every input; tests hold them together.
+
+==========================  =====================================================
+ASN.1                       octets
+==========================  =====================================================
+Unsigned8 ... Integer32     1, 2, 4 octets
+BOOLEAN, ENUMERATED         1 octet
+OCTET STRING                length, octets; fixed size: octets
+SEQUENCE                    its fields
+SEQUENCE OF                 count, elements
+OPTIONAL                    00 absent, 01 value
+DEFAULT                     00 the default, 01 value
+CHOICE                      tag number of the alternative, value
+Data                        tag, value
+==========================  =====================================================
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import IntEnum
+from functools import partial
+from typing import Any, Final
+
+from cosemic.codec.data_type import TOTAL
+from cosemic.codec.encoded import EncodedData, scan
+from cosemic.codec.generator import Reader, Unfit, Writer
+from cosemic.codec.length import encode_length, long_length, read_length
+from cosemic.codec.limits import Limits
+from cosemic.errors import DecodeError, EncodeError
+from cosemic.values import Obis
+
+
+class Cursor:
+    """Where the plain reader stands: buffer, position, limits and the path of the field."""
+
+    __slots__ = ("buffer", "limits", "path", "position")
+
+    def __init__(self, buffer: bytes, limits: Limits, path: str, position: int = 0) -> None:
+        self.buffer = buffer
+        self.limits = limits
+        self.position = position
+        self.path = [path]
+
+    def take(self, count: int, what: str) -> bytes:
+        """Return the next ``count`` octets; raises DecodeError when there are fewer."""
+        end = self.position + count
+        if end > len(self.buffer):
+            raise self.error(f"{count} octets of {what}, {len(self.buffer) - self.position} are left", len(self.buffer))
+        octets = self.buffer[self.position : end]
+        self.position = end
+        return octets
+
+    def length(self) -> int:
+        """Read a length or count."""
+        with self.located():
+            number, self.position = read_length(self.buffer, self.position)
+        return number
+
+    def error(self, expected: str, offset: int | None = None) -> DecodeError:
+        """Make the DecodeError for this place."""
+        return self._located(DecodeError(expected, self.position if offset is None else offset))
+
+    @contextmanager
+    def located(self, offset: int = 0) -> Iterator[None]:
+        """Give a DecodeError from inside the path of this field; its offset was counted from ``offset``."""
+        try:
+            yield
+        except DecodeError as error:
+            raise self._located(error, offset) from None
+
+    def _located(self, error: DecodeError, offset: int = 0) -> DecodeError:
+        return error.within(".".join(self.path).replace(".[", "["), offset)
+
+
+def scope() -> dict[str, Any]:
+    """Names that every straight-line function may use."""
+    return {
+        "EncodedData": EncodedData,
+        "TOTAL": TOTAL,
+        "Unfit": Unfit,
+        "length": encode_length,
+        "long_length": long_length,
+        "new": object.__new__,
+        "scan": scan,
+    }
+
+
+class Wire:
+    """One ASN.1 type in A-XDR."""
+
+    python: tuple[type, ...] = ()
+    """Types of the values, where alternatives of a CHOICE are told apart by them."""
+
+    def read(self, cursor: Cursor) -> Any:
+        """Read one value the plain way; raises DecodeError."""
+        raise NotImplementedError
+
+    def write(self, value: Any) -> bytes:
+        """Encode one value the plain way; raises EncodeError, struct.error, TypeError or AttributeError."""
+        raise NotImplementedError
+
+    def generate_read(self, to: Reader) -> str:
+        """Add the lines that read one value; returns the expression of it, valid after a flush."""
+        raise NotImplementedError
+
+    def generate_write(self, to: Writer, value: str) -> None:
+        """Add the terms that write the value of an expression."""
+        raise NotImplementedError
+
+
+class Fixed(Wire):
+    """A number or octets of fixed size, or what a table or function makes of them."""
+
+    def __init__(
+        self,
+        what: str,
+        format: str,
+        *,
+        table: Sequence[Any] | None = None,
+        make: Callable[[Any], Any] | None = None,
+        python: type = int,
+    ) -> None:
+        self.what = what
+        self.python = (python,)
+        self._format = format
+        # A boolean is packed as the number that it is: the format "?" would make TRUE of any text.
+        self._pack_format = format.replace("?", "B")
+        self._struct = struct.Struct(">" + format)
+        self._table = table
+        self._make = make
+
+    def read(self, cursor: Cursor) -> Any:
+        start = cursor.position
+        (value,) = self._struct.unpack(cursor.take(self._struct.size, self.what))
+        if self._table is not None:
+            return self._table[value]
+        with cursor.located(start):
+            return value if self._make is None else self._make(value)
+
+    def write(self, value: Any) -> bytes:
+        if self._format.endswith("s"):
+            self._sized(value)
+        return struct.pack(">" + self._pack_format, value)
+
+    def _sized(self, value: Any) -> Any:
+        # struct cuts and fills up octets silently.
+        if len(value) != self._struct.size:
+            raise EncodeError(f"{self.what} has {self._struct.size} octets, not {len(value)}")
+        return value
+
+    def generate_read(self, to: Reader) -> str:
+        variable = to.fixed(self._format)
+        if self._table is not None:
+            return f"{to.name('table', self._table)}[{variable}]"
+        return variable if self._make is None else f"{to.name('make', self._make)}({variable})"
+
+    def generate_write(self, to: Writer, value: str) -> None:
+        if self._format.endswith("s"):
+            value = f"({value} if len({value}) == {self._struct.size} else {to.name('sized', self._sized)}({value}))"
+        to.fixed(self._pack_format, value)
+
+
+def enumerated(kind: type[IntEnum]) -> Fixed:
+    """ENUMERATED: one octet; a number without a name stays an int."""
+    table = [kind._value2member_map_.get(octet, octet) for octet in range(256)]
+    return Fixed(kind.__name__, "B", table=table)
+
+
+def _obis() -> Fixed:
+    # The six octets were counted by the format already, so Obis need not check them again.
+    return Fixed("Cosem-Object-Instance-Id", "6s", make=partial(bytes.__new__, Obis), python=Obis)
+
+
+class OctetString(Wire):
+    """OCTET STRING of variable size, or of ``size`` octets."""
+
+    python = (bytes,)
+
+    def __init__(self, size: int | None = None) -> None:
+        self.size = size
+
+    def read(self, cursor: Cursor) -> bytes:
+        count = cursor.length() if self.size is None else self.size
+        return cursor.take(count, "an octet string")
+
+    def write(self, value: bytes) -> bytes:
+        if self.size is not None:
+            if len(value) != self.size:
+                raise EncodeError(f"an octet string of {self.size} octets, not {len(value)}")
+            return value + b""
+        return encode_length(len(value)) + value
+
+    def generate_read(self, to: Reader) -> str:
+        if self.size is not None:
+            return to.fixed(f"{self.size}s")
+        return to.octets(to.count())
+
+    def generate_write(self, to: Writer, value: str) -> None:
+        if self.size is not None:
+            to.term(f"{to.name('write', self.write)}({value})")
+        else:
+            to.term(f"length(len({value}))")
+            to.term(value)
+
+
+class Rest(Wire):
+    """Everything up to the end of the APDU."""
+
+    python = (bytes,)
+
+    def read(self, cursor: Cursor) -> bytes:
+        return cursor.take(len(cursor.buffer) - cursor.position, "the rest")
+
+    def write(self, value: bytes) -> bytes:
+        return value + b""
+
+    def generate_read(self, to: Reader) -> str:
+        at = to.at()
+        return to.octets(f"size - ({at})" if "+" in at else f"size - {at}")
+
+    def generate_write(self, to: Writer, value: str) -> None:
+        to.term(value)
+
+
+class DataWire(Wire):
+    """Data: kept encoded, its extent checked."""
+
+    python = (EncodedData,)
+
+    def read(self, cursor: Cursor) -> EncodedData:
+        with cursor.located():
+            end = scan(cursor.buffer, cursor.position, cursor.limits)
+        return EncodedData(cursor.take(end - cursor.position, "Data"))
+
+    def write(self, value: EncodedData) -> bytes:
+        return value.octets + b""
+
+    def generate_read(self, to: Reader) -> str:
+        at = to.at()
+        to.line(f"end = TOTAL[buf[{at}]]")
+        to.line(f"end = {at} + end if end else scan(buf, {at}, limits)")
+        to.line("if end > size: raise Unfit")
+        variable = to.name("v")
+        to.line(f"{variable} = new(EncodedData)")
+        to.line(f"{variable}.octets = buf[{at}:end]")
+        to.line("p = end")
+        to.moved()
+        return variable
+
+    def generate_write(self, to: Writer, value: str) -> None:
+        to.term(f"{value}.octets")
+
+
+class Optional(Wire):
+    """OPTIONAL: 00 absent (None), 01 and the value."""
+
+    def __init__(self, inner: Wire) -> None:
+        self.inner = inner
+
+    def read(self, cursor: Cursor) -> Any:
+        flag = cursor.take(1, "a presence flag")[0]
+        if flag > 1:
+            raise cursor.error(f"presence 00 or 01, not {flag:02x}", cursor.position - 1)
+        return self.inner.read(cursor) if flag else None
+
+    def write(self, value: Any) -> bytes:
+        return b"\x00" if value is None else b"\x01" + self.inner.write(value)
+
+    def generate_read(self, to: Reader) -> str:
+        return _generate_flagged(to, self.inner, "None")
+
+    def generate_write(self, to: Writer, value: str) -> None:
+        to.term(f"(b'\\x00' if {value} is None else b'\\x01' + {to.apart(self.inner, value)})")
+
+
+class Default(Wire):
+    """DEFAULT: 00 the default value, 01 and the value."""
+
+    def __init__(self, inner: Wire, default: object) -> None:
+        self.inner = inner
+        self.default = default
+
+    def read(self, cursor: Cursor) -> Any:
+        flag = cursor.take(1, "the flag of a DEFAULT field")[0]
+        if flag > 1:
+            raise cursor.error(f"00 (default) or 01 (value follows), not {flag:02x}", cursor.position - 1)
+        return self.inner.read(cursor) if flag else self.default
+
+    def write(self, value: Any) -> bytes:
+        return b"\x00" if value == self.default else b"\x01" + self.inner.write(value)
+
+    def generate_read(self, to: Reader) -> str:
+        return _generate_flagged(to, self.inner, repr(self.default))
+
+    def generate_write(self, to: Writer, value: str) -> None:
+        to.term(f"(b'\\x00' if {value} == {self.default!r} else b'\\x01' + {to.apart(self.inner, value)})")
+
+
+def _generate_flagged(to: Reader, inner: Wire, absent: str) -> str:
+    flag = to.fixed("B")
+    variable = to.name("v")
+    with to.branch(f"if {flag} == 0:"):
+        to.line(f"{variable} = {absent}")
+    with to.branch(f"elif {flag} == 1:"):
+        expression = inner.generate_read(to)
+        to.settle()
+        to.line(f"{variable} = {expression}")
+    to.line("else: raise Unfit")
+    to.moved()
+    return variable
+
+
+class SequenceOf(Wire):
+    """SEQUENCE OF: count and elements, as a tuple."""
+
+    python = (tuple,)
+
+    def __init__(self, inner: Wire) -> None:
+        self.inner = inner
+
+    def read(self, cursor: Cursor) -> tuple[Any, ...]:
+        count = cursor.length()
+        left = len(cursor.buffer) - cursor.position
+        if count > left:
+            raise cursor.error(f"{count} elements in the {left} octets that are left")
+        if count > cursor.limits.nodes:
+            raise cursor.error(f"no more than {cursor.limits.nodes} elements")
+        found = []
+        for index in range(count):
+            cursor.path.append(f"[{index}]")
+            found.append(self.inner.read(cursor))
+            cursor.path.pop()
+        return tuple(found)
+
+    def write(self, value: tuple[Any, ...]) -> bytes:
+        return encode_length(len(value)) + b"".join(map(self.inner.write, value))
+
+    def generate_read(self, to: Reader) -> str:
+        count = to.count()
+        found = to.name("v")
+        to.line(f"if {count} > size - p or {count} > limits.nodes: raise Unfit")
+        to.line(f"{found} = []")
+        with to.branch(f"for _ in range({count}):"):
+            expression = self.inner.generate_read(to)
+            to.settle()
+            to.line(f"{found}.append({expression})")
+        return f"tuple({found})"
+
+    def generate_write(self, to: Writer, value: str) -> None:
+        item = to.name("i")
+        to.term(f"length(len({value}))")
+        to.term(f"b''.join([{to.apart(self.inner, item)} for {item} in {value}])")
+
+
+class Hook(Wire):
+    """A form that no declaration derives: two named functions.
+
+    ``read(buffer, position) -> (value, position)`` raises DecodeError; ``write(value) -> octets``.
+    """
+
+    def __init__(
+        self, read: Callable[[bytes, int], tuple[Any, int]], write: Callable[[Any], bytes], python: type = object
+    ) -> None:
+        self._read = read
+        self._write = write
+        self.python = (python,)
+
+    def read(self, cursor: Cursor) -> Any:
+        with cursor.located():
+            value, cursor.position = self._read(cursor.buffer, cursor.position)
+        return value
+
+    def write(self, value: Any) -> bytes:
+        return self._write(value)
+
+    def generate_read(self, to: Reader) -> str:
+        variable = to.name("v")
+        to.line(f"{variable}, p = {to.name('hook', self._read)}(buf, {to.at()})")
+        to.moved()
+        return variable
+
+    def generate_write(self, to: Writer, value: str) -> None:
+        to.term(f"{to.name('hook', self._write)}({value})")
+
+
+BOOLEAN: Final = Fixed("BOOLEAN", "?", python=bool)
+OBIS: Final = _obis()
+DATA: Final = DataWire()

@@ -1,0 +1,114 @@
+"""What ``decode`` is given, made into octets, keys and quirks.
+
+Octets come as such or as hexadecimal text, the way people copy it from logs and web pages: ``7EA0 0A``, ``0x7e, 0xa0``,
+``7e:a0:0a``, ``7E-A0-0A``. Keys come by the names of the table below.
+
+=================  ===================================================================================================
+ek, gbek, dk       encryption keys: global unicast, global broadcast (security control bit 6), dedicated
+ak                 authentication key; of no octets: left out of the authenticated data
+kek                master key: opens the wrapped key of a general-ciphering
+system_title       8 octets, the sender's, where the APDU does not carry it
+=================  ===================================================================================================
+
+A mapping may hold the other names of the test vectors too, so that a record's keys can be handed over as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from cosemic.dialect import Quirk
+from cosemic.errors import ConfigurationError, DecodeError
+from cosemic.security.keys import Key
+from cosemic.security.suite import SYSTEM_TITLE_LENGTH
+from cosemic.values import Secret
+
+Octets: TypeAlias = bytes | bytearray | memoryview
+KeyValue: TypeAlias = Octets | str | Secret
+
+ENCRYPTION_KEYS: Final = ("ek", "gbek", "dk", "kek")
+KEY_NAMES: Final = (*ENCRYPTION_KEYS, "ak", "system_title")
+"""The keys that are of use here."""
+_OTHER_NAMES: Final = frozenset(
+    ("public_key", "mbus_key", "signature", "private_v", "system_title_u", "system_title_v", "algorithm_id")
+    + ("invocation_counter", "security_control")
+)
+_SEPARATORS: Final = re.compile(r"0[xX]|\\x|[\s:;,|_.\-\[\]{}()\"']+")
+_NOT_HEX: Final = re.compile("[^0-9a-fA-F]")
+_LEGAL_LENGTHS: Final = {"system_title": (8,), "ak": (0, 16, 32)} | dict.fromkeys(ENCRYPTION_KEYS, (16, 32))
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Handles of the keys that ``decode`` was given; ``system_title`` is empty where there is none."""
+
+    ek: Key | None = None
+    gbek: Key | None = None
+    dk: Key | None = None
+    kek: Key | None = None
+    ak: Key | None = None
+    system_title: bytes = field(default=b"")
+
+    @classmethod
+    def of(cls, keys: Mapping[str, KeyValue] | None) -> Keys:
+        """Make the handles. Raises ConfigurationError for an unknown name or a value that cannot be such a key."""
+        made: dict[str, Key | bytes] = {}
+        for name, value in (keys or {}).items():
+            if name in _OTHER_NAMES:
+                continue
+            if name not in KEY_NAMES:
+                raise ConfigurationError(f"no key is called {name!r}: use {', '.join(KEY_NAMES)}")
+            octets = _key_octets(name, value)
+            if len(octets) not in _LEGAL_LENGTHS[name]:
+                lengths = " or ".join(map(str, _LEGAL_LENGTHS[name]))
+                raise ConfigurationError(f"the key {name} has {len(octets)} octets where {lengths} are needed")
+            made[name] = octets if name == "system_title" else Key(Secret(octets, name))
+        return cls(**made)  # type: ignore[arg-type]  # system_title alone is octets
+
+
+assert Keys.__dataclass_fields__.keys() == set(KEY_NAMES)
+assert _LEGAL_LENGTHS["system_title"] == (SYSTEM_TITLE_LENGTH,)
+
+
+def _key_octets(name: str, value: KeyValue) -> bytes:
+    if isinstance(value, Secret):
+        return value.reveal()
+    if isinstance(value, str):
+        return Secret.from_hex(value, f"key {name}").reveal()
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    raise ConfigurationError(f"the key {name} is octets or hexadecimal text, not {type(value).__name__}")
+
+
+def octets_of(data: Octets | str) -> bytes:
+    """Return the octets that ``data`` is, or that its hexadecimal text stands for.
+
+    Raises DecodeError for text that is not hexadecimal (the offset counts characters), ConfigurationError for anything
+    but octets and text.
+    """
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data)
+    if not isinstance(data, str):
+        raise ConfigurationError(f"data is octets or hexadecimal text, not {type(data).__name__}")
+    digits = _SEPARATORS.sub("", data)
+    wrong = _NOT_HEX.search(digits)
+    if wrong is not None:
+        raise DecodeError(f"hexadecimal text, not {wrong[0]!r}", data.find(wrong[0]), "text")
+    if len(digits) % 2:
+        raise DecodeError(f"two hexadecimal digits for each octet, not {len(digits)} in all", len(data), "text")
+    return bytes.fromhex(digits)
+
+
+def quirks_of(quirks: Iterable[str | Quirk] | str) -> frozenset[Quirk]:
+    """Return the quirks that are named. Raises ConfigurationError for a name that no quirk has."""
+    found = set()
+    for name in (quirks,) if isinstance(quirks, str) else quirks:
+        try:
+            found.add(Quirk(name))
+        except ValueError:
+            known = ", ".join(quirk.value for quirk in Quirk)
+            raise ConfigurationError(f"no quirk is called {name!r}: use {known}") from None
+    return frozenset(found)

@@ -1,0 +1,92 @@
+"""The one contract of all links and associations, and the events of links.
+
+Everything between octets and meaning is a pure state machine of this shape::
+
+                 request                     events
+                    |                          ^
+                    v                          |
+         +--- send(request)            receive(octets, now) <--- octets of the medium
+         |                             tick(now)            <--- the deadline has come
+         v
+    octets_to_send() ---> octets for the medium
+    deadline()       ---> when tick() wants to be called, or None
+
+The rules that each machine keeps and each driver relies on:
+
+- Nothing blocks, sleeps, logs or draws random numbers. ``now`` is seconds on any clock that does not go back; all calls
+  of one machine use the same clock, and ``deadline()`` is a point on it.
+- How a stream is cut into ``receive`` calls makes no difference to the events, only to when they come. Octets that are
+  handed in may be reused by the caller afterwards.
+- ``octets_to_send`` hands out everything that is due, once; what it returned is the driver's to send. It is asked
+  after each ``send``, ``receive`` and ``tick``.
+- A peer that breaks the rules is an event (:class:`LinkFailed`), not an exception: the events before it are not lost.
+  Exceptions are for the caller's own mistakes.
+- After :class:`LinkFailed` a machine takes octets and ticks without effect. What is due may still be sent, so that
+  answers to what came before the failure reach the peer; then the driver closes the medium, and all associations on it
+  are aborted (COSEM-ABORT.indication, IEC 62056-5-3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, TypeVar
+
+from cosemic.errors import CosemicError
+
+Octets: TypeAlias = bytes | bytearray | memoryview
+"""What a medium hands in."""
+
+Request_contra = TypeVar("Request_contra", contravariant=True)
+Event = TypeVar("Event")
+
+
+class StateMachine(Protocol[Request_contra, Event]):
+    """The shape that links and associations share."""
+
+    def send(self, request: Request_contra, /) -> None:
+        """Take a request to the peer; its octets are due afterwards, now or when the protocol gives the turn."""
+
+    def receive(self, octets: Octets, now: float) -> list[Event]:
+        """Take octets from the medium; return what they mean, in order."""
+
+    def octets_to_send(self) -> bytes:
+        """Return the octets that are due on the medium, and forget them."""
+
+    def deadline(self) -> float | None:
+        """Return when :meth:`tick` has to be called at the latest, or None."""
+
+    def tick(self, now: float) -> list[Event]:
+        """Tell the time; return what its passing means."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApduReceived:
+    """An APDU came.
+
+    ``source`` and ``destination`` are the SAPs as the peer sent them: an answer goes from ``destination`` to
+    ``source``.
+    """
+
+    apdu: bytes
+    source: int
+    destination: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkFailed:
+    """The link takes nothing from the peer any more; ``error`` says why and what to do."""
+
+    error: CosemicError
+
+
+LinkEvent: TypeAlias = ApduReceived | LinkFailed
+
+
+class Link(StateMachine[bytes, LinkEvent], Protocol):
+    """A state machine between a medium and APDUs."""
+
+    def send(self, apdu: bytes, /, *, source: int | None = None, destination: int | None = None) -> None:
+        """Take an APDU to the peer.
+
+        ``source`` and ``destination`` are SAPs; None stands for those the link was made with.
+        """

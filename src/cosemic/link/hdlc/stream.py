@@ -1,0 +1,123 @@
+"""HDLC frames in a stream of octets (IEC 62056-46).
+
+::
+
+    7E frame 7E frame 7E 7E 7E frame 7E          one flag may close a frame and open the next; several are fill
+
+There is no stuffing: 7E occurs freely inside frames, so the length field delimits. A flag opens a frame when
+
+1. format, addresses and control field can begin a frame of that length,
+2. the HCS is right, where there is an information field,
+3. a flag stands where the length says that the frame ends, and
+4. the FCS is right;
+
+otherwise the search goes on one octet after that flag. Each condition is looked at as soon as its octets are there:
+noise that looks like an opening flag is given up after a dozen octets, not after the 2047 it may announce.
+
+No octet is looked at again because more octets came. Work is linear in the octets, memory is one frame and what is
+handed in.
+"""
+
+from __future__ import annotations
+
+from cosemic.errors import DecodeError
+from cosemic.link.contract import Octets
+from cosemic.link.hdlc.checks import checks
+from cosemic.link.hdlc.frame import FLAG, MAX_HEADER, MIN_LENGTH, HdlcFrame, HdlcHeader, decode_header, frame_of
+
+_FLAG = FLAG[0]
+
+
+class HdlcStreamReader:
+    """Finds frames in a stream that may be cut anywhere and disturbed anywhere.
+
+    ``damaged``: also give frames between flags whose HCS or FCS is wrong, marked as such, and go on at their closing
+    flag (conditions 2 and 4 are not asked for). This is for looking at captures; a station never takes them.
+    """
+
+    def __init__(self, *, damaged: bool = False) -> None:
+        self._damaged = damaged
+        self._buffer = bytearray()
+        self._needed = 1
+        self._header: HdlcHeader | None = None
+        self._discarded = 0
+
+    @property
+    def discarded(self) -> int:
+        """How many octets were passed over that are neither flags nor part of a frame that was given."""
+        return self._discarded
+
+    @property
+    def pending(self) -> int:
+        """How many octets behind an opening flag wait for the rest of their frame."""
+        return max(len(self._buffer) - 1, 0)
+
+    def receive(self, octets: Octets) -> list[HdlcFrame]:
+        """Take octets of the stream; return the frames that they complete, in order."""
+        self._buffer += octets
+        return self._frames() if len(self._buffer) >= self._needed else []
+
+    def finish(self) -> list[HdlcFrame]:
+        """Say that nothing follows (end of the capture, inter-octet time-out); return what an open frame had hidden.
+
+        An unfinished frame is given up, and the octets behind its opening flag are searched. What is received
+        afterwards begins anew.
+        """
+        frames: list[HdlcFrame] = []
+        while len(self._buffer) > 1:
+            self._header = None
+            del self._buffer[0]
+            frames += self._frames()
+        return frames
+
+    def _frames(self) -> list[HdlcFrame]:
+        """Take all frames out of the buffer; leave it empty, or beginning with a flag that may open a frame."""
+        buffer = self._buffer
+        frames: list[HdlcFrame] = []
+        start = self._needed = 0
+        while start < len(buffer):
+            if buffer[start] != _FLAG:
+                flag = buffer.find(FLAG, start)
+                following = flag if flag >= 0 else len(buffer)
+                self._discarded += following - start
+                start = following
+                continue
+            content = start + 1
+            self._needed = self._octets_needed(content)
+            if len(buffer) < self._needed:
+                break
+            header = self._header
+            self._header = None
+            start = content
+            if header is not None and buffer[self._needed - 1] == _FLAG:
+                frame = bytes(buffer[content : self._needed - 1])
+                if self._damaged or checks(frame):
+                    frames.append(frame_of(header, frame, header.length))
+                    start = self._needed - 1
+        del buffer[:start]
+        self._needed = max(self._needed - start, 1)
+        return frames
+
+    def _octets_needed(self, content: int) -> int:
+        """Return how long the buffer has to be for the next decision on the frame that may begin at ``content``.
+
+        Where it is that long already: the frame is complete, or, without ``_header``, no frame begins there.
+        """
+        if self._header is None:
+            buffer = self._buffer
+            if len(buffer) < content + 2:
+                return content + 2
+            length = (buffer[content] & 0x07) << 8 | buffer[content + 1]
+            if buffer[content] & 0xF0 != 0xA0 or length < MIN_LENGTH:
+                return content
+            known = content + min(length, MAX_HEADER + 2)
+            if len(buffer) < known:
+                return known
+            try:
+                header = decode_header(buffer[content:known], length)
+            except DecodeError:
+                return content
+            if header.has_information and not self._damaged and not checks(buffer[content : content + header.end + 2]):
+                return content
+            self._header = header
+        return content + self._header.length + 1

@@ -1,0 +1,317 @@
+"""The security context of an association: whole APDUs in, whole APDUs out (Green Book 9.2.7.2; security.md 5, 17).
+
+What is received is checked in this order; the first thing that is wrong ends it, and nothing has changed:
+
+1. the tag is that of an envelope which the context can open: a dedicated one needs a dedicated key
+2. security control: suite of the association, something is applied, no compression (general-ciphering only, and
+   negotiated), broadcast only where there is a broadcast key and never with a dedicated one
+3. system title: the peer's; the own one coming back is reflection
+4. invocation counter: not below the lowest acceptable value
+5. (key-info: general-ciphering only)
+6. tag, in constant time
+7. protection: no less than the policy demands; encryption without authentication only where the policy is exactly that
+8. the inner APDU is the one that the envelope names (its tag is not part of what is authenticated)
+9. invocation counter: compared and stored in one step; only then is the APDU handed out
+
+Requests and responses have their own requirements. The rights of single attributes and methods come on top: they are
+known only when the APDU is read (:func:`cosemic.security.policy.check_protection`).
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+from cosemic.dialect import STANDARD, CipheredForm, Dialect
+from cosemic.errors import ConfigurationError, DecipheringError, DecodeError, EncodeError, PolicyViolation
+from cosemic.security.counters import CounterStore, MemoryCounterStore, ReceiveCounter, TransmitCounter
+from cosemic.security.envelopes import ENVELOPES, INNER_TAGS, PLAIN_TAGS, Envelope, open_envelope, seal_envelope
+from cosemic.security.keys import Key, SecurityMaterial
+from cosemic.security.policy import SecurityPolicy, check_protection
+from cosemic.security.protection import FAILED, HEADER_LENGTH, Unprotected, protect, unprotect
+from cosemic.security.suite import (
+    ASSOCIATION_SUITES,
+    CONTROLS,
+    SYSTEM_TITLE_LENGTH,
+    Protection,
+    SecurityControl,
+)
+
+REFLECTED: Final = "the system title of the peer is our own: an APDU of ours was sent back, or a title is set wrongly"
+UNSIGNED: Final = "digital signatures are asked for, which security suite 0 does not have"
+AUTHENTICATED: Final = int(Protection.AUTHENTICATED)
+ENCRYPTED: Final = int(Protection.ENCRYPTED)
+Role = Literal["client", "server"]
+
+
+class _Lane(NamedTuple):
+    """What one kind of received APDU is opened with."""
+
+    key: Key
+    counter: ReceiveCounter
+
+
+class _Sender(NamedTuple):
+    """What one kind of APDU is protected with."""
+
+    envelope: Envelope
+    control: SecurityControl
+    key: Key
+    counter: TransmitCounter
+
+
+class SecurityContext:
+    """Protects and unprotects the APDUs of one association.
+
+    own_title: 8 octets. peer_title: 8 octets, or None until the AARE brings it (:meth:`set_peer_title`). material: the
+    keys; a suite outside :data:`ASSOCIATION_SUITES` is refused. counters: the store that all associations with these
+    keys share. send: protection of what is sent. require: least protection of what is received. dialect:
+    ``ciphered_form``, ``max_counter_jump`` and ``gmac_control_without_suite`` are used.
+    gmac_offered: HLS mechanism 5 is possible under the same key; then APDUs with authentication only are refused unless
+    ``require`` is exactly that, for f(StoC) is the tag of such an APDU (security.md 6).
+
+    Raises ConfigurationError.
+    """
+
+    def __init__(
+        self,
+        own_title: bytes,
+        peer_title: bytes | None,
+        material: SecurityMaterial,
+        counters: CounterStore,
+        *,
+        send: Protection = Protection.AUTHENTICATED | Protection.ENCRYPTED,
+        require: Protection = Protection.AUTHENTICATED | Protection.ENCRYPTED,
+        dialect: Dialect = STANDARD,
+        gmac_offered: bool = False,
+    ) -> None:
+        if len(own_title) != SYSTEM_TITLE_LENGTH:
+            raise ConfigurationError(f"the own system title has {len(own_title)} octets, not 8")
+        if material.suite.id not in ASSOCIATION_SUITES:
+            raise ConfigurationError(f"associations are not served in security suite {material.suite.id}: use suite 0")
+        if send & Protection.SIGNED:
+            raise ConfigurationError(UNSIGNED)
+        self.own_title: Final = own_title
+        self.peer_title: bytes | None = None
+        self.material = material
+        self.dialect = dialect
+        self.send: Final = send
+        self.require: Final = require
+        self._required = int(require)
+        self._default: _Sender | None = None
+        self._gmac_offered = gmac_offered
+        self._counters = counters
+        self._dedicated_counters: CounterStore = MemoryCounterStore()
+        self._lanes: dict[tuple[bool, int], _Lane] = {}
+        self._received: dict[tuple[bool, bool], ReceiveCounter] = {}
+        self.transmit: TransmitCounter = counters.transmit_counter(material.encryption_key.identity, own_title)
+        """The counter of everything that is sent under the encryption key, HLS mechanism 5 included."""
+        if peer_title is not None:
+            self.set_peer_title(peer_title)
+        if material.dedicated_key is not None:
+            self.set_dedicated_key(material.dedicated_key)
+
+    @classmethod
+    def for_policy(
+        cls,
+        role: Role,
+        policy: SecurityPolicy,
+        own_title: bytes,
+        peer_title: bytes | None,
+        material: SecurityMaterial,
+        counters: CounterStore,
+        *,
+        dialect: Dialect = STANDARD,
+        gmac_offered: bool = False,
+    ) -> SecurityContext:
+        """Return the context of a ``"client"`` or ``"server"`` that sends and requires what the policy demands."""
+        send, require = policy.requires.request, policy.requires.response
+        if role == "server":
+            send, require = require, send
+        return cls(
+            own_title,
+            peer_title,
+            material,
+            counters,
+            send=send,
+            require=require,
+            dialect=dialect,
+            gmac_offered=gmac_offered,
+        )
+
+    def set_peer_title(self, title: bytes) -> None:
+        """Set the peer's system title, once. Raises DecipheringError for the own one, another one, or not 8 octets."""
+        if title == self.own_title:
+            raise DecipheringError(REFLECTED)
+        if len(title) != SYSTEM_TITLE_LENGTH:
+            raise DecipheringError(f"the system title of the peer has {len(title)} octets, not 8")
+        if self.peer_title not in (None, title):
+            raise DecipheringError("the peer uses another system title than was agreed")
+        self.peer_title = title
+
+    def set_dedicated_key(self, key: Key | None) -> None:
+        """Take a fresh dedicated key into use, or None when the association ends. Its counters start anew.
+
+        Raises ConfigurationError when its length is not that of the suite, or it is a global key.
+        """
+        self.material = self.material.with_dedicated_key(key)
+        self._dedicated_counters = MemoryCounterStore()
+        self._default = None
+        self._lanes = {place: lane for place, lane in self._lanes.items() if not place[0]}
+        self._received = {place: counter for place, counter in self._received.items() if not place[0]}
+
+    @property
+    def envelope(self) -> Envelope:
+        """The envelope of services, as the dialect wants it; with the dedicated key where there is one."""
+        general = self.dialect.ciphered_form is CipheredForm.GENERAL
+        return Envelope.kind(dedicated=self.material.dedicated_key is not None, general=general)
+
+    @property
+    def receive(self) -> ReceiveCounter:
+        """The counter of what is received under the encryption key. Raises DecipheringError without peer title."""
+        return self._lane(False, SecurityControl.of(self.material.suite.id, authenticated=True)).counter
+
+    def protect_apdu(
+        self,
+        apdu: bytes,
+        envelope: Envelope | None = None,
+        *,
+        protection: Protection | None = None,
+        broadcast: bool = False,
+    ) -> bytes:
+        """Return an APDU in its envelope.
+
+        envelope: that of :attr:`envelope` when None; a server mirrors ``Envelope.of(request)``; the InitiateRequest and
+        -Response always travel in GLO or GENERAL_GLO. protection: :attr:`send` when None; with ``NONE`` the APDU itself
+        is returned. broadcast: enciphered with the broadcast key.
+
+        Raises EncodeError for an APDU that the envelope cannot hold, ConfigurationError for a missing key,
+        CounterExhausted and InvocationCounterError.
+        """
+        if not apdu:
+            raise EncodeError("an APDU to be protected has at least its tag")
+        if envelope is None and protection is None and not broadcast:
+            sender = self._default = self._default or self._sender(self.envelope, self.send, False)
+        else:
+            sender = self._sender(envelope or self.envelope, self.send if protection is None else protection, broadcast)
+        envelope, control, key, counter = sender
+        if not control.protection:
+            return apdu
+        if not envelope.holds(apdu[0]):
+            raise EncodeError(f"an APDU with tag {apdu[0]:02x} cannot travel in {envelope.name}: use another envelope")
+        authentication_key = self.material.authentication_key
+        content = protect(control, key, authentication_key, self.own_title, counter.next(), apdu)
+        return seal_envelope(envelope, apdu[0], self.own_title, content)
+
+    def _sender(self, envelope: Envelope, protection: Protection, broadcast: bool) -> _Sender:
+        """Return what APDUs of one kind are protected with. Raises ConfigurationError without the key."""
+        if protection & Protection.SIGNED:
+            raise ConfigurationError(UNSIGNED)
+        if envelope.dedicated:
+            key = None if broadcast else self.material.dedicated_key
+        else:
+            key = self.material.broadcast_key if broadcast else self.material.encryption_key
+        if key is None:
+            raise ConfigurationError(
+                f"there is no {'broadcast' if broadcast else 'dedicated'} key to protect this with"
+            )
+        store = self._dedicated_counters if envelope.dedicated else self._counters
+        control = CONTROLS[self.material.suite.id | int(protection) << 4 | (0x40 if broadcast else 0)]
+        return _Sender(envelope, control, key, store.transmit_counter(key.identity, self.own_title))
+
+    def unprotect_apdu(self, apdu: bytes) -> Unprotected:
+        """Return the APDU that came, and how it was protected; see the order of checks above.
+
+        An APDU without envelope is returned as it is where nothing is required. An exception-response or
+        confirmedServiceError in clear is no exception to that: a client that wants such a hint reads it beforehand.
+
+        Raises DecodeError for octets that are no whole envelope or hold another APDU than it names; DecipheringError
+        for a wrong title, suite, key or tag; InvocationCounterError (with the lowest acceptable value; only when title
+        and suite fit); PolicyViolation. Nothing has changed then.
+        """
+        envelope = Envelope.of(apdu)
+        if envelope is None:
+            if not apdu:
+                raise DecodeError("an APDU")
+            check_protection(self.require, 0)
+            return Unprotected(apdu, False, False, CONTROLS[0], None)
+        title, content = open_envelope(apdu)
+        if len(content) < HEADER_LENGTH:
+            raise DecodeError("security control and invocation counter", len(apdu), "security-header")
+        lane = self._lanes.get((envelope.dedicated, content[0]))
+        if lane is None:
+            lane = self._lane(envelope.dedicated, CONTROLS[content[0]])
+        if title is not None and title != self.peer_title:
+            raise DecipheringError(REFLECTED if title == self.own_title else FAILED)
+        assert self.peer_title is not None
+        lane.counter.check(int.from_bytes(content[1:5], "big"))
+        result = unprotect(content, lane.key, self.material.authentication_key, self.peer_title)
+        self._check_protection(result)
+        self._check_inner_tag(apdu[0], envelope, result)
+        assert result.invocation_counter is not None
+        if result.authenticated:
+            lane.counter.accept(result.invocation_counter)
+        else:
+            lane.counter.accept_unauthenticated(result.invocation_counter)
+        return result
+
+    def _lane(self, dedicated: bool, control: SecurityControl) -> _Lane:
+        """Check what can be told from envelope and security control alone, and remember what passed."""
+        if dedicated:
+            key = None if control.broadcast else self.material.dedicated_key
+        else:
+            key = self.material.broadcast_key if control.broadcast else self.material.encryption_key
+        if (
+            key is None
+            or control.suite != self.material.suite.id
+            or control.compressed
+            or not (control.encrypted or control.authenticated)
+            or self.peer_title is None
+        ):
+            raise DecipheringError(FAILED)
+        counter = self._received.get((dedicated, control.broadcast))
+        if counter is None:
+            store = self._dedicated_counters if dedicated else self._counters
+            counter = self._received[dedicated, control.broadcast] = store.receive_counter(
+                key.identity, self.peer_title
+            )
+        lane = self._lanes[dedicated, int(control)] = _Lane(key, counter)
+        return lane
+
+    def _check_protection(self, result: Unprotected) -> None:
+        required = self._required
+        if required & ~result.security_control.protection:
+            check_protection(self.require, result.security_control.protection)
+        if not result.authenticated and required != ENCRYPTED:
+            raise PolicyViolation("encryption without authentication is accepted only where the policy is exactly that")
+        if not result.encrypted and self._gmac_offered and required != AUTHENTICATED:
+            raise PolicyViolation("authentication without encryption is not accepted beside HLS mechanism 5")
+
+    @staticmethod
+    def _check_inner_tag(tag: int, envelope: Envelope, result: Unprotected) -> None:
+        inner = result.plaintext[0] if result.plaintext else None
+        if inner in PLAIN_TAGS if envelope.general else inner == INNER_TAGS[tag]:
+            return
+        if not result.authenticated:
+            raise DecipheringError(FAILED)
+        raise DecodeError("the APDU that the tag of the envelope names", 0, "ciphered-content")
+
+    def confirm(self) -> None:
+        """Tell that an authenticated answer to what was sent last has come: a proposed counter is kept from now on."""
+        self.transmit.confirm()
+
+    def propose_counter(self, value: int) -> None:
+        """Take up the counter of an exception-response; see :meth:`TransmitCounter.propose`."""
+        self.transmit.propose(value, self.dialect.max_counter_jump)
+
+
+def is_ciphered(apdu: bytes) -> bool:
+    """Tell whether an APDU is an envelope that :class:`SecurityContext` opens."""
+    return bool(apdu) and apdu[0] in ENVELOPES
+
+
+def system_title_of(apdu: bytes) -> bytes | None:
+    """Return the originator's title that a general envelope carries, to find the context that opens it.
+
+    None where it carries none. Raises DecodeError for octets that are no whole ciphered APDU.
+    """
+    return open_envelope(apdu).system_title

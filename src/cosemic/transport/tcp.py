@@ -1,0 +1,255 @@
+"""TCP on asyncio: a client's connection, and a server that makes a receiver for each connection.
+
+Made of asyncio's callback Protocols, not of its streams: octets go from the event loop to the receiver in one call.
+TCP_NODELAY is set, since every APDU is waited for; IPv4 and IPv6.
+
+A server does not read from a client that does not read: while more than the high-water mark of the event loop's write
+buffer waits to be sent, reading pauses, so that memory stays bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, TypeAlias, cast
+
+from cosemic.errors import ConfigurationError, TransportError
+from cosemic.transport import wording
+from cosemic.transport.contract import Receiver
+
+CLOSE_TIME = 5.0
+"""How long, in seconds, octets that were written may take to leave after close(); then the connection is cut."""
+
+BACKLOG = 1024
+"""How many clients may wait to be accepted."""
+
+
+class TcpConnection(asyncio.Protocol):
+    """A TCP connection (:class:`cosemic.transport.contract.Connection`); made by :func:`connect` and TcpServer.
+
+    The methods below :meth:`wait_closed` are called by the event loop.
+    """
+
+    def __init__(
+        self,
+        receiver: Callable[[TcpConnection], Receiver],
+        ended: Callable[[TcpConnection], None] | None = None,
+        *,
+        peer: str = "",
+        pause: bool = False,
+    ) -> None:
+        self._make_receiver = receiver
+        self._ended = ended
+        self._peer = peer
+        self._pause = pause
+        self._receiver: Receiver | None = None
+        self._transport: asyncio.Transport | None = None
+        self._closing = False
+        self._cut: asyncio.TimerHandle | None = None
+        self._closed = asyncio.get_running_loop().create_future()
+
+    @property
+    def peer(self) -> str:
+        """The other end: the host and port asked for, or the address of the client."""
+        return self._peer
+
+    def write(self, octets: bytes, /) -> None:
+        """Send octets without waiting. Raises ConnectionLost after the end."""
+        if self._transport is None or self._transport.is_closing():
+            raise wording.closed_here(self._peer)
+        self._transport.write(octets)
+
+    def close(self) -> None:
+        """End the connection after what was written, which may take CLOSE_TIME; nothing is received any more."""
+        if self._transport is None or self._closing:
+            return
+        self._closing = True
+        self._transport.close()
+        self._cut = asyncio.get_running_loop().call_later(CLOSE_TIME, self._transport.abort)
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection has ended and its receiver knows."""
+        await asyncio.shield(self._closed)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin: make the receiver."""
+        # Not asked with isinstance: the transports of other event loops need not inherit from asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
+        with contextlib.suppress(OSError):  # the peer may have gone already
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not self._peer:
+            self._peer = wording.endpoint(*(transport.get_extra_info("peername") or ("the peer", 0))[:2])
+        try:
+            self._receiver = self._make_receiver(self)
+        except BaseException:
+            self._transport.abort()
+            raise
+
+    def data_received(self, data: bytes) -> None:
+        """Hand octets on."""
+        if self._receiver is not None:
+            self._receiver.octets_received(data)
+
+    def pause_writing(self) -> None:
+        """Read no more from a peer that does not read."""
+        if self._pause and self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Read again."""
+        if self._pause and self._transport is not None:
+            self._transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End: tell the receiver."""
+        if self._cut is not None:
+            self._cut.cancel()
+        error: TransportError | None = None
+        if exc is not None:
+            error = wording.broken(self._peer, exc)
+            error.__cause__ = exc
+        elif not self._closing:
+            error = wording.closed_by_peer(self._peer)
+        self._closing = True
+        receiver, self._receiver = self._receiver, None
+        try:
+            if receiver is not None:
+                receiver.connection_lost(error)
+        finally:
+            if self._ended is not None:
+                self._ended(self)
+            if not self._closed.done():
+                self._closed.set_result(None)
+
+
+async def connect(host: str, port: int, receiver: Receiver, *, timeout: float) -> TcpConnection:
+    """Connect to a TCP server; ``receiver`` gets what comes.
+
+    ``timeout``: seconds in all; where the host has several addresses each gets its share. Raises ConnectionFailed where
+    nobody answers. Where the call is cancelled no socket stays open.
+    """
+    peer = wording.endpoint(host, port)
+    loop = asyncio.get_running_loop()
+    end = loop.time() + timeout
+    error: OSError | None = None
+    try:
+        async with asyncio.timeout_at(end):
+            addresses = await _addresses(host, port)
+        for number, (family, type_, protocol, _, address) in enumerate(addresses):
+            share = (end - loop.time()) / (len(addresses) - number)
+            try:
+                async with asyncio.timeout(share):
+                    sock = await _connected(socket.socket(family, type_, protocol), address)
+                    _, connection = await loop.create_connection(
+                        lambda: TcpConnection(lambda _: receiver, peer=peer), sock=sock
+                    )
+                    return connection
+            except OSError as failed:
+                error = failed
+    except OSError as failed:
+        error = failed
+    if error is None or wording.is_timeout(error):
+        raise wording.unanswered(peer, timeout) from error
+    raise wording.unreachable(peer, error) from error
+
+
+async def _addresses(host: str, port: int) -> list[tuple[int, int, int, str, Any]]:
+    try:
+        # A numeric address needs no resolver, which asyncio would run in a thread.
+        return [*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)]
+    except socket.gaierror:
+        return [*await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+
+async def _connected(sock: socket.socket, address: Any) -> socket.socket:
+    try:
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+ReceiverFactory: TypeAlias = Callable[[TcpConnection], Receiver]
+
+
+class TcpServer:
+    """Listens on TCP; ``receiver`` makes the receiver of each connection.
+
+    ``host`` is an address or a name, None stands for all addresses of the machine; ``port`` 0 takes a free one. Use it
+    as an asynchronous context manager, or call :meth:`start` and :meth:`close`.
+    """
+
+    def __init__(self, receiver: ReceiverFactory, host: str | None, port: int) -> None:
+        self._make_receiver = receiver
+        self._host = host
+        self._port = port
+        self._server: asyncio.Server | None = None
+        self._connections: set[TcpConnection] = set()
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on; while there is none, the one asked for."""
+        return self._port if self._server is None else int(self._server.sockets[0].getsockname()[1])
+
+    @property
+    def connections(self) -> frozenset[TcpConnection]:
+        """The connections that are open now."""
+        return frozenset(self._connections)
+
+    async def start(self) -> None:
+        """Listen. Raises ConfigurationError where the address cannot be taken."""
+        try:
+            listener = _listener(self._host, self._port)
+        except OSError as error:
+            where = f"{'all addresses' if self._host is None else self._host}, port {self._port}"
+            raise ConfigurationError(
+                f"cannot listen on {where} ({error.strerror or error}): choose another port or address"
+            ) from error
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._connection, sock=listener, backlog=BACKLOG)
+
+    async def close(self) -> None:
+        """Listen no more, end all connections, and wait until all receivers know."""
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        # A selector loop loses the socket of a connection that is being accepted while its server closes: accept
+        # nothing new, give what is under way the few turns it takes, then close.
+        for each in server.sockets:
+            with contextlib.suppress(NotImplementedError):
+                asyncio.get_running_loop().remove_reader(each.fileno())
+        for _ in range(3):
+            await asyncio.sleep(0)
+        server.close()
+        while connections := self.connections:
+            for connection in connections:
+                connection.close()
+            await asyncio.gather(*(connection.wait_closed() for connection in connections))
+
+    async def __aenter__(self) -> TcpServer:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _connection(self) -> TcpConnection:
+        return TcpConnection(self._accept, self._connections.discard, pause=True)
+
+    def _accept(self, connection: TcpConnection) -> Receiver:
+        self._connections.add(connection)
+        return self._make_receiver(connection)
+
+
+def _listener(host: str | None, port: int) -> socket.socket:
+    if host is None and socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)
+    family = socket.AF_INET6 if ":" in (host or "") else socket.AF_INET
+    return socket.create_server((host or "", port), family=family, backlog=BACKLOG)
