@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
@@ -10,7 +11,9 @@ from benchmarks import samples
 from benchmarks.contender import Contender, Task, always
 from benchmarks.responder import Address
 from cosemic import apdu
+from cosemic.client import BlockingMeter, Meter
 from cosemic.codec import DataType, EncodedData, Typed, encode_data
+from cosemic.model import AttributeReference
 from cosemic.security import MemoryCounterStore, SecurityContext, SecurityMaterial
 from cosemic.values import Obis, Secret
 
@@ -93,7 +96,54 @@ def _unprotect(size: int) -> Callable[[], Task]:
     return make
 
 
-def contender(_: Address) -> Contender:
+def _url(address: Address) -> str:
+    host, port = address
+    return f"tcp://{host}:{port}?client=16&server=1"
+
+
+def _get_blocking(address: Address) -> Callable[[], Task]:
+    def make() -> Task:
+        meter = BlockingMeter.connect(_url(address))
+        meter.open()
+        value = AttributeReference.of(3, _REGISTER, 2)
+        return Task(lambda target: meter.get(target).value(), always(value), close=meter.close)
+
+    return make
+
+
+def _get_asyncio(address: Address) -> Callable[[], Task]:
+    """All GETs of a repeat are awaited in one call of the event loop, as a collector does."""
+
+    def make() -> Task:
+        loop = asyncio.new_event_loop()
+        meter = Meter.connect(_url(address))
+        loop.run_until_complete(meter.open())
+        target = AttributeReference.of(3, _REGISTER, 2)
+
+        async def gets(count: int) -> Any:
+            value: Any = None
+            for _ in range(count):
+                value = (await meter.get(target)).value()
+            return value
+
+        def close() -> None:
+            loop.run_until_complete(meter.close())
+            loop.close()
+
+        return Task(lambda count: loop.run_until_complete(gets(count)), lambda count: [count], close=close)
+
+    return make
+
+
+def _associate(address: Address) -> Callable[[], Task]:
+    def run(url: str) -> bool:
+        with BlockingMeter.connect(url) as meter:
+            return meter.opened is not None
+
+    return lambda: Task(run, always(_url(address)))
+
+
+def contender(address: Address) -> Contender:
     """How Cosemic does each workload; the argument is where the responder listens."""
     even = samples.encoded_rows(samples.even_rows(1000))
     attribute = apdu.CosemAttributeDescriptor(3, _REGISTER, 2)
@@ -127,5 +177,8 @@ def contender(_: Address) -> Contender:
         "protect-1024": _protect(1024),
         "unprotect-64": _unprotect(64),
         "unprotect-1024": _unprotect(1024),
+        "get-tcp-blocking": _get_blocking(address),
+        "get-tcp-asyncio": _get_asyncio(address),
+        "association-tcp": _associate(address),
     }
     return Contender(NAME, version(NAME), tasks)

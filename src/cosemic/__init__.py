@@ -16,18 +16,22 @@ from typing import TYPE_CHECKING, Final
 from cosemic._version import __version__
 
 if TYPE_CHECKING:
-    from cosemic.codec import DataType, Limits
+    from cosemic.client import BlockingMeter, Meter
+    from cosemic.codec import DataType, EncodedData, Limits
     from cosemic.dialect import Dialect, Quirk
     from cosemic.errors import ConfigurationError, CosemicError, DecodeError
     from cosemic.inspector import Decoded, decode
     from cosemic.values import DateTime, Obis, Quantity, Secret, Unit
 
 _HOMES: Final = {
+    "BlockingMeter": "client",
     "ConfigurationError": "errors",
     "CosemicError": "errors",
     "DataType": "codec",
     "DateTime": "values",
     "DecodeError": "errors",
+    "EncodedData": "codec",
+    "Meter": "client",
     "Decoded": "inspector",
     "Dialect": "dialect",
     "Limits": "codec",
@@ -40,6 +44,7 @@ _HOMES: Final = {
 }
 
 __all__ = [
+    "BlockingMeter",
     "ConfigurationError",
     "CosemicError",
     "DataType",
@@ -47,7 +52,9 @@ __all__ = [
     "DecodeError",
     "Decoded",
     "Dialect",
+    "EncodedData",
     "Limits",
+    "Meter",
     "Obis",
     "Quantity",
     "Quirk",

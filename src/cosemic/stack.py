@@ -14,20 +14,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 from cosemic.association.client import ClientAssociation
 from cosemic.association.requests import Event, Request
 from cosemic.association.settings import ClientSettings
-from cosemic.errors import ConfigurationError, CosemicError
+from cosemic.errors import AssociationError, ConfigurationError, CosemicError
 from cosemic.link.contract import ApduReceived, LinkFailed
 from cosemic.link.wrapper import PORT, WrapperLink
 
 PUBLIC_CLIENT: Final = 16
 MANAGEMENT_LOGICAL_DEVICE: Final = 1
+_EXAMPLE: Final = "tcp://HOST:PORT?client=16&server=1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ def _number(text: str) -> int:
     return int(text, 16) if text.lower().startswith("0x") else int(text)
 
 
+_LARGEST: Final = 0xFFFF
 _OPTIONS: Final[dict[str, tuple[str, Callable[[str], float]]]] = {
     "client": ("client_sap", _number),
     "server": ("server_sap", _number),
@@ -66,17 +70,22 @@ _OPTIONS: Final[dict[str, tuple[str, Callable[[str], float]]]] = {
 _SECRETS: Final = frozenset(("key", "password", "secret", "ek", "ak", "encryption_key", "authentication_key"))
 
 
+@lru_cache(maxsize=1024)
 def parse_url(url: str) -> Address:
-    """Read a URL; raises ConfigurationError with what is wrong and what is possible."""
-    parts = urlsplit(url)
-    if parts.scheme != "tcp":
-        raise ConfigurationError(f"{url!r}: the scheme is tcp://, not {parts.scheme or 'nothing'}")
+    """Read a URL; raises ConfigurationError with what is wrong and what is possible, never quoting a secret."""
     try:
+        parts = urlsplit(url)
         host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise ConfigurationError(f"{url!r}: {error}") from None
-    if not host:
-        raise ConfigurationError(f"{url!r} names no host: tcp://HOST:PORT?client=16&server=1")
+    except ValueError:
+        raise ConfigurationError(f"host and port of the URL cannot be read: {_EXAMPLE}") from None
+    if parts.scheme != "tcp":
+        raise ConfigurationError(f"the scheme of a URL is tcp://, not {parts.scheme or 'nothing'}: {_EXAMPLE}")
+    if parts.username is not None or parts.password is not None:
+        raise ConfigurationError("keys and passwords never stand in a URL: give them with security=")
+    if not host or port == 0:
+        raise ConfigurationError(f"the URL names no {'port' if host else 'host'}: {_EXAMPLE}")
+    if parts.path not in ("", "/") or parts.fragment:
+        raise ConfigurationError(f"nothing stands between port and options of a URL, or behind them: {_EXAMPLE}")
     found: dict[str, float] = {}
     for name, text in parse_qsl(parts.query, keep_blank_values=True):
         if name in _SECRETS:
@@ -84,13 +93,22 @@ def parse_url(url: str) -> Address:
         if name not in _OPTIONS:
             raise ConfigurationError(f"{name!r} is no option of a URL: {', '.join(_OPTIONS)}")
         field, convert = _OPTIONS[name]
-        try:
-            found[field] = convert(text)
-        except ValueError:
-            raise ConfigurationError(f"{name}={text} is no number") from None
-        if found[field] < 0:
-            raise ConfigurationError(f"{name}={text} is negative")
+        if field in found:
+            raise ConfigurationError(f"{name} stands twice in the URL")
+        found[field] = _option(name, text, convert)
     return Address(parts.scheme, host, port or PORT, **found)  # type: ignore[arg-type]  # numbers of the fields above
+
+
+def _option(name: str, text: str, convert: Callable[[str], float]) -> float:
+    try:
+        value = convert(text)
+    except ValueError:
+        raise ConfigurationError(f"{name}={text} is no number") from None
+    if convert is float and not (value > 0 and math.isfinite(value)):
+        raise ConfigurationError(f"{name}={text} is no time in seconds, above 0")
+    if convert is not float and not 0 <= value <= _LARGEST:
+        raise ConfigurationError(f"{name}={text} is not in 0..{_LARGEST}")
+    return value
 
 
 class ClientStack:
@@ -101,10 +119,25 @@ class ClientStack:
 
     def __init__(self, settings: ClientSettings, client_sap: int, server_sap: int) -> None:
         self._link = WrapperLink()
-        self.use(settings, client_sap, server_sap)
+        self._unanswered: set[tuple[int, int]] = set()
+        """SAPs between which the late answer to an opening or release may still come."""
+        self._take(settings, client_sap, server_sap)
 
     def use(self, settings: ClientSettings, client_sap: int, server_sap: int) -> None:
-        """Go on with a fresh association between these SAPs."""
+        """Go on with a fresh association between these SAPs.
+
+        Raises AssociationError while a request is being served, and where the answer to an opening or release between
+        these SAPs is still out: it could not be told from the next one.
+        """
+        if self.association.busy:
+            raise AssociationError("a request is being served: wait for its answer, or cancel it")
+        if self.association.unanswered:
+            self._unanswered.add((self.client_sap, self.server_sap))
+        if (client_sap, server_sap) in self._unanswered:
+            raise AssociationError("an opening or release between these SAPs was not answered: connect again")
+        self._take(settings, client_sap, server_sap)
+
+    def _take(self, settings: ClientSettings, client_sap: int, server_sap: int) -> None:
         self.association = ClientAssociation(settings)
         self.client_sap = client_sap
         self.server_sap = server_sap
@@ -114,9 +147,14 @@ class ClientStack:
         self.association.send(request)
         self._forward()
 
+    def cancel(self) -> None:
+        """Give up the request being served, if any; see :meth:`ClientAssociation.cancel`."""
+        self.association.cancel()
+
     def receive(self, octets: bytes, now: float) -> list[Event]:
         """Take octets of the medium; return the events of the association."""
         events: list[Event] = []
+        self.traffic.octets_received += len(octets)
         for event in self._link.receive(octets, now):
             if isinstance(event, ApduReceived):
                 if event.destination == self.client_sap and event.source == self.server_sap:
@@ -128,7 +166,9 @@ class ClientStack:
 
     def octets_to_send(self) -> bytes:
         """Return the octets that are due on the medium."""
-        return self._link.octets_to_send()
+        octets = self._link.octets_to_send()
+        self.traffic.octets_sent += len(octets)
+        return octets
 
     def deadline(self) -> float | None:
         """Return when :meth:`tick` is due, or None."""
@@ -144,4 +184,5 @@ class ClientStack:
 
     def _forward(self) -> None:
         while apdu := self.association.octets_to_send():
+            self.traffic.round_trips += 1
             self._link.send(apdu, source=self.client_sap, destination=self.server_sap)

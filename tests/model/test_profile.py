@@ -280,6 +280,14 @@ def test_days_of_23_and_25_hours_are_whole_days(zone: dt.tzinfo | None) -> None:
     assert all(row.marks == Mark(0) for row in profile)
 
 
+def test_the_first_day_is_whole_too_where_the_zone_is_known() -> None:
+    rows = [(stamp(dt.datetime(2026, 10, 26, tzinfo=BERLIN)), 0)]
+    (row,) = LoadProfile.from_buffer(rows, [CLOCK, STATUS], 86_400, zone=BERLIN)
+    assert row.interval_start == at(22, day=24, month=10)
+    (row,) = LoadProfile.from_buffer(rows, [CLOCK, STATUS], 86_400)
+    assert row.interval_start == at(23, day=24, month=10)
+
+
 def test_a_profile_is_given_as_plain_values() -> None:
     columns = [CLOCK, ENERGY, column("1-0:1.6.0", 4, 5), column("0-0:96.1.0", 1), STATUS]
     when = DateTime(stamp(at(9)))

@@ -30,7 +30,7 @@ from cosemic.security import (
     make_challenge,
     password_matches,
 )
-from cosemic.security.hls import gmac, gmac_control, verify_gmac
+from cosemic.security.hls import gmac, gmac_control, sha256, verify_gmac
 from cosemic.values.enumerations import AuthenticationMechanism as Mechanism
 from cosemic.values.secret import Secret
 from tests.security.samples import AK, CLIENT, CTOS, EK, GET, SERVER, STOC, client, credentials, key, material, server
@@ -244,6 +244,12 @@ def test_another_title_than_was_agreed_is_refused() -> None:
 def test_same_challenge_on_both_sides_is_refused() -> None:
     with pytest.raises(AuthenticationFailed, match="same"):
         HlsServer(credentials(Mechanism.HLS_MD5, "server"), CTOS, CLIENT, randomness=lambda _: CTOS)
+
+
+def test_titles_of_the_formula_of_mechanism_6_have_8_octets() -> None:
+    for titles in ((CLIENT[:7], SERVER), (CLIENT, b"")):
+        with pytest.raises(AuthenticationFailed, match="8 octets"):
+            sha256(STOC, CTOS, *titles, Secret(b"secret"))
 
 
 # Mechanism 5

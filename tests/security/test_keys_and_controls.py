@@ -44,6 +44,7 @@ def test_identity_is_that_of_the_value_and_the_same_in_every_process() -> None:
     assert key(EK) == key(EK) != key(AK)
     assert key(EK) != EK
     assert {key(EK): 1}[key(EK)] == 1
+    assert bool(NO_AUTHENTICATION_KEY)
 
 
 @pytest.mark.parametrize(

@@ -184,6 +184,21 @@ def test_all_forms_under_one_key_share_one_counter_and_the_dedicated_key_has_its
     assert receiver.unprotect_apdu(sender.protect_apdu(GET, Envelope.DED)).invocation_counter == 0
 
 
+def test_a_dedicated_key_set_again_goes_on_counting_and_is_in_no_store() -> None:
+    stores = MemoryCounterStore(), MemoryCounterStore()
+    keys = material(dedicated_key=key(DEDICATED))
+    sender, receiver = client(stores[0], keys=keys), server(stores[1], keys=keys)
+    apdu = sender.protect_apdu(GET, Envelope.DED)
+    assert receiver.unprotect_apdu(apdu).invocation_counter == 0
+    for context in (sender, receiver):
+        context.set_dedicated_key(key(DEDICATED))
+    refused(receiver, apdu, InvocationCounterError)
+    assert receiver.unprotect_apdu(sender.protect_apdu(GET, Envelope.DED)).invocation_counter == 1
+    identity = key(DEDICATED).identity
+    assert stores[0].transmit_state(identity, CLIENT).next == 0
+    assert stores[1].lowest_acceptable(identity, CLIENT) == 0
+
+
 def test_a_forged_high_counter_does_not_lock_out() -> None:
     sender, receiver = pair()
     apdu = sender.protect_apdu(GET)
@@ -389,6 +404,8 @@ def test_broadcast_needs_the_broadcast_key_and_has_its_own_counter() -> None:
     sender, receiver = pair()
     apdu = sender.protect_apdu(GET, Envelope.GENERAL_GLO, broadcast=True)
     refused(server(), apdu, DecipheringError)
+    under_unicast_key = protect(SecurityControl(0x70), key(EK), key(AK), CLIENT, 0, GET)
+    refused(server(), seal_envelope(Envelope.GLO, 0xC0, CLIENT, under_unicast_key), DecipheringError)
     result = receiver.unprotect_apdu(apdu)
     assert (result.security_control, result.invocation_counter) == (0x70, 0)
     assert receiver.unprotect_apdu(sender.protect_apdu(GET)).invocation_counter == 0

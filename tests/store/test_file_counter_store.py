@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import select
 import signal
 import stat
 import threading
@@ -194,10 +195,18 @@ def test_a_process_that_exits_at_each_call_repeats_nothing(tmp_path: Path, mark:
             except Killed:
                 os._exit(9)
 
-    for at in range(1, calls_of_a_life(str(tmp_path / "dry")) + 1, 3):
+    dry = MortalPort()
+    in_null = os.open(os.devnull, os.O_WRONLY)
+    reporting_life(str(tmp_path / "dry"), in_null, 15, dry)
+    os.close(in_null)
+    for at in range(1, len(dry.calls) + 1):
         path = str(tmp_path / f"counters-{at}")
         port = ExitingPort(at, ("before", "middle", "after")[at % 3])
-        life, status = in_child(lambda report: reporting_life(path, report, 20, port))  # noqa: B023 - called at once
+
+        def live(report: int, path: str = path, port: MortalPort = port) -> None:
+            reporting_life(path, report, 15, port)
+
+        life, status = in_child(live)
         assert status == 9
         life.check(FileCounterStore(path, block=2, compact_lines=4))
 
@@ -238,7 +247,7 @@ def test_a_disk_that_forgets_everything_is_noticed_by_the_model() -> None:
 
 @pytest.mark.parametrize("short", [False, True], ids=["error", "short write"])
 def test_a_failing_medium_gives_nothing_out_and_repeats_nothing(tmp_path: Path, short: bool) -> None:
-    for at in range(5, calls_of_a_life(str(tmp_path / "dry")) + 1):
+    for at in range(5, calls_of_a_life(str(tmp_path / "dry")) + 1, 5 if short else 2):
         path = str(tmp_path / f"counters-{at}")
         store = FileCounterStore(path, block=2, compact_lines=4, port=FailingPort(at, short=short))
         other = FileCounterStore(path, block=2, compact_lines=4)
@@ -248,9 +257,8 @@ def test_a_failing_medium_gives_nothing_out_and_repeats_nothing(tmp_path: Path, 
         else:
             with pytest.raises(SecurityError, match="counters"):
                 life.live(store, 20)
-        life.check(other)
-        life.check(store)
-        life.check(FileCounterStore(path, block=2, compact_lines=4))
+        for each in (other, store, FileCounterStore(path, block=2, compact_lines=4)):
+            life.check(each, 4)
 
 
 def test_after_a_failed_fsync_the_file_is_written_anew(path: str) -> None:
@@ -309,7 +317,8 @@ def test_an_unfinished_last_line_counts_as_not_written(filled: str, tail: bytes)
     for store in (running, FileCounterStore(filled)):
         assert store.lowest_acceptable(KEY, SERVER) == 4
     FileCounterStore(filled).accept(KEY, SERVER, 4)
-    assert tail not in Path(filled).read_bytes()
+    assert all(line.endswith(b"\n") and line.isascii() and b"\0" not in line for line in lines_of(filled))
+    assert len(lines_of(filled)) == 3
     assert running.lowest_acceptable(KEY, SERVER) == 5
 
 
@@ -328,10 +337,11 @@ def test_each_changed_octet_but_those_of_the_last_line_is_found(filled: str) -> 
 def test_a_file_that_vanished_shrank_or_is_an_old_copy_is_refused(filled: str) -> None:
     store = FileCounterStore(filled)
     octets = Path(filled).read_bytes()
+    shorter = b"".join(lines_of(filled)[:-1])
     os.unlink(filled)
     with pytest.raises(ConfigurationError, match="gone"):
         store.accept(KEY, SERVER, 100)
-    Path(filled).write_bytes(octets[: -len(lines_of_octets(octets)[-1])])
+    Path(filled).write_bytes(shorter)
     with pytest.raises(ConfigurationError, match="shorter"):
         store.accept(KEY, SERVER, 100)
     anew = FileCounterStore(filled + "-other")
@@ -342,10 +352,6 @@ def test_a_file_that_vanished_shrank_or_is_an_old_copy_is_refused(filled: str) -
             store.accept(KEY, SERVER, 100)
     Path(filled).write_bytes(octets)
     assert store.accept(KEY, SERVER, 100) == 101
-
-
-def lines_of_octets(octets: bytes) -> list[bytes]:
-    return octets.splitlines(keepends=True)
 
 
 @pytest.mark.parametrize("octets", [b"", b"anything\n", b"cosemic-counters 2 0123456789abcdef\n"], ids=repr)
@@ -393,8 +399,10 @@ def test_threads_and_stores_on_one_file_never_share_a_value(path: str) -> None:
     assert len(set(once)) == len(once)
 
 
-def in_child(live: Callable[[int], None], after: Callable[[int], None] = lambda _: None) -> tuple[Life, int]:
-    """Run ``live`` in a forked process, which reports to a pipe; ``after`` gets its id. Returns what it did."""
+def in_child(
+    live: Callable[[int], None], after: Callable[[int, int], None] = lambda pid, report: None
+) -> tuple[Life, int]:
+    """Run ``live`` in a forked process, which reports to a pipe; ``after`` gets its id and the pipe."""
     receiving, sending = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -403,7 +411,7 @@ def in_child(live: Callable[[int], None], after: Callable[[int], None] = lambda 
         finally:
             os._exit(0)
     os.close(sending)
-    after(pid)
+    after(pid, receiving)
     life = Life()
     octets = b""
     while part := os.read(receiving, 65536):
@@ -428,10 +436,14 @@ def reporting_life(path: str, report: int, rounds: int | None, port: FilePort | 
 def kill_at_random_instants(path: str, instants: int) -> None:
     whole = Life()
     chance = random.Random(1)
-    for _ in range(instants):
-        delay = chance.uniform(0, 0.012)
+    for number in range(instants):
+        delay = chance.uniform(0, 0.01)
+        # Every other one is killed while it opens the file, however slow the machine is; the rest while it works.
+        begun = number % 2 == 0
 
-        def kill(pid: int, delay: float = delay) -> None:
+        def kill(pid: int, report: int, delay: float = delay, begun: bool = begun) -> None:
+            if begun:
+                select.select([report], [], [])
             time.sleep(delay)
             os.kill(pid, signal.SIGKILL)
 
@@ -441,7 +453,7 @@ def kill_at_random_instants(path: str, instants: int) -> None:
         whole.accepted += life.accepted
         assert len(set(whole.used)) == len(whole.used)
         assert sorted(set(whole.accepted)) == whole.accepted
-    assert len(whole.used) > instants
+    assert len(whole.used) >= instants // 2
     whole.check(FileCounterStore(path, block=2, compact_lines=4))
 
 

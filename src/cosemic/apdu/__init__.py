@@ -159,12 +159,14 @@ def decode(octets: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
 
     Raises DecodeError (offset, path, what was expected) for anything else; octets behind the APDU included.
     """
-    if type(octets) is bytes and 0 < (size := len(octets)) <= limits.octets:
-        try:
-            fast = _FAST[octets[0]]
-            return fast[octets[1]](octets, size, limits) if type(fast) is list else fast(octets, size, limits)
-        except (*UNFIT, KeyError):
-            pass  # the plain reader below reads it, or says what is wrong
+    try:
+        fast = _FAST[octets[0]]
+        if type(octets) is bytes and (size := len(octets)) <= limits.octets:
+            if type(fast) is list:
+                fast = fast[octets[1]]
+            return fast(octets, size, limits)
+    except (*UNFIT, KeyError):
+        pass  # the plain reader below reads it, or says what is wrong
     if len(octets) == 0:
         raise DecodeError("an APDU, not nothing", 0)
     kind = _BY_TAG.get(octets[0])

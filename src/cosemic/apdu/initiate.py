@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 from cosemic.codec import Default, Fixed, Hook, Integer8, OctetString, Sequence, Unsigned8, Unsigned16
-from cosemic.errors import DecodeError
+from cosemic.errors import DecodeError, EncodeError
 from cosemic.values import Conformance, ErrorClass, ErrorService, ServiceError, StateError
 
 _CONFORMANCE_TAG: Final = b"\x5f\x1f\x04\x00"
@@ -24,9 +24,6 @@ _MOST_SEEN: Final = 256
 
 def _read_conformance(buffer: bytes, position: int) -> tuple[Conformance, int]:
     """Two tag octets, or the one-octet tag 5F 04 00 that old stacks send on HDLC."""
-    seen = _SEEN.get(buffer[position : position + 7])
-    if seen is not None:
-        return seen, position + 7
     head = 4 if buffer[position : position + 4] == _CONFORMANCE_TAG else 3
     if head == 3 and buffer[position : position + 3] != b"\x5f\x04\x00":
         raise DecodeError("the conformance block 5f1f0400 and three octets", position)
@@ -43,7 +40,7 @@ def _write_conformance(value: Conformance) -> bytes:
     return _CONFORMANCE_TAG + int(value).to_bytes(3, "big")
 
 
-ConformanceBlock = Annotated[Conformance, Hook(_read_conformance, _write_conformance, Conformance)]
+ConformanceBlock = Annotated[Conformance, Hook(_read_conformance, _write_conformance, Conformance, seen=_SEEN, size=7)]
 
 
 class InitiateRequest(Sequence, tag=1):
@@ -100,6 +97,8 @@ def _read_service_error(buffer: bytes, position: int) -> tuple[tuple[ServiceErro
 
 def _write_service_error(value: tuple[ServiceError | int, int | None]) -> bytes:
     error, counter = value
+    if (error == ServiceError.INVOCATION_COUNTER_ERROR) != (counter is not None):
+        raise EncodeError("an invocation counter goes with invocation-counter-error, and with nothing else")
     return bytes((error,)) + (b"" if counter is None else counter.to_bytes(4, "big"))
 
 

@@ -29,8 +29,9 @@ def _read_date_time(buffer: bytes, position: int) -> tuple[bytes, int]:
     return _read_octets(buffer, position + 1 if buffer[position : position + 2] == b"\x09\x0c" else position)
 
 
-def _write_octets(value: bytes) -> bytes:
-    return encode_length(len(value)) + value
+def _write_date_time(value: bytes) -> bytes:
+    """The length in a longer form where nine octets would read as a tag and twelve."""
+    return (b"\x81\x09" if len(value) == 9 and value[0] == 0x0C else encode_length(len(value))) + value
 
 
 def _read_time(buffer: bytes, position: int) -> tuple[bytes | None, int]:
@@ -49,14 +50,17 @@ def _read_time(buffer: bytes, position: int) -> tuple[bytes | None, int]:
 
 
 def _write_time(value: bytes | None) -> bytes:
-    return b"\x00" if value is None else b"\x01" + _write_octets(value)
+    """The length in a longer form where seven octets would read as the first of a year."""
+    if value is None:
+        return b"\x00"
+    return b"\x01" + (b"\x81\x07" if len(value) == 7 else encode_length(len(value))) + value
 
 
 class DataNotification(Sequence, tag=15):
     """Data-Notification; ``date_time`` is empty where the sender gives none."""
 
     long_invoke_id_and_priority: LongInvokeId
-    date_time: Annotated[bytes, Hook(_read_date_time, _write_octets, bytes)]
+    date_time: Annotated[bytes, Hook(_read_date_time, _write_date_time, bytes)]
     notification_body: EncodedData
 
 

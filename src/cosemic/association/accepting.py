@@ -10,7 +10,11 @@ The checks in order; the first that fails refuses the association with its diagn
     InitiateRequest not protected as the policy  the same
     dlms-version below 6                         ConfirmedServiceError initiate, dlms-version-too-low
     nothing in common                            ConfirmedServiceError initiate, incompatible-conformance
-    client-max-receive-pdu-size below 12         ConfirmedServiceError initiate, pdu-size-too-short
+    client-max-receive-pdu-size below 12, or     ConfirmedServiceError initiate, pdu-size-too-short
+    no protected answer fits into it
+    no answer is wanted (response-allowed FALSE) none: the association cannot be opened so with high level security
+
+An AARQ that cannot be read at all is refused by the provider: no-reason-given. Where no answer is wanted, none is sent.
 """
 
 from __future__ import annotations
@@ -22,10 +26,12 @@ from cosemic import apdu as a
 from cosemic.association.opening import DLMS_VERSION
 from cosemic.association.service_provider import ServerSettings
 from cosemic.association.serving import SERVER_CONFORMANCE
-from cosemic.association.settings import BOTH, LEAST_PDU_SIZE, LOW_LEVEL
+from cosemic.association.settings import BOTH, LEAST_PDU_SIZE, LOW_LEVEL, SYSTEM_TITLE_LENGTH, plain_room
+from cosemic.dialect import ResponseForm
 from cosemic.errors import (
     AuthenticationFailed,
     ConfigurationError,
+    CosemicError,
     DecipheringError,
     DecodeError,
     SecurityError,
@@ -45,13 +51,14 @@ from cosemic.values import (
 )
 
 VAA_NAME_LN: Final = 0x0007
-SYSTEM_TITLE_LENGTH: Final = 8
+LEAST_ROOM: Final = 5
+"""Octets of the shortest answer to a GET: a data-access-result."""
 
 
 class Refusal(Exception):
-    """The association is refused; ``aare`` says so to the client."""
+    """The association is refused; ``aare`` says so to the client, None where it wants no answer."""
 
-    def __init__(self, reason: str, aare: a.AARE) -> None:
+    def __init__(self, reason: str, aare: a.AARE | None) -> None:
         self.aare = aare
         super().__init__(reason)
 
@@ -80,33 +87,26 @@ class _Judge:
         self.settings = settings
         self.ciphered = aarq.application_context_name == ApplicationContext.LN_CIPHERED
         self.high_level = settings.mechanism not in LOW_LEVEL
+        self.answers = True
 
     def refuse(
-        self, diagnostic: UserDiagnostic, reason: str, service_error: tuple[ErrorClass, int] | None = None
+        self,
+        diagnostic: UserDiagnostic | ProviderDiagnostic,
+        reason: str,
+        service_error: tuple[ErrorClass, int] | None = None,
     ) -> Refusal:
         """Make the refusal with its AARE."""
+        if not self.answers:
+            return Refusal(reason, None)
         information = None
         if service_error is not None:
             information = a.ConfirmedServiceError(ErrorService.INITIATE_ERROR, *service_error).encode()
-        aare = a.AARE(
-            application_context_name=self.aarq.application_context_name,
-            result=AssociationResult.REJECTED_PERMANENT,
-            result_source_diagnostic=a.ResultSourceDiagnostic("acse_service_user", diagnostic),
-            user_information=information,
-        )
-        return Refusal(reason, aare)
+        return Refusal(reason, _refusing(self.aarq.application_context_name, diagnostic, information))
 
     def check_version(self) -> None:
         version = self.aarq.protocol_version
         if version is not None and version[:1] != "1":
-            aare = a.AARE(
-                application_context_name=self.aarq.application_context_name,
-                result=AssociationResult.REJECTED_PERMANENT,
-                result_source_diagnostic=a.ResultSourceDiagnostic(
-                    "acse_service_provider", ProviderDiagnostic.NO_COMMON_ACSE_VERSION
-                ),
-            )
-            raise Refusal("the AARQ has another protocol version", aare)
+            raise self.refuse(ProviderDiagnostic.NO_COMMON_ACSE_VERSION, "the AARQ has another protocol version")
 
     def check_context_name(self) -> None:
         if self.aarq.application_context_name not in self.settings.context_names:
@@ -122,8 +122,12 @@ class _Judge:
             AuthenticationMechanism.HLS_GMAC,
             AuthenticationMechanism.HLS_SHA256,
         )
-        wrong = title is not None and (title == self.settings.system_title or (agreed is not None and title != agreed))
-        if wrong or (needs and (title is None or len(title) != SYSTEM_TITLE_LENGTH)):
+        wrong = title is not None and title == self.settings.system_title
+        if (
+            wrong
+            or (agreed is not None and title != agreed)
+            or (needs and (title is None or len(title) != SYSTEM_TITLE_LENGTH))
+        ):
             raise self.refuse(
                 UserDiagnostic.CALLING_AP_TITLE_NOT_RECOGNIZED, "the calling title is missing, our own or another one"
             )
@@ -131,7 +135,7 @@ class _Judge:
             return None
         try:
             return self.settings.security_context(title, self.ciphered)
-        except (DecipheringError, ConfigurationError) as error:
+        except CosemicError as error:
             raise self.refuse(UserDiagnostic.CALLING_AP_TITLE_NOT_RECOGNIZED, str(error)) from None
 
     def authentication(self, context: SecurityContext | None, randomness: Randomness) -> HlsServer | None:
@@ -173,7 +177,7 @@ class _Judge:
             assert context is not None
             try:
                 opened = context.unprotect_apdu(information)
-            except (SecurityError, DecodeError) as error:
+            except (SecurityError, DecodeError, ConfigurationError) as error:
                 raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, str(error), unreadable) from None
             information = opened.plaintext
             applied = Protection(opened.security_control.protection)
@@ -183,6 +187,7 @@ class _Judge:
             request = a.InitiateRequest.decode(information)
         except DecodeError as error:
             raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, str(error), (ErrorClass.INITIATE, 0)) from None
+        self.answers = request.response_allowed
         key = request.dedicated_key
         if key is not None:
             if applied != BOTH or context is None:
@@ -193,8 +198,8 @@ class _Judge:
                 raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, str(error), unreadable) from None
         return request, envelope, applied
 
-    def negotiate(self, request: a.InitiateRequest) -> Conformance:
-        """Check version and size; return the conformance in common."""
+    def negotiate(self, request: a.InitiateRequest) -> tuple[Conformance, int]:
+        """Check version and sizes; return the conformance in common, and the room for answers."""
         if request.proposed_dlms_version_number < DLMS_VERSION:
             raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, "dlms version too low", (ErrorClass.INITIATE, 1))
         offered = SERVER_CONFORMANCE
@@ -205,27 +210,53 @@ class _Judge:
         agreed = request.proposed_conformance & offered
         if not agreed & (Conformance.GET | Conformance.SET | Conformance.ACTION):
             raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, "no service in common", (ErrorClass.INITIATE, 2))
-        if 0 < request.client_max_receive_pdu_size < LEAST_PDU_SIZE:
+        size = request.client_max_receive_pdu_size
+        form = self.settings.dialect.response_form
+        general = form is ResponseForm.GENERAL or (
+            form is ResponseForm.MIRRORED and bool(agreed & Conformance.GENERAL_PROTECTION)
+        )
+        room = plain_room(size, protected=self.ciphered, general=general)
+        if 0 < size < LEAST_PDU_SIZE or room < LEAST_ROOM:
             raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, "pdu size too short", (ErrorClass.INITIATE, 3))
-        return agreed
+        if self.high_level and not self.answers:
+            raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, "high level security without an answer")
+        return agreed, room
+
+
+def _refusing(name: Any, diagnostic: UserDiagnostic | ProviderDiagnostic, information: bytes | None = None) -> a.AARE:
+    """The AARE that refuses."""
+    source = "acse_service_user" if isinstance(diagnostic, UserDiagnostic) else "acse_service_provider"
+    return a.AARE(
+        application_context_name=name,
+        result=AssociationResult.REJECTED_PERMANENT,
+        result_source_diagnostic=a.ResultSourceDiagnostic(source, diagnostic),
+        user_information=information,
+    )
 
 
 def accept(octets: bytes, settings: ServerSettings, randomness: Randomness) -> Accepted:
-    """Judge an AARQ. Raises :class:`Refusal`, and DecodeError for octets that are none."""
-    judge = _Judge(a.AARQ.decode(octets, settings.limits), settings)
+    """Judge an AARQ. Raises :class:`Refusal` and nothing else."""
+    try:
+        aarq = a.AARQ.decode(octets, settings.limits)
+    except DecodeError as error:
+        aare = _refusing(ApplicationContext.LN, ProviderDiagnostic.NO_REASON_GIVEN)
+        raise Refusal(f"AARQ that cannot be read: {error}", aare) from None
+    judge = _Judge(aarq, settings)
     judge.check_version()
     judge.check_context_name()
     context = judge.security_context()
     hls = judge.authentication(context, randomness)
     request, envelope, applied = judge.initiate(context)
-    agreed = judge.negotiate(request)
+    agreed, room = judge.negotiate(request)
     response = a.InitiateResponse(None, DLMS_VERSION, agreed, settings.max_pdu_size, VAA_NAME_LN).encode()
     if judge.ciphered and context is not None:
         # The answer is protected like the request, and at least as the policy demands.
-        general = envelope is not None and envelope.general
-        response = context.protect_apdu(
-            response, Envelope.kind(dedicated=False, general=general), protection=context.send | applied
-        )
+        kind = Envelope.kind(dedicated=False, general=envelope is not None and envelope.general)
+        try:
+            context.transmit.synchronise()
+            response = context.protect_apdu(response, kind, protection=context.send | applied)
+        except (SecurityError, ConfigurationError) as error:
+            raise judge.refuse(UserDiagnostic.NO_REASON_GIVEN, str(error)) from None
     named: dict[str, Any] = {}
     if hls is not None:
         named = {
@@ -242,9 +273,6 @@ def accept(octets: bytes, settings: ServerSettings, randomness: Randomness) -> A
         user_information=response,
         **named,
     )
-    room = request.client_max_receive_pdu_size or 0xFFFF
-    if judge.ciphered:
-        room -= 30
     # Without ciphering the context serves high level security only: no service is protected with it.
     services = context if judge.ciphered else None
     return Accepted(aare, services, hls, agreed, room, judge.aarq.calling_ap_title or None, request.response_allowed)

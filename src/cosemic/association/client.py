@@ -1,26 +1,32 @@
 """The client's side of an application association, sans-IO (IEC 62056-5-3).
 
 :class:`ClientAssociation` has the one contract of the house; its octets are whole APDUs: ``receive`` takes one,
-``octets_to_send`` returns one at a time until it returns none. One request is served at a time; the next may be sent
-when the event of the last has come. The states are those of :mod:`cosemic.association.control`.
+``octets_to_send`` returns the one that is due. One request is served at a time; the next may be sent when the event of
+the last has come. The states are those of :mod:`cosemic.association.control`.
 
-A request ends in :class:`Completed`, :class:`Failed` or, when the lower layer is lost, :class:`Aborted`. What nobody
-asked for (answers that came too late: another invoke-id; notifications) is passed over. A change (SET, ACTION) that was
-sent and whose answer is missing, or cannot be trusted, fails with OutcomeUnknown.
+A request ends in :class:`Completed`, :class:`Failed` or, when the lower layer is lost, :class:`Aborted`. A change (SET,
+ACTION) that was sent and whose answer is missing, or cannot be trusted, fails with OutcomeUnknown.
+
+What nobody asks for is passed over: notifications, and answers that come too late. A request that was given up still
+*owes* its answer. Answers come in the order of the requests, so the right answer to the present request settles what
+older ones owe. An invoke-id is not used again while it owes an answer. Error APDUs have no invoke-id: one that may
+belong to an older request is kept back, and told when the answer to the present one does not come.
 
 ``tick(now)`` after ``send`` starts the response time-out.
 """
 
 from __future__ import annotations
 
+import secrets
 from typing import Any, Final
 
 from cosemic import apdu as a
-from cosemic.association.control import CLIENT, ControlFunction, State, Transition
+from cosemic.association.control import CLIENT, ControlFunction, State, Transition, refusal
 from cosemic.association.exchanges import SERVICES, Exchange, Terms
 from cosemic.association.opening import open_association, released_information
+from cosemic.association.received_errors import received_error
 from cosemic.association.requests import CHANGES, Aborted, Completed, Event, Failed, Open, Opened, Release, Request
-from cosemic.association.settings import ClientSettings
+from cosemic.association.settings import ClientSettings, plain_room
 from cosemic.dialect import Quirk
 from cosemic.errors import (
     AssociationError,
@@ -31,44 +37,57 @@ from cosemic.errors import (
     ProtocolError,
     ResponseTimeout,
     ServiceErrorReceived,
+    ServiceFailed,
 )
 from cosemic.security import SecurityContext
-from cosemic.values import Conformance, Priority, ReleaseRequestReason, ServiceClass, error_value_label
+from cosemic.security.hls import Randomness
+from cosemic.values import Conformance, Priority, ReleaseRequestReason, ServiceClass
 
 UNARMED: Final = 0.0
 """Deadline of a request whose time-out has not been started yet: ``tick`` is due at once."""
 MOST_PASSED_OVER: Final = 64
 """APDUs that nobody asked for, in a row, after which the peer is taken as broken."""
-_ACSE: Final[dict[int, Any]] = {0x61: a.AARE, 0x63: a.RLRE}
+_ACSE: Final[dict[int, tuple[type[Any], type[Any]]]] = {0x61: (Open, a.AARE), 0x63: (Release, a.RLRE)}
+"""Which request an ACSE APDU answers, by its tag."""
+_ERRORS: Final = frozenset((0xD8, 0x0E))
+"""exception-response and confirmedServiceError."""
+_REFUSALS: Final = (ExceptionReceived, ServiceErrorReceived)
 _RESPONSES: Final = frozenset((0xC4, 0xC5, 0xC7))
-_INVOKE_IDS: Final = {
-    priority: tuple(a.InvokeIdAndPriority.of(n, ServiceClass.CONFIRMED, priority) for n in range(16))
-    for priority in Priority
-}
+_UNSOLICITED: Final = frozenset((0x0F, 0x18, 0xC2))
+"""data-notification, information-report, event-notification: they may come at any time."""
+_COPIED: Final = 0x8F
+"""Invoke-id and priority, which an answer copies; the bits between are reserved."""
+_INVOKE_IDS: Final = tuple(a.InvokeIdAndPriority.of(n, ServiceClass.CONFIRMED, Priority.NORMAL) for n in range(16))
 
 
 class ClientAssociation:
     """One application association, opened and used by a client.
 
-    settings: how it is opened. Create it on a lower layer that is connected; :meth:`lost` tells when that is gone.
+    settings: how it is opened. randomness: makes dedicated keys and challenges. Create it on a lower layer that is
+    connected; :meth:`lost` tells when that is gone.
     """
 
-    def __init__(self, settings: ClientSettings) -> None:
+    def __init__(self, settings: ClientSettings, *, randomness: Randomness = secrets.token_bytes) -> None:
         self.settings = settings
+        self.randomness = randomness
         self.context: SecurityContext | None = None
         """Security context of the association that stands or is being opened."""
         self.opened: Opened | None = None
         """What was agreed; None unless associated."""
+        self.unanswered = False
+        """An opening or release was given up: its late answer could not be told from that to the next one."""
         self._control = ControlFunction(CLIENT)
         self._control.move(Transition.CONNECT)
-        self._due: list[bytes] = []
+        self._terms = Terms(_INVOKE_IDS[0], 0, Conformance(0), settings.limits)
+        self._due = b""
         self._request: Request | None = None
         self._exchange: Exchange | None = None
         self._deadline: float | None = None
-        self._invoke = 0
+        self._owed: list[int] = []
+        self._kept_back: CosemicError | None = None
         self._passed_over = 0
-        self._terms = Terms(_INVOKE_IDS[Priority.NORMAL][0], 0xFFFF, Conformance(0), settings.limits)
         self._sent = False
+        self._refused = False
 
     @property
     def state(self) -> State:
@@ -85,64 +104,62 @@ class ClientAssociation:
     def send(self, request: Request) -> None:
         """Take a request; its first APDU is due afterwards.
 
-        Raises AssociationError when another request is being served or the state does not allow this one, ServiceFailed
-        when it was not agreed upon, and EncodeError: nothing was sent then.
+        Raises AssociationError when another request is being served, or the state does not allow this one;
+        ServiceFailed when it was not agreed upon or does not fit; EncodeError, SecurityError: nothing was sent then.
         """
         if self._request is not None:
             raise AssociationError("a request is being served: wait for its answer, or cancel it")
-        kind = type(request)
-        service = SERVICES.get(kind)
-        exchange: Exchange
-        if service is not None:
-            self._control.move(Transition.SERVICE)
-            self._invoke = self._invoke % 15 + 1
-            settings = self._terms
-            self._terms = Terms(
-                _INVOKE_IDS[Priority.NORMAL][self._invoke], settings.room, settings.agreed, settings.limits
-            )
-            exchange = service.exchange(request, self._terms)
-        elif kind is Open:
-            self._control.move(Transition.OPEN)
-            exchange = open_association(self)
-        else:
-            self._control.move(Transition.RELEASE)
-            exchange = self._release()
-        try:
-            self._sent = False
-            self._transmit(next(exchange))
-        except BaseException:
-            if kind is Open:
-                self._control.move(Transition.REFUSED)
-            elif kind is Release:
-                self._end(Transition.RELEASED)
-            raise
-        self._request, self._exchange, self._deadline = request, exchange, UNARMED
         self._passed_over = 0
+        self._sent = self._refused = False
+        self._kept_back = None
+        service = SERVICES.get(type(request))
+        if service is not None:
+            if self._control.state is not State.ASSOCIATED:
+                raise refusal(self._control.state, Transition.SERVICE)
+            terms = self._terms
+            terms.invoke = self._next_invoke_id(terms.invoke)
+            exchange = service.exchange(request, terms)
+            try:
+                self._transmit(next(exchange))
+            except BaseException:
+                exchange.close()
+                raise
+        else:
+            exchange = self._begin(request)
+        self._request, self._exchange, self._deadline = request, exchange, UNARMED
 
     def receive(self, octets: bytes, now: float) -> list[Event]:
         """Take one APDU; return the event that ends the request, if it does."""
         exchange, request = self._exchange, self._request
         if exchange is None or request is None:
             return []
+        response = None
         try:
-            response = self._read(octets)
+            response = self._read(bytes(octets), request)
             if response is None:
                 self._passed_over += 1
                 if self._passed_over > MOST_PASSED_OVER:
                     raise ProtocolError("the peer sends nothing but what nobody asked for: close the connection")
                 return []
+            self._passed_over = 0
             self._transmit(exchange.send(response))
         except StopIteration as done:
             self._request = self._exchange = self._deadline = None
             return [Completed(request, done.value)]
         except CosemicError as error:
+            if response is None and not isinstance(error, _REFUSALS):
+                self._owe()
             return [self._fail(request, error)]
         self._deadline = now + self.settings.response_timeout
         return []
 
     def octets_to_send(self) -> bytes:
-        """Return the next APDU that is due, or nothing."""
-        return self._due.pop(0) if self._due else b""
+        """Return the APDU that is due, or nothing."""
+        due = self._due
+        if due:
+            self._due = b""
+            self._sent = True
+        return due
 
     def deadline(self) -> float | None:
         """Return when :meth:`tick` is due, or None."""
@@ -150,48 +167,52 @@ class ClientAssociation:
 
     def tick(self, now: float) -> list[Event]:
         """Start the response time-out of a request just sent, or let it run out."""
-        deadline = self._deadline
-        if deadline is None or self._request is None:
+        deadline, request = self._deadline, self._request
+        if deadline is None or request is None:
             return []
         if deadline == UNARMED:
             self._deadline = now + self.settings.response_timeout
             return []
         if now < deadline:
             return []
-        request = self._request
         if isinstance(request, Release) and self.settings.dialect.release_unanswered_is_released:
-            self._drop()
-            self._end(Transition.RELEASED)
+            self._give_up()
             return [Completed(request, None)]
         waited = f"no answer within {self.settings.response_timeout:g} s"
-        return [self._fail(request, ResponseTimeout(f"{waited}: check the line, or raise the response time-out"))]
+        error = self._kept_back or ResponseTimeout(f"{waited}: check the line, or raise the response time-out")
+        self._give_up()
+        return [Failed(request, self._unknown(request, error))]
 
     # ---- beside the contract ----------------------------------------------------------------------------------------
 
     def cancel(self) -> None:
-        """Give up the request being served; an answer that still comes is passed over (another invoke-id)."""
-        request = self._request
-        self._drop()
-        self._due.clear()
-        if isinstance(request, Open | Release):
-            self._end(Transition.REFUSED if isinstance(request, Open) else Transition.RELEASED)
+        """Give up the request being served; an answer that still comes is passed over.
+
+        Of a change nobody knows whether it was made. After an opening or release connect anew: :attr:`unanswered`.
+        """
+        if self._request is not None:
+            self._give_up()
 
     def lost(self, error: CosemicError) -> list[Event]:
         """The lower layer is gone (COSEM-ABORT.indication): every request is over, and so is the association."""
         request = self._request
         self._drop()
-        self._due.clear()
         self._end(Transition.ABORT)
         events: list[Event] = []
         if request is not None:
             events.append(Failed(request, self._unknown(request, error)))
         return [*events, Aborted(error)]
 
-    # ---- what exchanges use -----------------------------------------------------------------------------------------
+    # ---- what the opening uses --------------------------------------------------------------------------------------
 
     def challenged(self) -> None:
         """The AARE accepted, and authentication goes on."""
         self._control.move(Transition.CHALLENGED)
+
+    def authenticating(self) -> a.InvokeIdAndPriority:
+        """Pass 3 of high level security is next; returns its invoke-id and priority."""
+        self._control.move(Transition.AUTHENTICATE)
+        return self._terms.invoke
 
     def accepted(self, opened: Opened) -> None:
         """The association stands."""
@@ -200,12 +221,28 @@ class ClientAssociation:
 
     def agree(self, agreed: Conformance, server_max_pdu_size: int) -> None:
         """Take over what the InitiateResponse says: it holds for everything that is sent from now on."""
-        room = server_max_pdu_size or 0xFFFF
-        if self.settings.ciphered:
-            # Tag, length, security control, counter and authentication tag; the title of a general envelope.
-            room -= 21 + (9 if self.settings.general else 0)
-        high = Priority.HIGH if agreed & Conformance.PRIORITY_MGMT_SUPPORTED else Priority.NORMAL
-        self._terms = Terms(_INVOKE_IDS[high][0], room, agreed, self.settings.limits)
+        protected = self.settings.ciphered and bool(self.settings.protection)
+        room = plain_room(server_max_pdu_size, protected=protected, general=self.settings.general)
+        self._terms = Terms(_INVOKE_IDS[0], room, agreed, self.settings.limits)
+        self._owed.clear()
+
+    # ---- inside -----------------------------------------------------------------------------------------------------
+
+    def _begin(self, request: Request) -> Exchange:
+        """Start an opening or release."""
+        opening = type(request) is Open
+        if opening and self.unanswered:
+            raise AssociationError("an opening or release before this one was not answered: connect again")
+        self._control.move(Transition.OPEN if opening else Transition.RELEASE)
+        # Room is agreed by the opening; AARQ and RLRQ are limited by the lower layer alone.
+        exchange = open_association(self) if opening else self._release()
+        try:
+            self._transmit(next(exchange))
+        except BaseException:
+            exchange.close()
+            self._end(Transition.REFUSED if opening else Transition.RELEASED)
+            raise
+        return exchange
 
     def _release(self) -> Exchange:
         information = released_information(self)
@@ -214,40 +251,78 @@ class ClientAssociation:
             raise ProtocolError(f"the meter answered the release with {type(response).__name__}")
         self._end(Transition.RELEASED)
 
-    # ---- inside -----------------------------------------------------------------------------------------------------
+    def _next_invoke_id(self, last: int) -> a.InvokeIdAndPriority:
+        invoke = _INVOKE_IDS[(last & 0x0F) % 15 + 1]
+        if self._owed:
+            free = [one for one in (*_INVOKE_IDS[invoke & 0x0F :], *_INVOKE_IDS[1:]) if one not in self._owed]
+            if not free:
+                raise AssociationError("fifteen requests in a row were not answered: connect again")
+            invoke = free[0]
+        return invoke
 
     def _transmit(self, message: Any) -> None:
-        octets = message.encode()
-        if self.context is not None and octets[0] >= 0xC0:
-            octets = self.context.protect_apdu(octets)
-        self._due.append(octets)
-        self._sent = True
+        octets: bytes = message.encode()
+        if octets[0] >= 0xC0:
+            if len(octets) > self._terms.room:
+                raise ServiceFailed(
+                    f"the request takes {len(octets)} octets, and the meter takes {max(self._terms.room, 0)} at most: "
+                    "ask for less at a time",
+                    label="pdu-too-long",
+                )
+            if self.context is not None:
+                octets = self.context.protect_apdu(octets)
+        self._due = octets
 
-    def _read(self, octets: bytes) -> Any:
+    def _read(self, octets: bytes, request: Request) -> Any:
         """Return the APDU that answers the present request, None for one that does not. Raises CosemicError."""
-        octets = bytes(octets)
         tag = octets[0] if octets else -1
+        context = self.context
         if tag in _ACSE:
-            if isinstance(self._request, Open if tag == 0x61 else Release):
-                if Quirk.ACSE_SHORT_LENGTHS in self.settings.dialect.quirks:
-                    octets = a.lengthen(octets)
-                return _ACSE[tag].decode(octets, self.settings.limits)
-            return None
-        if tag == 0xD8:
-            raise received_exception(a.ExceptionResponse.decode(octets))
-        if tag == 0x0E:
-            raise received_service_error(a.ConfirmedServiceError.decode(octets))
-        if self.context is not None:
-            opened = self.context.unprotect_apdu(octets)
-            octets = opened.plaintext
-            if opened.authenticated:
-                self.context.confirm()
+            return self._read_acse(tag, octets, request)
+        authenticated = False
+        if context is not None and tag not in _ERRORS:
+            opened = context.unprotect_apdu(octets)
+            octets, authenticated = opened.plaintext, opened.authenticated
             tag = octets[0] if octets else -1
-        response = self._decode(octets)
         if tag not in _RESPONSES:
+            return self._read_other(tag, octets, authenticated)
+        response = self._decode(octets)
+        invoke = response.invoke_id_and_priority
+        if (invoke ^ self._terms.invoke) & _COPIED:
+            self._settle_late(invoke & _COPIED)
             return None
-        # Priority is copied by the server, as the invoke-id is; the bits between are reserved.
-        return response if (response.invoke_id_and_priority ^ self._terms.invoke) & 0x8F == 0 else None
+        if self._owed:
+            self._owed.clear()
+        if authenticated and context is not None and self.opened is not None:
+            context.confirm()
+        return response
+
+    def _read_acse(self, tag: int, octets: bytes, request: Request) -> Any:
+        answers, kind = _ACSE[tag]
+        if not isinstance(request, answers):
+            return None
+        if Quirk.ACSE_SHORT_LENGTHS in self.settings.dialect.quirks:
+            octets = a.lengthen(octets)
+        return kind.decode(octets, self.settings.limits)
+
+    def _read_other(self, tag: int, octets: bytes, authenticated: bool) -> None:
+        """An error APDU ends the request; it is a hint only where answers are to be authenticated and it is not."""
+        if tag in _ERRORS:
+            error = received_error(octets)
+            if self._owed:
+                del self._owed[0]
+                self._kept_back = error
+                return
+            self._refused = self.context is None or authenticated
+            raise error
+        if tag not in _UNSOLICITED:
+            self._decode(octets)
+
+    def _settle_late(self, invoke: int) -> None:
+        """A late answer came: nothing older than it will."""
+        owed = [one & _COPIED for one in self._owed]
+        if invoke in owed:
+            del self._owed[: owed.index(invoke) + 1]
 
     def _decode(self, octets: bytes) -> Any:
         if Quirk.ACTION_RESPONSE_BARE_RESULT not in self.settings.dialect.quirks or octets[:2] != b"\xc7\x01":
@@ -259,19 +334,30 @@ class ClientAssociation:
 
     def _fail(self, request: Request, error: CosemicError) -> Failed:
         self._drop()
-        if isinstance(request, Open):
-            self._end(Transition.REFUSED)
-        elif isinstance(request, Release):
-            self._end(Transition.RELEASED)
+        if isinstance(request, Open | Release):
+            self._end(Transition.REFUSED if isinstance(request, Open) else Transition.RELEASED)
         return Failed(request, self._unknown(request, error))
+
+    def _give_up(self) -> None:
+        """End the request without an answer, which may still come."""
+        request = self._request
+        self._owe()
+        self._drop()
+        if isinstance(request, Open | Release):
+            self._end(Transition.REFUSED if isinstance(request, Open) else Transition.RELEASED)
+
+    def _owe(self) -> None:
+        if self._due or not self._sent:
+            return
+        if isinstance(self._request, Open | Release):
+            self.unanswered = True
+        else:
+            self._owed.append(self._terms.invoke)
 
     def _unknown(self, request: Request, error: CosemicError) -> CosemicError:
         """What a change ends in when it was sent and its answer is missing or cannot be trusted."""
-        if (
-            not self._sent
-            or not isinstance(request, CHANGES)
-            or isinstance(error, ExceptionReceived | ServiceErrorReceived)
-        ):
+        refused = self._refused and isinstance(error, _REFUSALS)
+        if refused or not self._sent or not isinstance(request, CHANGES):
             return error
         unknown = OutcomeUnknown(f"{error} - the change may have been made: read it back before sending it again")
         unknown.__cause__ = error
@@ -280,6 +366,7 @@ class ClientAssociation:
     def _drop(self) -> None:
         exchange, self._exchange = self._exchange, None
         self._request = self._deadline = None
+        self._due = b""
         if exchange is not None:
             exchange.close()
 
@@ -288,28 +375,3 @@ class ClientAssociation:
             self._control.move(transition)
         self.opened = None
         self.context = None
-
-
-def received_exception(apdu: a.ExceptionResponse) -> ExceptionReceived:
-    """The error for an exception-response; it is never protected, so what it says is a hint."""
-    error, counter = apdu.service_error
-    state = getattr(apdu.state_error, "label", str(apdu.state_error))
-    label = getattr(error, "label", str(error))
-    hints = {
-        "operation-not-possible": "open the association first, or check that this service is allowed in it",
-        "service-not-supported": "the meter does not know this service",
-        "pdu-too-long": "ask for less at a time",
-        "deciphering-error": "check the keys and the system titles on both sides",
-        "invocation-counter-error": f"the meter expects {counter} or more",
-    }
-    hint = hints.get(label, "the meter gives no other reason")
-    return ExceptionReceived(f"the meter answered exception-response {state}, {label}: {hint}", state, label, counter)
-
-
-def received_service_error(apdu: a.ConfirmedServiceError) -> ServiceErrorReceived:
-    """The error for a confirmedServiceError."""
-    service = getattr(apdu.service, "label", str(apdu.service))
-    kind = getattr(apdu.error_class, "label", str(apdu.error_class))
-    value = error_value_label(apdu.error_class, apdu.error_value)
-    text = f"{service}, {kind}: {value}"
-    return ServiceErrorReceived(f"the meter answered confirmedServiceError {text}", apdu.error_value, text)

@@ -54,18 +54,18 @@ from cosemic.apdu import (
 from cosemic.association.joined import join_actions, join_data, join_results
 from cosemic.association.requests import Action, ActionList, Get, GetList, Request, Set, SetList
 from cosemic.codec import EncodedData, Limits, encode_length
-from cosemic.errors import ProtocolError, ServiceFailed
+from cosemic.errors import EncodeError, ProtocolError, ServiceFailed
 from cosemic.values import ActionResult, Conformance, DataAccessResult
 
 Exchange = Generator[Any, Any, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Terms:
     """What an exchange needs to know of its association.
 
-    invoke: invoke-id and priority of all its APDUs. room: largest plain APDU in octets. agreed: negotiated conformance.
-    limits: bounds of a joined answer.
+    invoke: invoke-id and priority of all APDUs of the present one. room: largest plain APDU in octets. agreed:
+    negotiated conformance. limits: bounds of a joined answer.
     """
 
     invoke: InvokeIdAndPriority
@@ -110,7 +110,7 @@ def get_list(request: GetList, terms: Terms) -> Exchange:
     terms.need(Conformance.MULTIPLE_REFERENCES)
     if any(entry.access_selection is not None for entry in request.attributes):
         terms.need(Conformance.SELECTIVE_ACCESS)
-    count = len(request.attributes)
+    count = _count(request.attributes)
     response = yield GetRequestWithList(terms.invoke, request.attributes)
     results: Any
     if isinstance(response, GetResponseWithList):
@@ -133,6 +133,8 @@ def _receive_blocks(response: GetResponseWithDatablock, terms: Terms) -> Generat
     while True:
         block = response.result
         if not isinstance(block.result, bytes):
+            if block.result == DataAccessResult.SUCCESS:
+                raise ProtocolError("the meter ended the transfer with success and without data")
             return block.result
         if block.block_number != expected:
             raise ProtocolError(f"the meter sent block {block.block_number}, {expected} was due: read again")
@@ -144,6 +146,7 @@ def _receive_blocks(response: GetResponseWithDatablock, terms: Terms) -> Generat
             return b"".join(parts)
         if not block.result:
             raise ProtocolError("the meter sent a block without data that is not the last: the transfer would not end")
+        terms.need(Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ)
         answer = yield GetRequestNext(terms.invoke, expected)
         expected += 1
         if isinstance(answer, GetResponseNormal) and not isinstance(answer.result, EncodedData):
@@ -162,7 +165,7 @@ def set_(request: Set, terms: Terms) -> Exchange:
     if request.selection is not None:
         terms.need(Conformance.SELECTIVE_ACCESS)
     whole = SetRequestNormal(terms.invoke, request.attribute, request.selection, request.value)
-    if len(request.value.octets) + 64 <= terms.room or len(whole.encode()) <= terms.room:
+    if len(whole.encode()) <= terms.room:
         response = yield whole
         if isinstance(response, SetResponseNormal):
             return response.result
@@ -183,7 +186,7 @@ def set_list(request: SetList, terms: Terms) -> Exchange:
     terms.need(Conformance.MULTIPLE_REFERENCES)
     if any(entry.access_selection is not None for entry in request.attributes):
         terms.need(Conformance.SELECTIVE_ACCESS)
-    count = len(request.attributes)
+    count = _count(request.attributes, request.values)
     whole = SetRequestWithList(terms.invoke, request.attributes, request.values)
     if len(whole.encode()) <= terms.room:
         response = yield whole
@@ -204,21 +207,29 @@ def set_list(request: SetList, terms: Terms) -> Exchange:
 
 
 def _send_datablocks(first: Callable[[DataBlockSA], Any], raw: bytes, terms: Terms) -> Exchange:
-    """Send raw data block by block; returns the response to the last one, or the one that ended the transfer."""
+    """Send raw data block by block; returns the response to the last one, or the error that ended the transfer."""
     terms.need(Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE)
-    for number, (apdu, last) in enumerate(
-        _blocks(first, lambda block: SetRequestWithDatablock(terms.invoke, block), raw, terms.room), 1
-    ):
+    blocks = _blocks(first, lambda block: SetRequestWithDatablock(terms.invoke, block), raw, terms.room)
+    for number, (apdu, last) in enumerate(blocks, 1):
         response = yield apdu
-        if last or isinstance(
-            response, SetResponseNormal | SetResponseLastDatablock | SetResponseLastDatablockWithList
+        if isinstance(response, SetResponseNormal | SetResponseLastDatablock) and (
+            last or response.result != DataAccessResult.SUCCESS
         ):
+            if isinstance(response, SetResponseLastDatablock) and response.result == DataAccessResult.SUCCESS:
+                _acknowledged(response.block_number, number)
             return response
-        if not isinstance(response, SetResponseDatablock):
-            raise unexpected(response, "set-response-datablock")
-        if response.block_number != number:
-            raise ProtocolError(f"the meter acknowledged block {response.block_number}, {number} was sent")
+        if last and isinstance(response, SetResponseLastDatablockWithList):
+            _acknowledged(response.block_number, number)
+            return response
+        if last or not isinstance(response, SetResponseDatablock):
+            raise unexpected(response, "set-response-last-datablock" if last else "set-response-datablock")
+        _acknowledged(response.block_number, number)
     raise AssertionError("a transfer has at least one block")
+
+
+def _acknowledged(acknowledged: int, sent: int) -> None:
+    if acknowledged != sent:
+        raise ProtocolError(f"the meter acknowledged block {acknowledged}, {sent} was sent")
 
 
 def _blocks(
@@ -248,16 +259,16 @@ def _blocks(
 def action(request: Action, terms: Terms) -> Exchange:
     """One method: ActionResponseWithOptionalData."""
     terms.need(Conformance.ACTION)
-    raw = request.parameters.octets if request.parameters is not None else b""
-    whole = ActionRequestNormal(terms.invoke, request.method, request.parameters)
-    if len(raw) + 64 <= terms.room or len(whole.encode()) <= terms.room:
+    parameters = request.parameters
+    whole = ActionRequestNormal(terms.invoke, request.method, parameters)
+    if parameters is None or len(whole.encode()) <= terms.room:
         response = yield whole
     else:
 
         def first(block: DataBlockSA) -> Any:
             return ActionRequestWithFirstPblock(terms.invoke, request.method, block)
 
-        response = yield from _send_pblocks(first, raw, terms)
+        response = yield from _send_pblocks(first, parameters.octets, terms)
     if isinstance(response, ActionResponseNormal):
         return response.single_response
     if isinstance(response, ActionResponseWithPblock):
@@ -272,7 +283,7 @@ def action_list(request: ActionList, terms: Terms) -> Exchange:
     """Several methods: a tuple of ActionResponseWithOptionalData."""
     terms.need(Conformance.ACTION)
     terms.need(Conformance.MULTIPLE_REFERENCES)
-    count = len(request.methods)
+    count = _count(request.methods, request.parameters)
     whole = ActionRequestWithList(terms.invoke, request.methods, request.parameters)
     if len(whole.encode()) <= terms.room:
         response = yield whole
@@ -298,18 +309,20 @@ def action_list(request: ActionList, terms: Terms) -> Exchange:
 
 
 def _send_pblocks(first: Callable[[DataBlockSA], Any], raw: bytes, terms: Terms) -> Exchange:
-    """Send parameters block by block; returns the response to the last one, or the one that ended the transfer."""
+    """Send parameters block by block; returns the response to the last one, or the error that ended the transfer."""
     terms.need(Conformance.BLOCK_TRANSFER_WITH_ACTION)
-    for number, (apdu, last) in enumerate(
-        _blocks(first, lambda block: ActionRequestWithPblock(terms.invoke, block), raw, terms.room), 1
-    ):
+    blocks = _blocks(first, lambda block: ActionRequestWithPblock(terms.invoke, block), raw, terms.room)
+    for number, (apdu, last) in enumerate(blocks, 1):
         response = yield apdu
-        if last or isinstance(response, ActionResponseNormal):
+        if last:
+            return response
+        if isinstance(response, ActionResponseNormal):
+            if response.single_response.result == ActionResult.SUCCESS:
+                raise ProtocolError(f"the meter took block {number} for the last one, and it is not")
             return response
         if not isinstance(response, ActionResponseNextPblock):
             raise unexpected(response, "action-response-next-pblock")
-        if response.block_number != number:
-            raise ProtocolError(f"the meter asked for what follows block {response.block_number}, {number} was sent")
+        _acknowledged(response.block_number, number)
     raise AssertionError("a transfer has at least one block")
 
 
@@ -332,6 +345,7 @@ def _receive_pblocks(
             return b"".join(parts)
         if not block.raw_data:
             raise ProtocolError("the meter sent a block without data that is not the last: the transfer would not end")
+        terms.need(Conformance.BLOCK_TRANSFER_WITH_ACTION)
         answer = yield ActionRequestNextPblock(terms.invoke, expected)
         expected += 1
         if isinstance(answer, ActionResponseNormal):
@@ -342,6 +356,15 @@ def _receive_pblocks(
         if not isinstance(answer, ActionResponseWithPblock):
             raise unexpected(answer, "action-response-with-pblock")
         response = answer
+
+
+def _count(items: tuple[Any, ...], values: tuple[Any, ...] | None = None) -> int:
+    """Items of a list; raises EncodeError for none, or when there is not one value for each."""
+    if not items:
+        raise EncodeError("a list of nothing cannot be asked for")
+    if values is not None and len(values) != len(items):
+        raise EncodeError(f"{len(values)} values for {len(items)} items")
+    return len(items)
 
 
 def _counted(results: tuple[Any, ...], count: int) -> tuple[Any, ...]:

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from cosemic.apdu import ActionResponseWithOptionalData, GetDataResult
@@ -64,24 +65,43 @@ def responses_octets(responses: tuple[ActionResponseWithOptionalData, ...]) -> b
 def join_actions(raw: bytes, count: int | None, limits: Limits) -> tuple[ActionResponseWithOptionalData, ...]:
     """Answers to one method (``count`` None) or to a list, in whichever of the forms uses up all octets.
 
-    Raises DecodeError when none does.
+    Of a list the form that names each result goes before bare Data, which imply success. Raises DecodeError when none
+    of the forms fits.
     """
     wanted = 1 if count is None else count
-    for choice in (True, False):
-        found: list[ActionResponseWithOptionalData] = []
-        at = 0
-        while at < len(raw) and len(found) < wanted:
-            if choice and raw[at] != 0:
-                break
-            start = at + choice
-            try:
-                at = scan(raw, start, limits)
-            except DecodeError:
-                break
-            found.append(ActionResponseWithOptionalData(ActionResult.SUCCESS, EncodedData(raw[start:at])))
-        if at == len(raw) and len(found) == wanted:
-            return tuple(found)
-    responses = _Responses.decode(raw, limits).response
-    if len(responses) != wanted:
-        raise DecodeError(f"{wanted} answers, not {len(responses)}")
-    return responses
+    forms: list[Callable[[], tuple[ActionResponseWithOptionalData, ...] | None]] = [
+        lambda: _end_to_end(raw, wanted, True, limits),
+        lambda: _end_to_end(raw, wanted, False, limits),
+    ]
+    forms.insert(2 if count is None else 1, lambda: _with_results(raw, wanted, limits))
+    for form in forms:
+        found = form()
+        if found is not None:
+            return found
+    raise DecodeError(f"the answers of {wanted} methods", 0, "action-response-with-pblock")
+
+
+def _with_results(raw: bytes, wanted: int, limits: Limits) -> tuple[ActionResponseWithOptionalData, ...] | None:
+    try:
+        responses = _Responses.decode(raw, limits).response
+    except DecodeError:
+        return None
+    return responses if len(responses) == wanted else None
+
+
+def _end_to_end(
+    raw: bytes, wanted: int, choice: bool, limits: Limits
+) -> tuple[ActionResponseWithOptionalData, ...] | None:
+    """Return parameters one after the other, each with the choice octet of Get-Data-Result in front, or bare."""
+    found: list[ActionResponseWithOptionalData] = []
+    at = 0
+    while at < len(raw) and len(found) < wanted:
+        if choice and raw[at] != 0:
+            return None
+        start = at + choice
+        try:
+            at = scan(raw, start, limits)
+        except DecodeError:
+            return None
+        found.append(ActionResponseWithOptionalData(ActionResult.SUCCESS, EncodedData(raw[start:at])))
+    return tuple(found) if at == len(raw) and len(found) == wanted else None

@@ -12,13 +12,13 @@ protection of the InitiateResponse, dlms-version, conformance.
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING, Any, Final
 
 from cosemic import apdu as a
 from cosemic.association.exchanges import CLIENT_CONFORMANCE, Exchange, unexpected
+from cosemic.association.received_errors import service_error_text
 from cosemic.association.requests import Opened
-from cosemic.association.settings import LOW_LEVEL
+from cosemic.association.settings import LEAST_PDU_SIZE, LOW_LEVEL, ClientSettings
 from cosemic.codec import DataType, EncodedData
 from cosemic.errors import (
     AssociationRejected,
@@ -27,20 +27,17 @@ from cosemic.errors import (
     DecodeError,
     PolicyViolation,
     ProtocolError,
+    SecurityError,
 )
-from cosemic.security import Envelope, HlsClient, Key, is_ciphered
+from cosemic.security import Envelope, HlsClient, Key, SecurityContext, is_ciphered
 from cosemic.values import (
     ActionResult,
     AssociationResult,
     AuthenticationMechanism,
     Conformance,
-    DataAccessResult,
     Obis,
-    Priority,
     Secret,
-    ServiceClass,
     UserDiagnostic,
-    error_value_label,
 )
 
 if TYPE_CHECKING:
@@ -68,17 +65,22 @@ def open_association(association: ClientAssociation) -> Exchange:
     association.context = context if settings.ciphered else None
     hls: HlsClient | None = None
     if settings.mechanism not in LOW_LEVEL:
-        hls = HlsClient(settings.credentials(context))
+        hls = HlsClient(settings.credentials(context), randomness=association.randomness)
     try:
         if context is not None:
             context.transmit.synchronise()
         response = yield _aarq(association, hls)
         if not isinstance(response, a.AARE):
             raise unexpected(response, "AARE")
-        opened = _accept(association, response)
+        opened, vouched = _accept(association, response)
         if hls is not None:
             association.challenged()
-            yield from _authenticate(response, hls)
+            yield from _authenticate(association, response, hls)
+            # The server has answered a fresh challenge. Where it did so under the encryption key, or what it said was
+            # authenticated, the counters that it was sent are right.
+            vouched = vouched or settings.mechanism is AuthenticationMechanism.HLS_GMAC
+        if vouched and context is not None:
+            context.confirm()
         association.accepted(opened)
         return opened
     finally:
@@ -108,7 +110,7 @@ def _aarq(association: ClientAssociation, hls: HlsClient | None) -> a.AARQ:
     settings = association.settings
     dedicated: bytes | None = None
     if settings.dedicated_key and association.context is not None:
-        dedicated = secrets.token_bytes(association.context.material.suite.key_length)
+        dedicated = association.randomness(association.context.material.suite.key_length)
     initiate = _initiate(association, dedicated)
     if dedicated is not None and association.context is not None:
         # From here on services travel under the dedicated key; Initiate and release stay under the global one.
@@ -130,67 +132,70 @@ def _aarq(association: ClientAssociation, hls: HlsClient | None) -> a.AARQ:
     )
 
 
-def _accept(association: ClientAssociation, aare: a.AARE) -> Opened:
-    """Judge the AARE; returns what was agreed. Raises AssociationRejected, SecurityError, ProtocolError, DecodeError."""
+def _accept(association: ClientAssociation, aare: a.AARE) -> tuple[Opened, bool]:
+    """Judge the AARE; returns what was agreed, and whether that was authenticated.
+
+    Raises AssociationRejected, SecurityError, ProtocolError, DecodeError.
+    """
     settings = association.settings
-    title = aare.responding_ap_title
+    title = aare.responding_ap_title or None
     if title is not None and title == settings.system_title:
         raise DecipheringError("the AARE carries our own system title: our AARQ came back, or a title is set wrongly")
     if aare.result != AssociationResult.ACCEPTED:
-        raise _rejection(association, aare)
+        raise _rejection(association.context, aare)
     if aare.application_context_name != settings.application_context:
         raise ProtocolError("the AARE names another application context than the AARQ")
-    diagnostic = aare.result_source_diagnostic.diagnostic
-    challenged = aare.result_source_diagnostic.source == "acse_service_user" and (
-        diagnostic == UserDiagnostic.AUTHENTICATION_REQUIRED
-    )
-    if challenged != (settings.mechanism not in LOW_LEVEL):
-        raise AuthenticationFailed(
-            "the meter skips the authentication that was asked for: it does not prove that it knows the secret"
-            if not challenged
-            else "the meter asks for high level security: give mechanism and keys"
-        )
+    if None not in (title, settings.server_title) and title != settings.server_title:
+        raise DecipheringError("the meter has another system title than the settings say: check address and settings")
+    _check_authentication(settings, aare)
     if association.context is not None and title is not None:
         association.context.set_peer_title(title)
-    information = aare.user_information
-    if information is None:
+    if aare.user_information is None:
         raise ProtocolError("the AARE accepts, but brings no InitiateResponse")
-    response = _initiate_response(association, information)
+    response, vouched = _initiate_response(association, aare.user_information)
     if response.negotiated_dlms_version_number != DLMS_VERSION:
         raise ProtocolError(f"the meter speaks dlms version {response.negotiated_dlms_version_number}, not 6")
     agreed = response.negotiated_conformance & proposal(association)
     size = response.server_max_receive_pdu_size
-    if 0 < size < 12:
+    if 0 < size < LEAST_PDU_SIZE:
         raise ProtocolError(f"the meter takes APDUs of {size} octets at most, fewer than the standard allows")
+    if settings.general and not agreed & Conformance.GENERAL_PROTECTION:
+        raise ProtocolError("the meter did not agree to general-protection: use the service-specific ciphered form")
     association.agree(agreed, size)
-    return Opened(agreed, response.negotiated_dlms_version_number, size, title)
+    return Opened(agreed, response.negotiated_dlms_version_number, size, title), vouched
 
 
-def _initiate_response(association: ClientAssociation, information: bytes) -> a.InitiateResponse:
-    if association.settings.ciphered and association.context is not None:
-        opened = association.context.unprotect_apdu(information)
-        if opened.authenticated:
-            association.context.confirm()
-        information = opened.plaintext
+def _check_authentication(settings: ClientSettings, aare: a.AARE) -> None:
+    """Hold what the AARE says of authentication against what was asked for."""
+    source, diagnostic = aare.result_source_diagnostic
+    challenged = source == "acse_service_user" and diagnostic == UserDiagnostic.AUTHENTICATION_REQUIRED
+    high_level = settings.mechanism not in LOW_LEVEL
+    if challenged and not high_level:
+        raise AuthenticationFailed("the meter asks for high level security: give mechanism and keys")
+    if high_level and not challenged:
+        raise AuthenticationFailed(
+            "the meter skips the authentication that was asked for: it does not prove that it knows the secret"
+        )
+    if high_level and aare.mechanism_name not in (None, settings.mechanism):
+        raise AuthenticationFailed("the AARE names another authentication mechanism than the AARQ")
+
+
+def _initiate_response(association: ClientAssociation, information: bytes) -> tuple[a.InitiateResponse, bool]:
+    """The InitiateResponse, and whether it was authenticated."""
+    vouched = False
+    if association.context is not None:
+        information, vouched, *_ = association.context.unprotect_apdu(information)
     elif is_ciphered(information):
         raise PolicyViolation("the AARE brings a ciphered InitiateResponse in an association without ciphering")
-    return a.InitiateResponse.decode(information)
+    return a.InitiateResponse.decode(information), vouched
 
 
-def _rejection(association: ClientAssociation, aare: a.AARE) -> AssociationRejected:
-    """The error for an AARE that refuses, with what its user-information says (in clear, or ciphered and right)."""
+def _rejection(context: SecurityContext | None, aare: a.AARE) -> AssociationRejected:
+    """The error for an AARE that refuses, with what its user-information says, in clear or ciphered."""
     diagnostic = aare.result_source_diagnostic.diagnostic
     result = getattr(aare.result, "label", str(aare.result))
     label = getattr(diagnostic, "label", str(diagnostic))
-    service_error: str | None = None
-    if aare.user_information is not None and aare.user_information[:1] == b"\x0e":
-        try:
-            error = a.ConfirmedServiceError.decode(aare.user_information)
-        except DecodeError:
-            service_error = "unreadable"
-        else:
-            kind = getattr(error.error_class, "label", str(error.error_class))
-            service_error = f"{kind}: {error_value_label(error.error_class, error.error_value)}"
+    service_error = _refused_because(context, aare)
     advice = _ADVICE.get(diagnostic) if isinstance(diagnostic, UserDiagnostic) else None
     text = f"the meter refuses the association: {result}, {label}"
     if service_error is not None:
@@ -198,15 +203,27 @@ def _rejection(association: ClientAssociation, aare: a.AARE) -> AssociationRejec
     return AssociationRejected(text + (f" - {advice}" if advice else ""), result, label, service_error)
 
 
-def _authenticate(aare: a.AARE, hls: HlsClient) -> Exchange:
+def _refused_because(context: SecurityContext | None, aare: a.AARE) -> str | None:
+    """The confirmedServiceError in the user-information; None where there is none that can be read."""
+    information = aare.user_information or b""
+    try:
+        if context is not None and is_ciphered(information):
+            if aare.responding_ap_title:
+                context.set_peer_title(aare.responding_ap_title)
+            information = context.unprotect_apdu(information).plaintext
+        return service_error_text(a.ConfirmedServiceError.decode(information))
+    except (DecodeError, SecurityError):
+        return None
+
+
+def _authenticate(association: ClientAssociation, aare: a.AARE, hls: HlsClient) -> Exchange:
     """Passes 3 and 4. Raises AuthenticationFailed unless the server has proved itself."""
     challenge: Any = aare.responding_authentication_value
     if challenge is None:
         raise AuthenticationFailed("the AARE asks for authentication and brings no challenge")
     proof = hls.answer(bytes(challenge), aare.responding_ap_title)
-    invoke = a.InvokeIdAndPriority.of(0, ServiceClass.CONFIRMED, Priority.NORMAL)
     response = yield a.ActionRequestNormal(
-        invoke, REPLY_TO_HLS_AUTHENTICATION, EncodedData.of(DataType.OCTET_STRING, proof)
+        association.authenticating(), REPLY_TO_HLS_AUTHENTICATION, EncodedData.of(DataType.OCTET_STRING, proof)
     )
     if not isinstance(response, a.ActionResponseNormal):
         raise unexpected(response, "action-response-normal")
@@ -215,10 +232,7 @@ def _authenticate(aare: a.AARE, hls: HlsClient) -> Exchange:
         name = getattr(answer.result, "label", str(answer.result))
         raise AuthenticationFailed(f"the meter refuses our proof ({name}): check secret or keys, and the system titles")
     value = answer.return_parameters
-    if isinstance(value, DataAccessResult | int) or value is None or value.octets[:1] != b"\x09":
-        hls.verify(None)
-    else:
-        hls.verify(value.value())
+    hls.verify(value.value() if isinstance(value, EncodedData) and value.type is DataType.OCTET_STRING else None)
 
 
 def released_information(association: ClientAssociation) -> bytes | None:

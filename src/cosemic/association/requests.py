@@ -30,12 +30,12 @@ from cosemic.errors import CosemicError
 from cosemic.values import Conformance
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Open:
     """COSEM-OPEN.request: open the association as its parameters say."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Get:
     """GET.request of one attribute, or of a part of it."""
 
@@ -43,14 +43,14 @@ class Get:
     selection: SelectiveAccessDescriptor | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class GetList:
     """GET.request of several attributes."""
 
     attributes: tuple[CosemAttributeDescriptorWithSelection, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Set:
     """SET.request of one attribute."""
 
@@ -59,7 +59,7 @@ class Set:
     selection: SelectiveAccessDescriptor | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class SetList:
     """SET.request of several attributes; one value each."""
 
@@ -67,7 +67,7 @@ class SetList:
     values: tuple[EncodedData, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Action:
     """ACTION.request of one method."""
 
@@ -75,7 +75,7 @@ class Action:
     parameters: EncodedData | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class ActionList:
     """ACTION.request of several methods; null-data where a method has no parameters."""
 
@@ -83,7 +83,7 @@ class ActionList:
     parameters: tuple[EncodedData, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Release:
     """COSEM-RELEASE.request."""
 
@@ -106,7 +106,7 @@ class Opened:
     server_title: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Completed:
     """The answer to a request came; see the table above."""
 
@@ -114,7 +114,7 @@ class Completed:
     result: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Failed:
     """A request ended without an answer that could be used; the association may still stand."""
 

@@ -11,9 +11,12 @@ the standard says::
     protection wrong                             exception-response service-not-allowed, deciphering-error
     protection less than the policy demands      exception-response service-not-allowed, operation-not-possible
     counter too low                              exception-response service-not-allowed, invocation-counter-error
+    longer than max-receive-pdu-size             exception-response service-not-allowed, pdu-too-long
     f(StoC) wrong                                action-result read-write-denied, and the association is gone
+    answer that cannot be protected as it must   exception-response service-not-allowed, operation-not-possible
 
-Unconfirmed requests (service-class 0) are executed and never answered.
+Unconfirmed requests (service-class 0) are executed and never answered, not even with an error; in an association that
+was opened without an answer (response-allowed FALSE) nothing else is served.
 """
 
 from __future__ import annotations
@@ -27,21 +30,23 @@ from cosemic.association.accepting import Refusal, accept
 from cosemic.association.control import SERVER, ControlFunction, State, Transition
 from cosemic.association.opening import REPLY_TO_HLS_AUTHENTICATION
 from cosemic.association.service_provider import Access, ServerSettings, ServiceProvider
-from cosemic.association.serving import Serving
+from cosemic.association.serving import Serving, Unservable
 from cosemic.codec import DataType, EncodedData
 from cosemic.dialect import ResponseForm
 from cosemic.errors import (
     AuthenticationFailed,
+    ConfigurationError,
     CosemicError,
     DecodeError,
     InvocationCounterError,
     PolicyViolation,
     SecurityError,
 )
-from cosemic.security import Envelope, HlsServer, Protection, SecurityContext
+from cosemic.security import Envelope, HlsServer, Protection, SecurityContext, Unprotected
 from cosemic.security.hls import Randomness
 from cosemic.values import (
     ActionResult,
+    Conformance,
     ReleaseResponseReason,
     ServiceClass,
     ServiceError,
@@ -70,8 +75,10 @@ class Released:
 
 ServerEvent = Associated | Refused | Released
 _OPERATION_NOT_POSSIBLE: Final = (StateError.SERVICE_NOT_ALLOWED, ServiceError.OPERATION_NOT_POSSIBLE)
+_PDU_TOO_LONG: Final = (StateError.SERVICE_NOT_ALLOWED, ServiceError.PDU_TOO_LONG)
 _NOT_SUPPORTED: Final = (StateError.SERVICE_UNKNOWN, ServiceError.SERVICE_NOT_SUPPORTED)
 _REQUEST_TAGS: Final = frozenset((0xC0, 0xC1, 0xC3))
+_INITIATE_REQUEST: Final = 0x01
 
 
 class ServerAssociation:
@@ -92,6 +99,7 @@ class ServerAssociation:
         self._serving: Serving | None = None
         self._hls: HlsServer | None = None
         self._client_title: bytes | None = None
+        self._answers = True
         self._due: list[bytes] = []
 
     @property
@@ -100,8 +108,16 @@ class ServerAssociation:
         return self._control.state
 
     def send(self, request: bytes) -> None:
-        """Take a whole APDU that the device sends of its own accord; it is protected as the association demands."""
-        self._reply(request, self.context.envelope if self.context is not None else None, Protection.NONE)
+        """Take a whole APDU that the device sends of its own accord; it is protected as the association demands.
+
+        Raises EncodeError for an APDU that is never protected, SecurityError when it cannot be.
+        """
+        if self.context is not None and request:
+            envelope = self.context.envelope
+            general = envelope.general or not envelope.holds(request[0])
+            envelope = Envelope.kind(dedicated=envelope.dedicated, general=general)
+            request = self.context.protect_apdu(request, envelope)
+        self._due.append(request)
 
     def octets_to_send(self) -> bytes:
         """Return the next APDU that is due, or nothing."""
@@ -116,42 +132,43 @@ class ServerAssociation:
         return []
 
     def receive(self, octets: bytes, now: float) -> list[ServerEvent]:
-        """Take one APDU of the client; its answer is due afterwards."""
+        """Take one APDU of the client; its answer is due afterwards. Without effect once the lower layer is lost."""
         octets = bytes(octets)
         tag = octets[0] if octets else -1
+        state = self._control.state
+        if state is State.INACTIVE:
+            return []
         if tag == 0x60:
             return self._open(octets)
         if tag == 0x62:
             return self._release(octets)
-        if self._control.state not in (State.ASSOCIATED, State.ASSOCIATION_PENDING):
+        serving = self._serving
+        if serving is None:
             self._except(*_OPERATION_NOT_POSSIBLE)
             return []
         applied, envelope = Protection.NONE, None
         if self.context is not None:
             envelope = Envelope.of(octets)
-            try:
-                opened = self.context.unprotect_apdu(octets)
-            except InvocationCounterError as error:
-                counter = error.lowest_acceptable
-                self._except(StateError.SERVICE_NOT_ALLOWED, ServiceError.INVOCATION_COUNTER_ERROR, counter or 0)
+            if envelope is not None and envelope.general and not serving.agreed & Conformance.GENERAL_PROTECTION:
+                self._except(*_NOT_SUPPORTED)
                 return []
-            except PolicyViolation:
-                self._except(*_OPERATION_NOT_POSSIBLE)
-                return []
-            except (SecurityError, DecodeError):
-                self._except(StateError.SERVICE_NOT_ALLOWED, ServiceError.DECIPHERING_ERROR)
+            opened = self._unprotect(self.context, octets)
+            if opened is None:
                 return []
             octets = opened.plaintext
             applied = Protection(opened.security_control.protection)
         if not octets or octets[0] not in _REQUEST_TAGS:
             self._except(*_NOT_SUPPORTED)
             return []
+        if 0 < self.settings.max_pdu_size < len(octets):
+            self._except(*_PDU_TOO_LONG)
+            return []
         try:
             request = a.decode(octets, self.settings.limits)
         except DecodeError:
             self._except(StateError.SERVICE_NOT_ALLOWED, ServiceError.OTHER_REASON)
             return []
-        return self._serve(request, applied, envelope)
+        return self._serve(serving, request, applied, envelope)
 
     def lost(self) -> list[ServerEvent]:
         """The lower layer is gone (COSEM-ABORT.indication)."""
@@ -162,21 +179,44 @@ class ServerAssociation:
 
     # ---- services ---------------------------------------------------------------------------------------------------
 
-    def _serve(self, request: Any, applied: Protection, envelope: Envelope | None) -> list[ServerEvent]:
+    def _unprotect(self, context: SecurityContext, octets: bytes) -> Unprotected | None:
+        """Take the protection off a request; where that cannot be, answer why."""
+        try:
+            return context.unprotect_apdu(octets)
+        except InvocationCounterError as error:
+            lowest = error.lowest_acceptable or 0
+            self._except(StateError.SERVICE_NOT_ALLOWED, ServiceError.INVOCATION_COUNTER_ERROR, lowest)
+        except PolicyViolation:
+            self._except(*_OPERATION_NOT_POSSIBLE)
+        except (SecurityError, DecodeError, ConfigurationError):
+            self._except(StateError.SERVICE_NOT_ALLOWED, ServiceError.DECIPHERING_ERROR)
+        return None
+
+    def _serve(
+        self, serving: Serving, request: Any, applied: Protection, envelope: Envelope | None
+    ) -> list[ServerEvent]:
+        confirmed = request.invoke_id_and_priority.service_class is ServiceClass.CONFIRMED
+        if confirmed and not self._answers:
+            self._except(*_OPERATION_NOT_POSSIBLE)
+            return []
         if self._control.state is State.ASSOCIATION_PENDING:
             if (
-                isinstance(request, a.ActionRequestNormal)
+                confirmed
+                and isinstance(request, a.ActionRequestNormal)
                 and request.cosem_method_descriptor == REPLY_TO_HLS_AUTHENTICATION
             ):
                 return self._authenticate(request, applied, envelope)
-            self._except(*_OPERATION_NOT_POSSIBLE)
+            if confirmed:
+                self._except(*_OPERATION_NOT_POSSIBLE)
             return []
         access = Access(applied, self._client_title)
-        assert self._serving is not None
-        response = self._serving.serve(request, access)
-        if response is None:
-            self._except(*_NOT_SUPPORTED)
-        elif request.invoke_id_and_priority & 0x40:
+        try:
+            response = serving.serve(request, access)
+        except Unservable as error:
+            if confirmed:
+                self._except(error.state_error, error.service_error)
+            return []
+        if confirmed:
             self._reply(response.encode(), envelope, applied | access.response)
         return []
 
@@ -187,9 +227,10 @@ class ServerAssociation:
         hls, self._hls = self._hls, None
         invoke = request.invoke_id_and_priority
         value = request.method_invocation_parameters
+        self._control.move(Transition.AUTHENTICATE)
         try:
             if hls is None or value is None or value.type is not DataType.OCTET_STRING:
-                raise AuthenticationFailed("pass 3 brings no octet-string, or comes twice")
+                raise AuthenticationFailed("pass 3 brings no octet-string")
             hls.verify(value.value())
             proof = EncodedData.of(DataType.OCTET_STRING, hls.answer())
         except CosemicError as error:
@@ -199,8 +240,7 @@ class ServerAssociation:
             return [Refused(str(error))]
         answer = a.ActionResponseWithOptionalData(ActionResult.SUCCESS, proof)
         self._control.move(Transition.ACCEPTED)
-        if invoke.service_class is ServiceClass.CONFIRMED:
-            self._reply(a.ActionResponseNormal(invoke, answer).encode(), envelope, applied)
+        self._reply(a.ActionResponseNormal(invoke, answer).encode(), envelope, applied)
         return [Associated(self._client_title)]
 
     # ---- opening and release ----------------------------------------------------------------------------------------
@@ -212,18 +252,17 @@ class ServerAssociation:
             accepted = accept(octets, self.settings, self._randomness)
         except Refusal as refusal:
             self._control.move(Transition.REFUSED)
-            self._due.append(refusal.aare.encode())
+            if refusal.aare is not None:
+                self._due.append(refusal.aare.encode())
             return [Refused(str(refusal))]
-        except DecodeError as error:
-            self._control.move(Transition.REFUSED)
-            return [Refused(f"AARQ that cannot be read: {error}")]
         self.context = accepted.context
         self._hls = accepted.hls
         self._client_title = accepted.client_title
         self._serving = Serving(
             self.provider, accepted.agreed, accepted.room, self.settings.dialect, self.settings.limits
         )
-        if accepted.response_allowed:
+        self._answers = accepted.response_allowed
+        if self._answers:
             self._due.append(accepted.aare.encode())
         if self._hls is not None:
             self._control.move(Transition.CHALLENGED)
@@ -233,12 +272,13 @@ class ServerAssociation:
 
     def _release(self, octets: bytes) -> list[ServerEvent]:
         try:
-            request = a.RLRQ.decode(octets)
-            information = request.user_information
+            information = a.RLRQ.decode(octets, self.settings.limits).user_information
             if information is not None and self.context is not None:
                 # A ciphered InitiateRequest authenticates the release; one that is wrong releases nothing.
-                self.context.unprotect_apdu(information)
-        except (DecodeError, SecurityError):
+                initiate = self.context.unprotect_apdu(information).plaintext
+                if initiate[0] != _INITIATE_REQUEST:
+                    raise DecodeError("an InitiateRequest", 0, "rlrq.user-information")
+        except (DecodeError, SecurityError, ConfigurationError):
             self._except(StateError.SERVICE_NOT_ALLOWED, ServiceError.DECIPHERING_ERROR)
             return []
         was = self._control.state
@@ -250,17 +290,26 @@ class ServerAssociation:
     # ---- answers ----------------------------------------------------------------------------------------------------
 
     def _reply(self, octets: bytes, envelope: Envelope | None, protection: Protection) -> None:
-        if self.context is not None:
-            wanted = protection | self.context.send
-            form = self.settings.dialect.response_form
-            if wanted and (envelope is None or form is not ResponseForm.MIRRORED):
-                dedicated = envelope.dedicated if envelope is not None else self.context.envelope.dedicated
-                general = envelope.general if envelope is not None else False
-                if form is not ResponseForm.MIRRORED:
-                    general = form is ResponseForm.GENERAL
-                envelope = Envelope.kind(dedicated=dedicated, general=general)
-            octets = self.context.protect_apdu(octets, envelope, protection=wanted)
-        self._due.append(octets)
+        """Answer in the envelope of the request, with the protection of the request, the policy and the rights."""
+        try:
+            if self.context is not None:
+                wanted = protection | self.context.send
+                octets = self.context.protect_apdu(octets, self._response_envelope(envelope), protection=wanted)
+            elif protection:
+                raise PolicyViolation("the answer is to be protected, in an association without ciphering")
+        except (SecurityError, ConfigurationError):
+            self._except(*_OPERATION_NOT_POSSIBLE)
+        else:
+            self._due.append(octets)
+
+    def _response_envelope(self, envelope: Envelope | None) -> Envelope:
+        assert self.context is not None
+        form = self.settings.dialect.response_form
+        if envelope is None:
+            envelope = Envelope.kind(dedicated=self.context.envelope.dedicated, general=False)
+        if form is not ResponseForm.MIRRORED:
+            envelope = Envelope.kind(dedicated=envelope.dedicated, general=form is ResponseForm.GENERAL)
+        return envelope
 
     def _except(self, state: StateError, error: ServiceError, counter: int | None = None) -> None:
         """exception-response; always in clear."""

@@ -11,7 +11,7 @@ from cosemic.apdu import (
     CosemMethodDescriptor,
     SelectiveAccessDescriptor,
 )
-from cosemic.association.settings import LOW_LEVEL
+from cosemic.association.settings import LEAST_PDU_SIZE, LOW_LEVEL, SYSTEM_TITLE_LENGTH, check_keys
 from cosemic.codec import DEFAULT_LIMITS, EncodedData, Limits
 from cosemic.dialect import STANDARD, Dialect
 from cosemic.errors import ConfigurationError
@@ -99,14 +99,23 @@ class ServerSettings:
     def __post_init__(self) -> None:
         if ApplicationContext.LN_CIPHERED in self.context_names and self.material is None:
             raise ConfigurationError("a ciphered association needs encryption key and authentication key")
-        if int(self.policy.requires.request) and ApplicationContext.LN in self.context_names:
+        requires = self.policy.requires
+        if requires.request | requires.response and ApplicationContext.LN in self.context_names:
             raise ConfigurationError("a security policy needs an application context with ciphering")
         if self.mechanism is AuthenticationMechanism.LLS and self.secret is None:
             raise ConfigurationError("low level security needs a password")
-        if self.max_pdu_size and not 12 <= self.max_pdu_size <= 0xFFFF:
+        if self.max_pdu_size and not LEAST_PDU_SIZE <= self.max_pdu_size <= 0xFFFF:
             raise ConfigurationError(f"max_pdu_size is 0 or 12 to 65535 octets, not {self.max_pdu_size}")
+        if len(self.system_title) not in (0, SYSTEM_TITLE_LENGTH):
+            raise ConfigurationError(f"the own system title has {len(self.system_title)} octets, not 8")
+        if self.client_title is not None and self.client_title == self.system_title:
+            raise ConfigurationError("the system title of the client is our own: one of them is set wrongly")
+        if self.material is not None:
+            check_keys(self.material, requires.request | requires.response)
         if self.mechanism not in LOW_LEVEL:
             self.credentials(self.security_context(None, False))
+        elif ApplicationContext.LN_CIPHERED in self.context_names:
+            self.security_context(None, True)
 
     def security_context(self, client_title: bytes | None, ciphered: bool) -> SecurityContext | None:
         """Return a fresh security context for one opening, or None where there are no keys.

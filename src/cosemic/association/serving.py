@@ -18,11 +18,22 @@ from cosemic.association.transfers import LongAnswer, LongRequest, block_room, e
 from cosemic.codec import EncodedData, Limits
 from cosemic.dialect import ActionPblockContent, Dialect, LongGetAbort
 from cosemic.errors import DecodeError
-from cosemic.values import ActionResult, Conformance, DataAccessResult
+from cosemic.values import ActionResult, Conformance, DataAccessResult, ServiceError, StateError
 
 Response = Any
-_SINGLE_ROOM: Final = 64
-"""Octets that a response takes beside its Data, at the most."""
+_C = Conformance
+NO_BLOCKS: Final = Conformance(0)
+_LIST_ROOM: Final = 6
+"""Octets of an answer with list besides its items, at the most: tag, kind, invoke-id, count."""
+
+
+class Unservable(Exception):
+    """A request is answered with an exception-response; nothing was executed."""
+
+    def __init__(self, state_error: StateError, service_error: ServiceError) -> None:
+        self.state_error = state_error
+        self.service_error = service_error
+        super().__init__(f"{state_error.label}, {service_error.label}")
 
 
 class Serving:
@@ -35,7 +46,7 @@ class Serving:
         self, provider: ServiceProvider, agreed: Conformance, room: int, dialect: Dialect, limits: Limits
     ) -> None:
         self._provider = provider
-        self._agreed = agreed
+        self.agreed = agreed
         self._room = room
         self._dialect = dialect
         self._limits = limits
@@ -44,15 +55,19 @@ class Serving:
         self._action: LongRequest | None = None
         self._pblocks: LongAnswer | None = None
 
-    def serve(self, request: Any, access: Access) -> Response | None:
-        """Return the response to a request, or None where the service was not agreed upon or is not known."""
-        entry = HANDLERS.get(type(request))
-        if entry is None:
-            return None
-        handler, bits = entry
-        if bits & ~self._agreed or (_selects(request) and not self._agreed & Conformance.SELECTIVE_ACCESS):
-            return None
+    def serve(self, request: Any, access: Access) -> Response:
+        """Return the response to a request. Raises :class:`Unservable` where it was not agreed upon, or not known."""
+        handler, bits = HANDLERS.get(type(request), (None, Conformance(0)))
+        if _selects(request):
+            bits |= Conformance.SELECTIVE_ACCESS
+        if handler is None or bits & ~self.agreed:
+            raise Unservable(StateError.SERVICE_UNKNOWN, ServiceError.SERVICE_NOT_SUPPORTED)
         return handler(self, request, access)
+
+    def _need_room(self, shortest: int, blocks: Conformance = NO_BLOCKS) -> None:
+        """Refuse, before anything is executed, what cannot be answered in the client's max-receive-pdu-size."""
+        if shortest > self._room and not blocks & self.agreed:
+            raise Unservable(StateError.SERVICE_NOT_ALLOWED, ServiceError.PDU_TOO_LONG)
 
     def _begin(self) -> None:
         """A new request abandons whatever transfer is open."""
@@ -64,31 +79,31 @@ class Serving:
         self._begin()
         result = self._provider.get(request.cosem_attribute_descriptor, request.access_selection, access)
         invoke = request.invoke_id_and_priority
-        if isinstance(result, EncodedData) and len(result.octets) + _SINGLE_ROOM > self._room:
-            response = a.GetResponseNormal(invoke, result)
-            if len(response.encode()) > self._room:
-                return self._long_get(invoke, result.octets, access) or a.GetResponseNormal(
-                    invoke, DataAccessResult.OTHER_REASON
-                )
+        response = a.GetResponseNormal(invoke, result)
+        if not isinstance(result, EncodedData) or len(response.encode()) <= self._room:
             return response
-        return a.GetResponseNormal(invoke, result)
+        return self._long_get(invoke, result.octets, access) or a.GetResponseNormal(
+            invoke, DataAccessResult.OTHER_REASON
+        )
 
     def _get_list(self, request: a.GetRequestWithList, access: Access) -> Response:
         self._begin()
         invoke = request.invoke_id_and_priority
+        self._need_room(_LIST_ROOM + 2 * len(request.attribute_descriptor_list), _C.BLOCK_TRANSFER_WITH_GET_OR_READ)
         results = tuple(
             self._provider.get(entry.cosem_attribute_descriptor, entry.access_selection, access)
             for entry in request.attribute_descriptor_list
         )
         response = a.GetResponseWithList(invoke, results)
-        if len(response.encode()) > self._room:
-            long = self._long_get(invoke, results_octets(results), access)
-            return long or a.GetResponseWithList(invoke, (DataAccessResult.OTHER_REASON,) * len(results))
-        return response
+        if len(response.encode()) <= self._room:
+            return response
+        return self._long_get(invoke, results_octets(results), access) or a.GetResponseWithList(
+            invoke, (DataAccessResult.OTHER_REASON,) * len(results)
+        )
 
     def _long_get(self, invoke: a.InvokeIdAndPriority, raw: bytes, access: Access) -> Response | None:
         room = block_room(empty_block_g(lambda block: a.GetResponseWithDatablock(invoke, block)), self._room)
-        if not self._agreed & Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ or room < 1:
+        if not self.agreed & Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ or room < 1:
             return None
         self._answer = LongAnswer(access, raw, room)
         return a.GetResponseWithDatablock(invoke, a.DataBlockG(*self._answer.next_block(access)))
@@ -97,11 +112,11 @@ class Serving:
         invoke, number, long = request.invoke_id_and_priority, request.block_number, self._answer
         if long is None:
             error = DataAccessResult.NO_LONG_GET_IN_PROGRESS
-        elif number == long.number and not long.finished:
+        elif number == long.number and not long.finished and long.allows(access):
             return a.GetResponseWithDatablock(invoke, a.DataBlockG(*long.next_block(access)))
-        elif self._dialect.repeat_last_block and number == long.number - 1:
+        elif self._dialect.repeat_last_block and number == long.number - 1 and long.allows(access):
             return a.GetResponseWithDatablock(invoke, a.DataBlockG(*long.same_block(access)))
-        elif number == long.number:
+        elif number == long.number and long.finished:
             self._answer = None
             error = DataAccessResult.NO_LONG_GET_IN_PROGRESS
         else:
@@ -121,6 +136,7 @@ class Serving:
 
     def _set_list(self, request: a.SetRequestWithList, access: Access) -> Response:
         self._begin()
+        self._need_room(_LIST_ROOM + len(request.attribute_descriptor_list))
         results = self._write(request.attribute_descriptor_list, request.value_list, access)
         return a.SetResponseWithList(request.invoke_id_and_priority, results)
 
@@ -145,6 +161,7 @@ class Serving:
 
     def _set_list_first(self, request: a.SetRequestWithListAndFirstDatablock, access: Access) -> Response:
         self._begin()
+        self._need_room(_LIST_ROOM + 4 + len(request.attribute_descriptor_list))
 
         def finish(raw: bytes) -> Any:
             return self._write(request.attribute_descriptor_list, join_values(raw, self._limits), access)
@@ -186,16 +203,15 @@ class Serving:
     ) -> Response:
         response = a.ActionResponseNormal(invoke, answer)
         value = answer.return_parameters
-        if not isinstance(value, EncodedData) or len(value.octets) + _SINGLE_ROOM <= self._room:
-            return response
-        if len(response.encode()) <= self._room:
+        if not isinstance(value, EncodedData) or len(response.encode()) <= self._room:
             return response
         choice = b"\x00" if self._dialect.action_pblock_content is ActionPblockContent.GET_DATA_RESULT else b""
         long = self._long_action(invoke, choice + value.octets, access)
-        return long or a.ActionResponseNormal(invoke, a.ActionResponseWithOptionalData(ActionResult.OTHER_REASON))
+        return long or a.ActionResponseNormal(invoke, _without_data(answer))
 
     def _act_list(self, request: a.ActionRequestWithList, access: Access) -> Response:
         self._begin()
+        self._need_room(_LIST_ROOM + 4 * len(request.cosem_method_descriptor_list), _C.BLOCK_TRANSFER_WITH_ACTION)
         answers = self._invoke(request.cosem_method_descriptor_list, request.method_invocation_parameters, access)
         return self._acted_list(request.invoke_id_and_priority, answers, access)
 
@@ -205,10 +221,9 @@ class Serving:
         response = a.ActionResponseWithList(invoke, answers)
         if len(response.encode()) <= self._room:
             return response
-        refused = a.ActionResponseWithOptionalData(ActionResult.OTHER_REASON)
         # Return parameters alone cannot tell results apart, so that a long list travels as whole responses.
         return self._long_action(invoke, responses_octets(answers), access) or a.ActionResponseWithList(
-            invoke, (refused,) * len(answers)
+            invoke, tuple(map(_without_data, answers))
         )
 
     def _invoke(self, methods: tuple[Any, ...], parameters: tuple[EncodedData, ...], access: Access) -> tuple[Any, ...]:
@@ -220,21 +235,23 @@ class Serving:
 
     def _long_action(self, invoke: a.InvokeIdAndPriority, raw: bytes, access: Access) -> Response | None:
         room = block_room(empty_block_sa(lambda block: a.ActionResponseWithPblock(invoke, block)), self._room)
-        if not self._agreed & Conformance.BLOCK_TRANSFER_WITH_ACTION or room < 1:
+        if not self.agreed & Conformance.BLOCK_TRANSFER_WITH_ACTION or room < 1:
             return None
         self._pblocks = LongAnswer(access, raw, room)
         return a.ActionResponseWithPblock(invoke, a.DataBlockSA(*self._pblocks.next_block(access)))
 
     def _act_next(self, request: a.ActionRequestNextPblock, access: Access) -> Response:
         invoke, long = request.invoke_id_and_priority, self._pblocks
+        if long is not None and not long.allows(access):
+            self._pblocks = None
+            return _denied(invoke, ActionResult.LONG_ACTION_ABORTED)
         if long is not None and request.block_number == long.number and not long.finished:
             return a.ActionResponseWithPblock(invoke, a.DataBlockSA(*long.next_block(access)))
         if long is not None and self._dialect.repeat_last_block and request.block_number == long.number - 1:
             return a.ActionResponseWithPblock(invoke, a.DataBlockSA(*long.same_block(access)))
         self._pblocks = None
         ended = long is None or long.finished
-        error = ActionResult.NO_LONG_ACTION_IN_PROGRESS if ended else ActionResult.LONG_ACTION_ABORTED
-        return a.ActionResponseNormal(invoke, a.ActionResponseWithOptionalData(error))
+        return _denied(invoke, ActionResult.NO_LONG_ACTION_IN_PROGRESS if ended else ActionResult.LONG_ACTION_ABORTED)
 
     def _act_first(self, request: a.ActionRequestWithFirstPblock, access: Access) -> Response:
         self._begin()
@@ -249,6 +266,7 @@ class Serving:
 
     def _act_list_first(self, request: a.ActionRequestWithListAndFirstPblock, access: Access) -> Response:
         self._begin()
+        self._need_room(_LIST_ROOM + 4 * len(request.cosem_method_descriptor_list), _C.BLOCK_TRANSFER_WITH_ACTION)
         invoke = request.invoke_id_and_priority
 
         def finish(raw: bytes) -> Response:
@@ -261,11 +279,10 @@ class Serving:
     def _act_block(self, request: Any, access: Access) -> Response:
         invoke, block, long = request.invoke_id_and_priority, request.pblock, self._action
         if long is None:
-            refused = a.ActionResponseWithOptionalData(ActionResult.NO_LONG_ACTION_IN_PROGRESS)
-            return a.ActionResponseNormal(invoke, refused)
+            return _denied(invoke, ActionResult.NO_LONG_ACTION_IN_PROGRESS)
         if not long.take(block, access):
             self._action = None
-            return a.ActionResponseNormal(invoke, a.ActionResponseWithOptionalData(ActionResult.LONG_ACTION_ABORTED))
+            return _denied(invoke, ActionResult.LONG_ACTION_ABORTED)
         if not block.last_block:
             return a.ActionResponseNextPblock(invoke, block.block_number)
         self._action = None
@@ -274,7 +291,19 @@ class Serving:
             access.require_response(long.access.response)
             return response
         except DecodeError:
-            return a.ActionResponseNormal(invoke, a.ActionResponseWithOptionalData(ActionResult.TYPE_UNMATCHED))
+            return _denied(invoke, ActionResult.TYPE_UNMATCHED)
+
+
+def _denied(invoke: a.InvokeIdAndPriority, result: ActionResult) -> a.ActionResponseNormal:
+    """An error of an ACTION transfer."""
+    return a.ActionResponseNormal(invoke, a.ActionResponseWithOptionalData(result))
+
+
+def _without_data(answer: a.ActionResponseWithOptionalData) -> a.ActionResponseWithOptionalData:
+    """What was executed keeps its result; only its return parameters, which do not fit, are left out."""
+    if answer.return_parameters is None:
+        return answer
+    return a.ActionResponseWithOptionalData(answer.result, DataAccessResult.OTHER_REASON)
 
 
 def _selects(request: Any) -> bool:
@@ -286,7 +315,6 @@ def _selects(request: Any) -> bool:
 
 
 Handler = Callable[[Serving, Any, Access], Response]
-_C = Conformance
 HANDLERS: Final[dict[type[Any], tuple[Handler, Conformance]]] = {
     a.GetRequestNormal: (Serving._get, _C.GET),
     a.GetRequestNext: (Serving._get_next, _C.GET | _C.BLOCK_TRANSFER_WITH_GET_OR_READ),

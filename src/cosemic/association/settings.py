@@ -23,6 +23,29 @@ LOW_LEVEL = (AuthenticationMechanism.LOWEST, AuthenticationMechanism.LLS)
 BOTH = Protection.AUTHENTICATED | Protection.ENCRYPTED
 LEAST_PDU_SIZE = 12
 """The smallest max-receive-pdu-size that can be negotiated, in octets; 0 means no limit."""
+SYSTEM_TITLE_LENGTH = 8
+
+
+def check_keys(material: SecurityMaterial, protection: Protection) -> None:
+    """Raise ConfigurationError where the keys do not suffice for a protection."""
+    if protection & Protection.SIGNED:
+        raise ConfigurationError("digital signatures are asked for, which security suite 0 does not have")
+    if protection & Protection.AUTHENTICATED and material.authentication_key is None:
+        raise ConfigurationError("authentication needs the authentication key beside the encryption key")
+
+
+def plain_room(max_pdu_size: int, *, protected: bool, general: bool) -> int:
+    """Return the octets of the longest plain APDU that fits, protected, into one of ``max_pdu_size`` (0: no limit).
+
+    Less than 1 where none does. general: in general-glo-ciphering or general-ded-ciphering, with the system title.
+    """
+    size = max_pdu_size or 0xFFFF
+    if not protected:
+        return size
+    content = size - 2 - (1 + SYSTEM_TITLE_LENGTH if general else 0)
+    if content > 127:  # the length of the content takes two octets, or three
+        content -= 1 if content <= 256 else 2
+    return content - 17  # security control, invocation counter and authentication tag
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +90,32 @@ class ClientSettings:
             raise ConfigurationError("low level security needs a password")
         if self.mechanism is AuthenticationMechanism.LLS and self.ciphered and not self.dialect.lls_in_ciphered_context:
             raise ConfigurationError("the dialect forbids sending a password in clear in a ciphered association")
+        if self.mechanism is AuthenticationMechanism.LLS and self.secret is not None and not self.secret.reveal():
+            raise ConfigurationError("the password is empty")
+        if len(self.system_title) not in (0, SYSTEM_TITLE_LENGTH):
+            raise ConfigurationError(f"the own system title has {len(self.system_title)} octets, not 8")
+        if self.server_title is not None and len(self.server_title) != SYSTEM_TITLE_LENGTH:
+            raise ConfigurationError(f"the system title of the meter has {len(self.server_title)} octets, not 8")
+        if self.server_title is not None and self.server_title == self.system_title:
+            raise ConfigurationError("the system title of the meter is our own: one of them is set wrongly")
         if self.user_id is not None and not 0 <= self.user_id <= 255:
             raise ConfigurationError(f"a user id is 0 to 255, not {self.user_id}")
         if self.max_pdu_size and not LEAST_PDU_SIZE <= self.max_pdu_size <= 0xFFFF:
             raise ConfigurationError(f"max_pdu_size is 0 or 12 to 65535 octets, not {self.max_pdu_size}")
+        if not self.response_timeout > 0:
+            raise ConfigurationError(f"response_timeout is in seconds and above 0, not {self.response_timeout}")
+        if self.ciphered and self.material is not None:
+            wanted = self.protection if self.require is None else self.protection | self.require
+            check_keys(self.material, wanted)
         if self.mechanism not in LOW_LEVEL:
             self.credentials(self.context())
+        elif self.ciphered:
+            self.context()
+
+    @property
+    def uses_counters(self) -> bool:
+        """Whether invocation counters are drawn: by ciphering, and by mechanism 5."""
+        return self.ciphered or self.mechanism is AuthenticationMechanism.HLS_GMAC
 
     @property
     def application_context(self) -> ApplicationContext:

@@ -32,6 +32,10 @@ class LongAnswer:
     number: int = 0
     last: tuple[bool, int, bytes] = (False, 0, b"")
 
+    def allows(self, access: Access) -> bool:
+        """Whether a block is asked for with no less protection than the whole was: rights may depend on it."""
+        return not self.access.applied & ~access.applied
+
     def next_block(self, access: Access) -> tuple[bool, int, bytes]:
         """Cut the next block: whether it is the last, its number, its octets."""
         access.require_response(self.access.response)

@@ -28,8 +28,11 @@ from cosemic.errors import ConfigurationError, CosemicError
 DONE, FAILED, USAGE = 0, 1, 2
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser with all commands."""
+def parser(command: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser with one command, or with all where ``command`` is no name of one.
+
+    What a command needs is imported with it, so the one that is called does not wait for the others.
+    """
     made = argparse.ArgumentParser(
         prog="cosemic",
         description="DLMS/COSEM smart meters: read, decode, simulate and collect.",
@@ -37,16 +40,17 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--version", action="version", version=f"cosemic {__version__}")
     commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in sorted(pkgutil.iter_modules(__path__), key=lambda found: found.name):
-        if not module.name.startswith("_"):
-            import_module(f"{__name__}.{module.name}").register(commands)
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    for name in [command] if command in names else names:
+        import_module(f"{__name__}.{name}").register(commands)
     return made
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (table above); ``argv`` is without the program's name."""
+    argv = sys.argv[1:] if argv is None else argv
     try:
-        arguments = parser().parse_args(argv)
+        arguments = parser(argv[0] if argv else None).parse_args(argv)
     except SystemExit as stop:  # argparse has said what is wrong, or has shown the help
         return stop.code if isinstance(stop.code, int) else USAGE
     try:

@@ -16,7 +16,7 @@ from cosemic.dialect import STANDARD, Dialect
 from cosemic.errors import AssociationError, CosemicError, NotAssociated
 from cosemic.model import AccessSelection, MethodReference
 from cosemic.model.profile import LoadProfile
-from cosemic.stack import MANAGEMENT_LOGICAL_DEVICE, PUBLIC_CLIENT, Address, ClientStack, parse_url
+from cosemic.stack import MANAGEMENT_LOGICAL_DEVICE, PUBLIC_CLIENT, Address, ClientStack, Traffic, parse_url
 from cosemic.store.security_settings import SecuritySettings, Source, load_security
 from cosemic.values import Obis
 
@@ -152,6 +152,11 @@ class Meter:
         return self._session.opened
 
     @property
+    def traffic(self) -> Traffic:
+        """What the last connection cost: round trips and octets."""
+        return self._session.stack.traffic
+
+    @property
     def _running(self) -> AsyncDriver:
         if self._driver is None:
             raise NotAssociated("the meter is not open: use it in 'async with', or await open()")
@@ -248,6 +253,11 @@ class BlockingMeter:
     def opened(self) -> Opened | None:
         """What was agreed when the association was opened."""
         return self._session.opened
+
+    @property
+    def traffic(self) -> Traffic:
+        """What the last connection cost: round trips and octets."""
+        return self._session.stack.traffic
 
     @property
     def _running(self) -> BlockingDriver:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Self, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, dataclass_transform
 
 from cosemic.codec.declared import as_octets, label
 from cosemic.codec.encoder import UNFIT as UNWRITABLE
@@ -66,7 +66,9 @@ class Form:
 
     def knowing(self, values: Iterable[Any]) -> Form:
         """Return the same form with these values known."""
-        return Form(self.read, self.write, {self.write(value): value for value in values})
+        known = {self.write(value): value for value in values}
+        length = len(next(iter(known)))
+        return Form(self.read, self.write, {octets: v for octets, v in known.items() if len(octets) == length})
 
 
 def _read_octet_string(contents: bytes) -> bytes:
@@ -180,41 +182,63 @@ class _Tagged:
     optional: bool
 
 
+def _runs(marks: dict[str, _Tagged]) -> list[list[tuple[str, _Tagged]]]:
+    """The fields, with neighbours together that are optional and have consecutive tags."""
+    runs: list[list[tuple[str, _Tagged]]] = []
+    for name, mark in marks.items():
+        before = runs[-1][-1][1] if runs else None
+        if before is not None and before.optional and mark.optional and mark.tag == before.tag + 1:
+            runs[-1].append((name, mark))
+        else:
+            runs.append([(name, mark)])
+    return runs
+
+
+def _straight_field(to: Generator, name: str, mark: _Tagged) -> None:
+    """Add the lines that read one field where its tag stands; a KeyError leaves rare forms to the plain reader."""
+    form = mark.form
+    to.line(f"if tag == {mark.tag}:")
+    to.indent += 1
+    if form.known:
+        length = len(next(iter(form.known))) + 2
+        known = {bytes((mark.tag, length - 2)) + contents: value for contents, value in form.known.items()}
+        to.line(f"o.{name} = {to.name('known', known)}[buf[p : p + {length}]]")
+        to.line(f"p += {length}")
+    elif form.octets_in is not None:
+        inner, make = form.octets_in
+        ends = {bytes((mark.tag, n, inner, n - 2)): n + 2 for n in range(2, 128)}
+        to.line(f"end = p + {to.name('ends', ends)}[buf[p : p + 4]]")
+        to.line(f"o.{name} = {to.name('make', make) if make else ''}(buf[p + 4 : end])")
+        to.line("p = end")
+    else:
+        to.line("n = buf[p + 1]")
+        to.line("if n > 127: raise Unfit")
+        to.line("end = p + 2 + n")
+        to.line(f"o.{name} = {to.name('read', form.read)}(buf[p + 2 : end])")
+        to.line("p = end")
+    to.line("tag = buf[p] if p < size else 0")
+    to.indent -= 1
+    if not mark.optional:
+        to.line("else: raise Unfit")
+
+
 def _straight_line(cls: Any, marks: dict[str, _Tagged]) -> Any:
     """Make ``read(buf, size, limits)``: fields in the declared order, all lengths but the first of one octet."""
-    to = Generator({"Unfit": Unfit, "new": object.__new__, "Class": cls})
+    to = Generator({"Unfit": Unfit})
     to.line("if buf[1] == size - 2 and size < 130: p = 2")
     to.line("elif buf[1] == 129 and buf[2] == size - 3: p = 3")
     to.line("else: raise Unfit")
+    to.line(f"o = {to.made(cls)}")
     to.line("tag = buf[p] if p < size else 0")
-    for number, mark in enumerate(marks.values()):
-        to.line(f"if tag == {mark.tag}:")
-        to.indent += 1
-        form = mark.form
-        if form.known:
-            # What is not among them is left to the plain reader: KeyError.
-            length = len(next(iter(form.known))) + 2
-            known = {bytes((mark.tag, length - 2)) + contents: value for contents, value in form.known.items()}
-            to.line(f"v{number} = {to.name('known', known)}[buf[p : p + {length}]]")
-            to.line(f"p += {length}")
-        else:
-            to.line("n = buf[p + 1]")
-            to.line("if n > 127: raise Unfit")
-            to.line("end = p + 2 + n")
-            if form.octets_in is None:
-                to.line(f"v{number} = {to.name('read', form.read)}(buf[p + 2 : end])")
-            else:
-                tag, make = form.octets_in
-                to.line(f"if buf[p + 2] != {tag} or buf[p + 3] != n - 2: raise Unfit")
-                to.line(f"v{number} = {to.name('make', make) if make else ''}(buf[p + 4 : end])")
-            to.line("p = end")
-        to.line("tag = buf[p] if p < size else 0")
-        to.indent -= 1
-        to.line(f"else: v{number} = None" if mark.optional else "else: raise Unfit")
+    for run in _runs(marks):
+        if len(run) > 2:
+            # Most of these are absent: one question for all.
+            to.line(f"if {run[0][1].tag} <= tag <= {run[-1][1].tag}:")
+            to.indent += 1
+        for name, mark in run:
+            _straight_field(to, name, mark)
+        to.indent = 1
     to.line("if p != size: raise Unfit")
-    to.line("o = new(Class)")
-    for number, name in enumerate(marks):
-        to.line(f"o.{name} = v{number}")
     to.line("return o")
     return to.function("read", "buf, size, limits")
 
@@ -254,10 +278,17 @@ class BerSequence(metaclass=_Declared):
     _read_fast: ClassVar[Any]
 
     def __init__(self, **fields: Any) -> None:
-        for name in self.__fields__:
-            setattr(self, name, fields.pop(name, None))
-        if fields:
-            raise TypeError(f"{type(self).__name__} has no field {', '.join(fields)}")
+        for name, value in fields.items():
+            if name not in self.__fields__:
+                raise TypeError(f"{type(self).__name__} has no field {name}")
+            setattr(self, name, value)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> None:
+            # A slot that was never filled: most fields of most APDUs are absent.
+            if name not in self.__fields__:
+                raise AttributeError(f"{type(self).__name__} has no field {name}")
 
     @classmethod
     def decode(cls, octets: bytes, limits: Limits = DEFAULT_LIMITS) -> Self:

@@ -39,7 +39,7 @@ class SequenceWire(Wire):
         expressions = [(name, field.generate_read(to)) for name, field in self.fields.items()]
         to.at()
         variable = to.name("o")
-        to.line(f"{variable} = new({to.name('Class', self.cls)})")
+        to.line(f"{variable} = {to.made(self.cls)}")
         for name, expression in expressions:
             to.line(f"{variable}.{name} = {expression}")
         return variable

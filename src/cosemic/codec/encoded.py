@@ -119,16 +119,15 @@ class EncodedData:
     def value(self, limits: Limits = DEFAULT_LIMITS) -> Any:
         """Decode to natives (table in :mod:`cosemic.codec.data`); raises DecodeError."""
         octets = self.octets
-        if octets:
+        try:
             unpack = UNPACK[octets[0]]
             if unpack is not None:
-                try:
-                    return unpack(octets)[0]
-                except struct.error:
-                    return decode_whole(octets, limits)
+                return unpack(octets)[0]
             if octets[0] == 1 and (found := self._uniform(limits)) is not None:
                 shape, start, count = found
                 return shape.elements(octets, start, count)
+        except (IndexError, struct.error):
+            pass  # the plain decoder says what is wrong
         return decode_whole(octets, limits)
 
     def typed(self, limits: Limits = DEFAULT_LIMITS) -> Typed:

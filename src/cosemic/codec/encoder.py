@@ -54,8 +54,10 @@ def _encode_into(parts: list[bytes], typed: Typed, depth: int) -> None:
             pack = _TAGGED_PACK.get(kind)
             if pack is not None:
                 parts.append(pack(kind, inner))
-            elif kind == DataType.OCTET_STRING and type(inner) is bytes:
+            elif kind == 9 and type(inner) is bytes:
                 parts += (b"\x09" + encode_length(len(inner)), inner)
+            elif kind == 0:
+                parts.append(b"\x00")
             else:
                 _encode_into(parts, element, depth - 1)
     elif data_type == DataType.COMPACT_ARRAY:

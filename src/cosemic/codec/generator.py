@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from cosemic.errors import DecodeError
@@ -45,6 +46,10 @@ class Generator:
         if value is not None:
             self.scope[name] = value
         return name
+
+    def made(self, kind: type[Any]) -> str:
+        """Expression for a new object of a class, its slots still empty."""
+        return f"{self.name('new', partial(object.__new__, kind))}()"
 
     def line(self, text: str) -> None:
         """Add a line at the present indentation."""
@@ -119,11 +124,14 @@ class Reader(Generator):
         self._place = (base, offset + packed.size)
 
     def octets(self, count: str) -> str:
-        """Slice ``count`` octets."""
-        variable = self.name("v")
+        """Slice ``count`` octets; where there are fewer, ``p`` ends up behind the end, which the last line finds."""
         at = self.at()
         self.line(f"end = {at} + {count}")
-        self.line("if end > size: raise Unfit")
+        return self.upto_end(at)
+
+    def upto_end(self, at: str) -> str:
+        """Slice the octets from ``at`` up to the local variable ``end``."""
+        variable = self.name("v")
         self.line(f"{variable} = buf[{at}:end]")
         self.line("p = end")
         self.moved()

@@ -34,20 +34,24 @@ def encode_rows(types: Sequence[DataType], rows: Iterable[Sequence[Any]]) -> byt
     >>> encode_rows([DataType.UNSIGNED, DataType.LONG], [(1, -1), (2, None)]).hex()
     '01020202110110ffff0202110200'
     """
-    rows = rows if isinstance(rows, list | tuple) else list(rows)
-    head = b"\x01" + encode_length(len(rows))
-    return head + (_packed(tuple(types), rows) or _plain(types, rows))
+    try:
+        rows = rows if isinstance(rows, list | tuple) else list(rows)
+        head = b"\x01" + encode_length(len(rows))
+        return head + (_packed(tuple(types), rows) or _plain(types, rows))
+    except UNFIT as error:
+        if isinstance(error, EncodeError):
+            raise
+        raise EncodeError(f"these are no rows: {error}") from None
 
 
 def _plain(types: Sequence[DataType], rows: Sequence[Sequence[Any]]) -> bytes:
     """Encode value by value."""
-    head = b"\x02" + encode_length(len(types))
     parts = []
     for row in rows:
         if len(row) != len(types):
             raise EncodeError(f"a row of {len(types)} values, not {len(row)}")
-        parts.append(head)
-        parts += (encode(_NULL if value is None else (kind, value)) for kind, value in zip(types, row, strict=True))
+        values = [_NULL if value is None else (kind, value) for kind, value in zip(types, row, strict=True)]
+        parts.append(encode((DataType.STRUCTURE, values)))
     return b"".join(parts)
 
 

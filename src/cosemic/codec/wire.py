@@ -82,12 +82,10 @@ class Cursor:
 def scope() -> dict[str, Any]:
     """Names that every straight-line function may use."""
     return {
-        "EncodedData": EncodedData,
         "TOTAL": TOTAL,
         "Unfit": Unfit,
         "length": encode_length,
         "long_length": long_length,
-        "new": object.__new__,
         "scan": scan,
     }
 
@@ -223,7 +221,9 @@ class Rest(Wire):
 
     def generate_read(self, to: Reader) -> str:
         at = to.at()
-        return to.octets(f"size - ({at})" if "+" in at else f"size - {at}")
+        to.line(f"if {at} > size: raise Unfit")
+        to.line("end = size")
+        return to.upto_end(at)
 
     def generate_write(self, to: Writer, value: str) -> None:
         to.term(value)
@@ -246,12 +246,9 @@ class DataWire(Wire):
         at = to.at()
         to.line(f"end = TOTAL[buf[{at}]]")
         to.line(f"end = {at} + end if end else scan(buf, {at}, limits)")
-        to.line("if end > size: raise Unfit")
-        variable = to.name("v")
-        to.line(f"{variable} = new(EncodedData)")
-        to.line(f"{variable}.octets = buf[{at}:end]")
-        to.line("p = end")
-        to.moved()
+        variable = to.name("d")
+        to.line(f"{variable} = {to.made(EncodedData)}")
+        to.line(f"{variable}.octets = {to.upto_end(at)}")
         return variable
 
     def generate_write(self, to: Writer, value: str) -> None:
@@ -362,15 +359,24 @@ class SequenceOf(Wire):
 class Hook(Wire):
     """A form that no declaration derives: two named functions.
 
-    ``read(buffer, position) -> (value, position)`` raises DecodeError; ``write(value) -> octets``.
+    ``read(buffer, position) -> (value, position)`` raises DecodeError; ``write(value) -> octets``. ``seen`` may hold
+    immutable values of octets that were read before, all of ``size`` octets.
     """
 
     def __init__(
-        self, read: Callable[[bytes, int], tuple[Any, int]], write: Callable[[Any], bytes], python: type = object
+        self,
+        read: Callable[[bytes, int], tuple[Any, int]],
+        write: Callable[[Any], bytes],
+        python: type = object,
+        *,
+        seen: dict[bytes, Any] | None = None,
+        size: int = 0,
     ) -> None:
         self._read = read
         self._write = write
         self.python = (python,)
+        self._seen = seen
+        self._size = size
 
     def read(self, cursor: Cursor) -> Any:
         with cursor.located():
@@ -382,7 +388,13 @@ class Hook(Wire):
 
     def generate_read(self, to: Reader) -> str:
         variable = to.name("v")
-        to.line(f"{variable}, p = {to.name('hook', self._read)}(buf, {to.at()})")
+        if self._seen is None:
+            to.line(f"{variable}, p = {to.name('hook', self._read)}(buf, {to.at()})")
+        else:
+            to.settle()
+            to.line(f"{variable} = {to.name('seen', self._seen)}.get(buf[p : p + {self._size}])")
+            to.line(f"if {variable} is None: {variable}, p = {to.name('hook', self._read)}(buf, p)")
+            to.line(f"else: p += {self._size}")
         to.moved()
         return variable
 

@@ -33,8 +33,17 @@ ENCRYPTION_KEYS: Final = ("ek", "gbek", "dk", "kek")
 KEY_NAMES: Final = (*ENCRYPTION_KEYS, "ak", "system_title")
 """The keys that are of use here."""
 _OTHER_NAMES: Final = frozenset(
-    ("public_key", "mbus_key", "signature", "private_v", "system_title_u", "system_title_v", "algorithm_id")
-    + ("invocation_counter", "security_control")
+    {
+        "algorithm_id",
+        "invocation_counter",
+        "mbus_key",
+        "private_v",
+        "public_key",
+        "security_control",
+        "signature",
+        "system_title_u",
+        "system_title_v",
+    }
 )
 _SEPARATORS: Final = re.compile(r"0[xX]|\\x|[\s:;,|_.\-\[\]{}()\"']+")
 _NOT_HEX: Final = re.compile("[^0-9a-fA-F]")

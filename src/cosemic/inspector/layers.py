@@ -79,7 +79,7 @@ class Frames:
 def find_frames(octets: bytes, quirks: frozenset[Quirk], *, damaged: bool) -> Frames:
     """Find the HDLC frames in a stream; ``damaged``: those with wrong checks too."""
     if Quirk.HDLC_LENGTH_MISMATCH in quirks:
-        return _find_between_flags(octets)
+        return _find_between_flags(octets, damaged)
     reader = HdlcStreamReader(damaged=damaged)
     frames = reader.receive(octets)
     strays = reader.pending
@@ -87,7 +87,7 @@ def find_frames(octets: bytes, quirks: frozenset[Quirk], *, damaged: bool) -> Fr
     return Frames(tuple(frames), strays + reader.discarded)
 
 
-def _find_between_flags(octets: bytes) -> Frames:
+def _find_between_flags(octets: bytes, damaged: bool) -> Frames:
     """Find frames by their flags and check sequences alone, the length field being wrong in some."""
     frames = []
     strays = 0
@@ -99,7 +99,7 @@ def _find_between_flags(octets: bytes) -> Frames:
         for _ in range(_CLOSING_FLAGS):
             if closing < 0 or found is not None:
                 break
-            found = _frame_between(octets[flag + 1 : closing])
+            found = _frame_between(octets[flag + 1 : closing], damaged)
             if found is None:
                 closing = octets.find(FLAG, closing + 1)
         if found is not None:
@@ -111,12 +111,12 @@ def _find_between_flags(octets: bytes) -> Frames:
     return Frames(tuple(frames), strays)
 
 
-def _frame_between(octets: bytes) -> HdlcFrame | None:
+def _frame_between(octets: bytes, damaged: bool) -> HdlcFrame | None:
     try:
         frame = decode_frame(octets, length_mismatch=True)
     except DecodeError:
         return None
-    return frame if frame.fcs_ok else None
+    return frame if frame.fcs_ok or damaged else None
 
 
 def segments(frames: tuple[HdlcFrame, ...]) -> tuple[HdlcFrame, ...]:

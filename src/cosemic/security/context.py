@@ -107,8 +107,6 @@ class SecurityContext:
         """The counter of everything that is sent under the encryption key, HLS mechanism 5 included."""
         if peer_title is not None:
             self.set_peer_title(peer_title)
-        if material.dedicated_key is not None:
-            self.set_dedicated_key(material.dedicated_key)
 
     @classmethod
     def for_policy(
@@ -151,8 +149,11 @@ class SecurityContext:
     def set_dedicated_key(self, key: Key | None) -> None:
         """Take a fresh dedicated key into use, or None when the association ends. Its counters start anew.
 
-        Raises ConfigurationError when its length is not that of the suite, or it is a global key.
+        The key that is in use already keeps its counters. Raises ConfigurationError when the length is not that of the
+        suite, or the key is a global one.
         """
+        if key == self.material.dedicated_key:
+            return
         self.material = self.material.with_dedicated_key(key)
         self._dedicated_counters = MemoryCounterStore()
         self._default = None

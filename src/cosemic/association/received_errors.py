@@ -1,0 +1,53 @@
+"""The error APDUs of a server as errors of ours (IEC 62056-5-3; application_layer.md 14).
+
+::
+
+    D8    exception-response       ExceptionReceived       never protected by itself: a hint
+    0E    confirmedServiceError    ServiceErrorReceived
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cosemic import apdu as a
+from cosemic.errors import ExceptionReceived, ServiceErrorReceived
+from cosemic.values import error_value_label
+
+_HINTS: Final = {
+    "operation-not-possible": "open the association first, or check that this service is allowed in it",
+    "service-not-supported": "the meter does not know this service",
+    "pdu-too-long": "ask for less at a time",
+    "deciphering-error": "check the keys and the system titles on both sides",
+}
+
+
+def received_error(octets: bytes) -> ExceptionReceived | ServiceErrorReceived:
+    """The error for either of the two, by its tag. Raises DecodeError."""
+    if octets[:1] == b"\xd8":
+        return received_exception(a.ExceptionResponse.decode(octets))
+    return received_service_error(a.ConfirmedServiceError.decode(octets))
+
+
+def received_exception(apdu: a.ExceptionResponse) -> ExceptionReceived:
+    """The error for an exception-response; it is never protected, so what it says is a hint."""
+    error, counter = apdu.service_error
+    state = getattr(apdu.state_error, "label", str(apdu.state_error))
+    label = getattr(error, "label", str(error))
+    hint = _HINTS.get(label, "the meter gives no other reason")
+    if counter is not None:
+        hint = f"the meter expects {counter} or more"
+    return ExceptionReceived(f"the meter answered exception-response {state}, {label}: {hint}", state, label, counter)
+
+
+def received_service_error(apdu: a.ConfirmedServiceError) -> ServiceErrorReceived:
+    """The error for a confirmedServiceError."""
+    service = getattr(apdu.service, "label", str(apdu.service))
+    text = f"{service}, {service_error_text(apdu)}"
+    return ServiceErrorReceived(f"the meter answered confirmedServiceError {text}", apdu.error_value, text)
+
+
+def service_error_text(apdu: a.ConfirmedServiceError) -> str:
+    """Class and value of a confirmedServiceError: ``initiate: dlms-version-too-low``."""
+    kind = getattr(apdu.error_class, "label", str(apdu.error_class))
+    return f"{kind}: {error_value_label(apdu.error_class, apdu.error_value)}"

@@ -1,0 +1,96 @@
+"""The simulated meters of the demo, in a process of their own: real sockets, and a core that is not ours.
+
+::
+
+    parent                                   child: python -m cosemic.cli._fleet_process COUNT SEED DAYS COUNTERS
+        <-- one line of JSON: where the meters are
+        end of standard input -->                   ends
+
+The child also ends when the parent is killed, for that ends its standard input. Passwords and keys go through the pipe.
+The meters keep their invocation counters in a file, as real ones keep theirs: no run uses those of another again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from cosemic.errors import CosemicError
+from cosemic.simulator import Fleet
+from cosemic.store.counters import FileCounterStore
+from cosemic.values import Secret
+
+PATIENCE: Final = 10.0
+"""Seconds that the child may take to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedMeter:
+    """Where a simulated meter is, and what a client needs to open it."""
+
+    serial: int
+    kind: str
+    url: str
+    security: dict[str, Any]
+
+
+@contextmanager
+def running_fleet(count: int, seed: int, days: int, counters: Path) -> Iterator[list[SimulatedMeter]]:
+    """Run meters, with load profiles of some days, and end them afterwards.
+
+    counters: the file of their invocation counters; its folder must exist.
+
+    Raises CosemicError if they do not start.
+    """
+    command = [sys.executable, "-m", __name__, str(count), str(seed), str(days), str(counters)]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603  # a list, no shell
+    try:
+        assert child.stdout is not None
+        line = child.stdout.readline()
+        if not line:
+            raise CosemicError("the simulated meters did not start: what they said stands above")
+        yield [SimulatedMeter(**item) for item in json.loads(line)]
+    finally:
+        for pipe in (child.stdin, child.stdout):
+            if pipe is not None:
+                pipe.close()
+        try:
+            child.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+async def serve(count: int, seed: int, days: int, counters: str) -> None:
+    """Run meters until standard input ends."""
+    async with Fleet.of(count, seed, profile_days=days, counters=FileCounterStore(counters)) as fleet:
+        meters = [
+            {
+                "serial": endpoint.serial,
+                "kind": endpoint.kind,
+                "url": endpoint.url,
+                "security": {name: _open(name, value) for name, value in endpoint.security.items()},
+            }
+            for endpoint in fleet.endpoints
+        ]
+        print(json.dumps(meters), flush=True)
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.buffer.read)
+
+
+def _open(name: str, value: Any) -> Any:
+    if not isinstance(value, Secret):
+        return value
+    octets = value.reveal()
+    return octets.decode() if name == "password" else octets.hex()
+
+
+if __name__ == "__main__":
+    meters, first_seed, profile_days, file = sys.argv[1:]
+    asyncio.run(serve(int(meters), int(first_seed), int(profile_days), file))

@@ -1,0 +1,122 @@
+"""What the commands that talk to a meter share: its arguments, and how values are shown and written as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime as dt
+import zoneinfo
+from collections.abc import Sequence
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Final
+
+from cosemic.client import BlockingMeter
+from cosemic.errors import ConfigurationError
+from cosemic.values import BitString, Date, DateTime, Obis, Quantity, Time
+
+HELP: Final = """\
+URL        tcp://HOST:PORT?client=SAP&server=SAP&timeout=SECONDS, port 4059 unless said
+security   a TOML or JSON file with mechanism, client_sap, password, keys; without --security the same names in the
+           environment, as COSEMIC_PASSWORD or COSEMIC_ENCRYPTION_KEY; with neither, the public client. Keys and
+           passwords never stand in a command, where every user of the machine can see them.
+
+exit codes: 0 done; 1 the meter did not answer or refused; 2 wrong arguments, file or key
+"""
+_SHOWN_IN: Final = {"Wh": "kWh", "varh": "kvarh", "VAh": "kVAh"}
+"""Energies as bills have them; sent in other multiples, they are no less exact."""
+
+
+def add_command(
+    subparsers: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    about: str,
+    description: str,
+    example: str,
+) -> argparse.ArgumentParser:
+    """Add a command that talks to one meter, with the arguments that all of them have."""
+    command = subparsers.add_parser(
+        name,
+        help=about,
+        description=description,
+        epilog=f"examples:\n{example}\n{HELP}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("url", metavar="URL", help="where the meter is: tcp://HOST:PORT?client=16&server=1")
+    command.add_argument("--security", metavar="FILE", help="TOML or JSON file with password or keys")
+    command.add_argument("--zone", default="UTC", help="time zone of the meter: Europe/Berlin (default: UTC)")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    return command
+
+
+def meter_of(arguments: argparse.Namespace) -> BlockingMeter:
+    """Return the meter that the arguments name, not yet open. Raises ConfigurationError."""
+    security = "environment" if arguments.security is None else arguments.security
+    return BlockingMeter.connect(arguments.url, security, zone=zone_of(arguments.zone))
+
+
+def zone_of(name: str) -> dt.tzinfo:
+    """Return a time zone by its name. Raises ConfigurationError."""
+    if name.upper() == "UTC":
+        return dt.UTC
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigurationError(f"{name!r} is no time zone of this machine: Europe/Berlin, UTC ...") from None
+
+
+def shown(value: Any) -> str:
+    """Return a value as people read it: energies in kWh, octets as text where they are, else hexadecimal."""
+    if isinstance(value, Quantity):
+        return f"{number_in(value):f} {unit_shown(value.unit.symbol)}" if value.unit != 255 else str(value)
+    if isinstance(value, Obis | DateTime | Date | Time | BitString):
+        return str(value)
+    if isinstance(value, bytes):
+        text = value.decode("latin-1")
+        return f"{value.hex()}  {text!r}" if text and text.isascii() and text.isprintable() else value.hex()
+    if isinstance(value, Enum):
+        return f"{value.name.lower()} ({value.value})"
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(map(shown, value)) + "]"
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return ", ".join(f"{item.name} {shown(getattr(value, item.name))}" for item in dataclasses.fields(value))
+    return "" if value is None else str(value)
+
+
+def number_in(value: Quantity) -> Decimal:
+    """Return the number in the unit that is shown, exact."""
+    return value.to(unit_shown(value.unit.symbol))
+
+
+def unit_shown(symbol: str) -> str:
+    """Return the unit that values of a unit are shown in."""
+    return _SHOWN_IN.get(symbol, symbol)
+
+
+def plain(value: Any) -> Any:
+    """Return what ``json.dumps`` takes; a Quantity as number with unit, and raw and scaler as sent, which are exact."""
+    if isinstance(value, Quantity):
+        return {"value": float(value), "unit": value.unit.symbol, "raw": value.raw, "scaler": value.scaler}
+    if isinstance(value, Obis | DateTime | Date | Time | BitString):
+        return str(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, tuple | list):
+        return [plain(one) for one in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {item.name: plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    return value if isinstance(value, bool | int | float | str | None) else str(value)
+
+
+def table(rows: Sequence[tuple[str, ...]], right: frozenset[int] = frozenset()) -> str:
+    """Return lines with columns as wide as they must be; ``right``: numbers of those set to the right."""
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))] if rows else []
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if index in right else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )

@@ -1,0 +1,53 @@
+"""How far a collection has come: a bar with rich, a line without, nothing where no terminal looks on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from cosemic.head_end import Progress, Stage
+
+Report = Callable[[Progress], None]
+
+
+@contextmanager
+def progress(meters: int) -> Iterator[Report]:
+    """Yield what takes the steps of a collector; shown on standard error, so that output stays clean."""
+    if not sys.stderr.isatty():
+        yield lambda step: None
+        return
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bar
+    except ImportError:
+        yield _line(meters)
+        print(file=sys.stderr)
+        return
+    columns = (TextColumn("reading meters"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rows]} rows"))
+    with Bar(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=meters, rows=0)
+        rows = 0
+
+        def report(step: Progress) -> None:
+            nonlocal rows
+            rows += step.rows
+            bar.update(task, advance=_ended(step), rows=rows)
+
+        yield report
+
+
+def _line(meters: int) -> Report:
+    ended = rows = 0
+
+    def report(step: Progress) -> None:
+        nonlocal ended, rows
+        ended, rows = ended + _ended(step), rows + step.rows
+        print(f"\rreading meters: {ended} of {meters}, {rows} rows", end="", file=sys.stderr, flush=True)
+
+    return report
+
+
+def _ended(step: Progress) -> int:
+    return int(step.stage in (Stage.DONE, Stage.FAILED))

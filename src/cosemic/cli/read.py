@@ -1,0 +1,74 @@
+"""``cosemic read``: attributes of a meter."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from cosemic.cli._meter import add_command, meter_of, plain, shown, table
+from cosemic.client import BlockingMeter
+from cosemic.client.targets import attribute_target, subject
+from cosemic.errors import DataAccessError
+from cosemic.model import describe
+from cosemic.values import Obis
+
+EXAMPLES = """\
+  cosemic read tcp://10.0.0.7?client=16 1-0:1.8.0 1-0:2.8.0
+  cosemic read tcp://10.0.0.7?client=1 1-0:1.8.0 --security meter.toml --json
+  cosemic read tcp://10.0.0.7 8/0-0:1.0.0:time
+
+TARGET     1-0:1.8.0 is the value of that object; 3/1-0:1.8.0:3 names class and attribute, by number or by the name
+           that the standard gives it: 3/1-0:1.8.0:scaler_unit
+"""
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    command = add_command(subparsers, "read", "read attributes of a meter", "Read attributes of a meter.", EXAMPLES)
+    command.add_argument("target", nargs="+", metavar="TARGET", help="OBIS code, or CLASS/OBIS:ATTRIBUTE")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read and print; what is refused does not keep the others from being shown."""
+    named = [(target, _object(target)) for target in arguments.target]
+    with meter_of(arguments) as meter:
+        found = _read(meter, arguments.target)
+    refused = [value for value in found if isinstance(value, DataAccessError)]
+    if arguments.json:
+        items = zip(named, found, strict=True)
+        print(json.dumps([_item(target, obis, value) for (target, obis), value in items], indent=2, ensure_ascii=False))
+    else:
+        lines = [
+            (target, describe(obis), shown(value))
+            for (target, obis), value in zip(named, found, strict=True)
+            if not isinstance(value, DataAccessError)
+        ]
+        print(table(lines), end="\n" if lines else "")
+    for error in refused:
+        print(f"cosemic: {error}", file=sys.stderr)
+    return 1 if refused else 0
+
+
+def _read(meter: BlockingMeter, targets: list[str]) -> list[Any]:
+    """Values, or the error of those that are refused."""
+    try:
+        return meter.read_many(targets)
+    except DataAccessError as error:
+        if len(targets) == 1:
+            return [error]
+    return [value for target in targets for value in _read(meter, [target])]
+
+
+def _object(target: str) -> Obis:
+    return attribute_target(target).instance_id if "/" in target else subject(target)[0]
+
+
+def _item(target: str, obis: Obis, value: Any) -> dict[str, Any]:
+    item = {"target": target, "obis": str(obis), "name": describe(obis)}
+    if isinstance(value, DataAccessError):
+        return item | {"error": {"code": value.code, "label": value.label, "text": str(value)}}
+    inner = plain(value)
+    return item | (inner if isinstance(inner, dict) and "raw" in inner else {"value": inner})

@@ -1,0 +1,203 @@
+"""A meter on TCP: wrapper, associations and logical devices behind one port (IEC 62056-9-7).
+
+::
+
+    connection  --octets-->  WrapperLink  --APDU, SAPs-->  DeviceAssociation of that pair  --answer-->  WrapperLink
+
+Each connection has its own link and, for each pair of SAPs that the device knows, one association. What one connection
+may hold is bounded: an APDU by ``max_apdu``, the associations by the pairs configured, answers to octets that came at
+once by :data:`MOST_ANSWERED_AT_ONCE`, connections by ``max_connections``; one that is silent for ``inactivity_timeout``
+is closed. Whatever octets come are answered, passed over, or end the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Final
+
+from cosemic.errors import ConfigurationError, TransportError
+from cosemic.link.contract import ApduReceived, LinkFailed
+from cosemic.link.wrapper import MAX_APDU, PORT, WrapperLink
+from cosemic.server.logical_device import LogicalDevice
+from cosemic.server.physical_device import DeviceAssociation, PhysicalDevice
+from cosemic.transport.contract import Connection
+from cosemic.transport.tcp import TcpConnection, TcpServer
+
+MOST_ANSWERED_AT_ONCE: Final = 1 << 20
+"""Octets. A client has one request under way in each association; one that sends thousands at once is cut off."""
+
+
+class MeterConnection:
+    """One connection to a physical device (:class:`cosemic.transport.contract.Receiver`), over any medium.
+
+    inactivity_timeout: seconds without octets after which the connection is closed; None waits for ever.
+    """
+
+    def __init__(
+        self,
+        device: PhysicalDevice,
+        connection: Connection,
+        *,
+        max_apdu: int = MAX_APDU,
+        inactivity_timeout: float | None = None,
+    ) -> None:
+        self._device = device
+        self._connection = connection
+        self._link = WrapperLink(max_apdu=max_apdu)
+        self._associations: dict[tuple[int, int], DeviceAssociation] = {}
+        self._timeout = inactivity_timeout
+        self._heard = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        if inactivity_timeout is not None:
+            self._watch(asyncio.get_running_loop(), inactivity_timeout)
+
+    def octets_received(self, octets: bytes, /) -> None:
+        """Answer what came."""
+        self._heard += 1
+        link = self._link
+        answered = 0
+        for event in link.receive(octets, 0.0):
+            if isinstance(event, LinkFailed):
+                self._send(link.octets_to_send())
+                self._connection.close()
+                return
+            answered += self._answer(event)
+            if answered > MOST_ANSWERED_AT_ONCE:
+                self._connection.close()
+                return
+        self._send(link.octets_to_send())
+
+    def connection_lost(self, error: TransportError | None, /) -> None:
+        """Abort all associations."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for association in self._associations.values():
+            association.lost()
+        self._associations.clear()
+
+    def _answer(self, event: ApduReceived) -> int:
+        """Hand an APDU to its association; return how many octets its answer has."""
+        pair = event.source, event.destination
+        association = self._associations.get(pair)
+        if association is None:
+            association = self._device.association(*pair)
+            if association is None:
+                return 0
+            self._associations[pair] = association
+        association.receive(event.apdu, 0.0)
+        answered = 0
+        while answer := association.octets_to_send():
+            self._link.send(answer, source=event.destination, destination=event.source)
+            answered += len(answer)
+        return answered
+
+    def _send(self, octets: bytes) -> None:
+        if octets:
+            self._connection.write(octets)
+
+    def _watch(self, loop: asyncio.AbstractEventLoop, timeout: float, heard: float = -1.0) -> None:
+        """Close the connection when nothing was heard since the last look."""
+        if heard == self._heard:
+            self._connection.close()
+            return
+        self._timer = loop.call_later(timeout, self._watch, loop, timeout, self._heard)
+
+
+class MeterServer:
+    """A physical device on a TCP port.
+
+    devices: logical devices, or one PhysicalDevice of them. host: address or name, None for all addresses. port: 0
+    takes a free one. Use it as an asynchronous context manager, or call :meth:`start` and :meth:`close`.
+    """
+
+    def __init__(
+        self,
+        *devices: LogicalDevice | PhysicalDevice,
+        host: str | None = "127.0.0.1",
+        port: int = PORT,
+        max_apdu: int = MAX_APDU,
+        max_connections: int = 1024,
+        inactivity_timeout: float | None = 600.0,
+    ) -> None:
+        self.device = physical_device(*devices)
+        self._host = host
+        self._max_apdu = max_apdu
+        self._max_connections = max_connections
+        self._inactivity_timeout = inactivity_timeout
+        self._server = TcpServer(self._receiver, host, port)
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return self._server.port
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._server.connections)
+
+    def url(self, client_sap: int, server_sap: int = 1) -> str:
+        """Return the URL by which a client on this machine reaches a logical device."""
+        host = self._host or "127.0.0.1"
+        return f"tcp://{f'[{host}]' if ':' in host else host}:{self.port}?client={client_sap}&server={server_sap}"
+
+    async def start(self) -> None:
+        """Listen. Raises ConfigurationError where the address cannot be taken."""
+        await self._server.start()
+
+    async def close(self) -> None:
+        """Listen no more, and end all connections."""
+        await self._server.close()
+
+    async def __aenter__(self) -> MeterServer:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _receiver(self, connection: TcpConnection) -> MeterConnection:
+        receiver = MeterConnection(
+            self.device, connection, max_apdu=self._max_apdu, inactivity_timeout=self._inactivity_timeout
+        )
+        if self.connections > self._max_connections:
+            connection.close()
+        return receiver
+
+
+def physical_device(*devices: LogicalDevice | PhysicalDevice) -> PhysicalDevice:
+    """Return the physical device that is given, or one of the logical devices given. Raises ConfigurationError."""
+    if len(devices) == 1 and isinstance(devices[0], PhysicalDevice):
+        return devices[0]
+    logical = [device for device in devices if isinstance(device, LogicalDevice)]
+    if len(logical) != len(devices):
+        raise ConfigurationError("a server is of one physical device, or of logical devices")
+    return PhysicalDevice(*logical)
+
+
+@contextmanager
+def serve_in_thread(
+    *devices: LogicalDevice | PhysicalDevice, host: str = "127.0.0.1", port: int = 0
+) -> Iterator[MeterServer]:
+    """Run a meter in a thread with an event loop of its own, for blocking code; yields the server, listening.
+
+    Raises ConfigurationError where the address cannot be taken.
+    """
+    server = MeterServer(*devices, host=host, port=port)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="cosemic meter", daemon=True)
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(server.start(), loop).result()
+        yield server
+    finally:
+        asyncio.run_coroutine_threadsafe(server.close(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
