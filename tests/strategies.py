@@ -178,9 +178,10 @@ SEQUENCES: tuple[type[Sequence], ...] = tuple(
 
 BER_SEQUENCES: tuple[type[BerSequence], ...] = (apdu.AARQ, apdu.AARE, apdu.RLRQ, apdu.RLRE)
 
-APDUS: tuple[type[Any], ...] = tuple(
-    kind for top in apdu.COSEM_PDU for kind in (top.by_number.values() if issubclass(top, Choice) else (top,))
-) + (apdu.ServiceSpecificCiphering,)
+APDUS: tuple[type[Any], ...] = (
+    *(kind for top in apdu.COSEM_PDU for kind in (top.by_number.values() if issubclass(top, Choice) else (top,))),
+    apdu.ServiceSpecificCiphering,
+)
 """Every class that :func:`cosemic.apdu.decode` can give."""
 
 

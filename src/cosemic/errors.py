@@ -25,7 +25,8 @@
     │   ├── ActionFailed             action-result of ACTION
     │   ├── ExceptionReceived        exception-response
     │   └── ServiceErrorReceived     confirmedServiceError
-    └── OutcomeUnknown               a change was sent and not answered: read back before sending it again
+    ├── OutcomeUnknown               a change was sent and not answered: read back before sending it again
+    └── StoreError                   a store cannot be read or written; nothing of the change was kept
 
 Every message says what happened, with the standard's name and code, and what to do.
 """
@@ -144,8 +145,8 @@ class NotAssociated(AssociationError):
 class ServiceFailed(CosemicError):
     """The server answered, and the answer is an error.
 
-    ``code`` is the number of the standard, ``label`` its name (``read-write-denied``); ``subject`` names class, object and
-    attribute or method concerned.
+    ``code`` is the number of the standard, ``label`` its name (``read-write-denied``); ``subject`` names class, object
+    and attribute or method concerned.
     """
 
     def __init__(self, message: str, code: int = 0, label: str = "", subject: str = "") -> None:
@@ -184,3 +185,7 @@ class ServiceErrorReceived(ServiceFailed):
 
 class OutcomeUnknown(CosemicError):
     """A change was sent and its answer never came: read back before you send it again."""
+
+
+class StoreError(CosemicError):
+    """A store cannot be read or written; nothing of the change was kept."""

@@ -25,7 +25,7 @@ from cosemic.association.client import ClientAssociation
 from cosemic.association.requests import Event, Request
 from cosemic.association.settings import ClientSettings
 from cosemic.errors import AssociationError, ConfigurationError, CosemicError
-from cosemic.link.contract import ApduReceived, LinkFailed
+from cosemic.link.contract import ApduReceived
 from cosemic.link.wrapper import PORT, WrapperLink
 
 PUBLIC_CLIENT: Final = 16
@@ -47,12 +47,14 @@ class Address:
     max_pdu_size: int | None = None
 
     def but(self, *, client_sap: int | None = None, server_sap: int | None = None) -> Address:
-        """Return a copy with the SAPs that the URL leaves open."""
-        return replace(
-            self,
-            client_sap=self.client_sap if self.client_sap is not None else client_sap,
-            server_sap=self.server_sap if self.server_sap is not None else server_sap,
-        )
+        """Return the address with the SAPs that the URL leaves open."""
+        if self.client_sap is not None:
+            client_sap = self.client_sap
+        if self.server_sap is not None:
+            server_sap = self.server_sap
+        if (client_sap, server_sap) == (self.client_sap, self.server_sap):
+            return self
+        return replace(self, client_sap=client_sap, server_sap=server_sap)
 
 
 def _number(text: str) -> int:
@@ -111,6 +113,15 @@ def _option(name: str, text: str, convert: Callable[[str], float]) -> float:
     return value
 
 
+@dataclass(slots=True)
+class Traffic:
+    """What a connection has cost; ``round_trips`` counts APDUs sent, each of which waits for an answer."""
+
+    round_trips: int = 0
+    octets_sent: int = 0
+    octets_received: int = 0
+
+
 class ClientStack:
     """Wrapper and association of one client on one connection, sans-IO (the one contract of the house).
 
@@ -118,6 +129,7 @@ class ClientStack:
     """
 
     def __init__(self, settings: ClientSettings, client_sap: int, server_sap: int) -> None:
+        self.traffic = Traffic()
         self._link = WrapperLink()
         self._unanswered: set[tuple[int, int]] = set()
         """SAPs between which the late answer to an opening or release may still come."""
@@ -153,15 +165,15 @@ class ClientStack:
 
     def receive(self, octets: bytes, now: float) -> list[Event]:
         """Take octets of the medium; return the events of the association."""
-        events: list[Event] = []
         self.traffic.octets_received += len(octets)
+        events: list[Event] = []
         for event in self._link.receive(octets, now):
             if isinstance(event, ApduReceived):
                 if event.destination == self.client_sap and event.source == self.server_sap:
                     events += self.association.receive(event.apdu, now)
-            elif isinstance(event, LinkFailed):
+                    self._forward()
+            else:
                 events += self.association.lost(event.error)
-        self._forward()
         return events
 
     def octets_to_send(self) -> bytes:
@@ -183,6 +195,7 @@ class ClientStack:
         return self.association.lost(error)
 
     def _forward(self) -> None:
-        while apdu := self.association.octets_to_send():
+        apdu = self.association.octets_to_send()
+        if apdu:
             self.traffic.round_trips += 1
             self._link.send(apdu, source=self.client_sap, destination=self.server_sap)

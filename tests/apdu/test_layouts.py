@@ -63,7 +63,10 @@ LAYOUTS: dict[str, tuple[Any, str]] = {
         a.GeneralCiphering(b"", b"", b"", b"", b"", a.AgreedKey(b"\2", b""), b""),
         "dd 00 00 00 00 00 01 02 01 02 00 00",
     ),
-    "general-signing": (a.GeneralSigning(b"\1", b"\2", b"\3", b"\4", b"\5", b"\6", b"\7"), "df" + "".join(f"010{n}" for n in range(1, 8))),
+    "general-signing": (
+        a.GeneralSigning(b"\1", b"\2", b"\3", b"\4", b"\5", b"\6", b"\7"),
+        "df" + "".join(f"010{n}" for n in range(1, 8)),
+    ),
     "general-block-transfer": (
         a.GeneralBlockTransfer(a.BlockControl.of(last_block=False, streaming=True, window=5), 2, 1, b"\1\2"),
         "e0 45 0002 0001 02 0102",
@@ -96,7 +99,10 @@ LAYOUTS: dict[str, tuple[Any, str]] = {
     ),
     "set block": (a.SetRequestWithDatablock(I, BLOCK), f"c1 03 c1 {BLOCK_HEX}"),
     "set list": (a.SetRequestWithList(I, LISTED, (FIVE, NULL)), f"c1 04 c1 {LISTED_HEX} 02 1105 00"),
-    "set list, first block": (a.SetRequestWithListAndFirstDatablock(I, LISTED, BLOCK), f"c1 05 c1 {LISTED_HEX} {BLOCK_HEX}"),
+    "set list, first block": (
+        a.SetRequestWithListAndFirstDatablock(I, LISTED, BLOCK),
+        f"c1 05 c1 {LISTED_HEX} {BLOCK_HEX}",
+    ),
     "set answer": (a.SetResponseNormal(I, SUCCESS), "c5 01 c1 00"),
     "set acknowledged": (a.SetResponseDatablock(I, 2), "c5 02 c1 00000002"),
     "set last block": (a.SetResponseLastDatablock(I, SUCCESS, 3), "c5 03 c1 00 00000003"),
@@ -170,7 +176,10 @@ LAYOUTS: dict[str, tuple[Any, str]] = {
     "data-notification": (a.DataNotification(L, TWELVE, FIVE), f"0f 40000000 0c {TWELVE.hex()} 1105"),
     "data-notification-confirm": (a.DataNotificationConfirm(L, b""), "10 40000000 00"),
     "event-notification": (a.EventNotificationRequest(None, TIME, FIVE), f"c2 00 {ATTRIBUTE} 1105"),
-    "event-notification, time": (a.EventNotificationRequest(TWELVE, TIME, FIVE), f"c2 01 0c {TWELVE.hex()} {ATTRIBUTE} 1105"),
+    "event-notification, time": (
+        a.EventNotificationRequest(TWELVE, TIME, FIVE),
+        f"c2 01 0c {TWELVE.hex()} {ATTRIBUTE} 1105",
+    ),
     # section 13
     "read": (
         a.ReadRequest((0xFA00, a.ParameterizedAccess(0x100, 0, FIVE), a.BlockNumberAccess(2))),
@@ -188,9 +197,14 @@ LAYOUTS: dict[str, tuple[Any, str]] = {
         ),
         "0c 04 00 1105 01 03 02 00 0001 01 01 03 0002",
     ),
-    "write": (a.WriteRequest((0x100, a.WriteDataBlockAccess(True, 1)), (FIVE, FIVE)), "06 02 02 0100 07 01 0001 02 1105 1105"),
+    "write": (
+        a.WriteRequest((0x100, a.WriteDataBlockAccess(True, 1)), (FIVE, FIVE)),
+        "06 02 02 0100 07 01 0001 02 1105 1105",
+    ),
     "write answer": (
-        a.WriteResponse((a.WriteResult("success"), a.WriteResult("data_access_error", DENIED), a.WriteResult("block_number", 2))),
+        a.WriteResponse(
+            (a.WriteResult("success"), a.WriteResult("data_access_error", DENIED), a.WriteResult("block_number", 2))
+        ),
         "0d 03 00 01 03 02 0002",
     ),
     "unconfirmed write": (a.UnconfirmedWriteRequest((0x100,), (FIVE,)), "16 01 02 0100 01 1105"),
@@ -203,7 +217,7 @@ LAYOUTS: dict[str, tuple[Any, str]] = {
     "exception": (a.ExceptionResponse(StateError(1), (ServiceError(1), None)), "d8 01 01"),
     "exception, counter": (a.ExceptionResponse(StateError(1), (ServiceError(6), 16)), "d8 01 06 00000010"),
     "confirmed service error": (a.ConfirmedServiceError(ErrorService(1), ErrorClass(6), 1), "0e 01 06 01"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
@@ -293,7 +307,9 @@ def test_tags_of_no_apdu_are_refused(tag: int) -> None:
 
 
 WORKED = {
-    "C001C10007 0100630100FF 02 01 02 0204 06 00000001 06 0000000A 12 0001 12 0000": ((1, 10, 1, 0), "access_selection"),
+    "C001C10007 0100630100FF 02 01 02 0204 06 00000001 06 0000000A 12 0001 12 0000": (
+        (1, 10, 1, 0), "access_selection",
+    ),
     "C4 01 C1 00 09 0C 07EA0B14050E1E0000FFC400": (TWELVE, "result"),
     "C3 01 C1 000F 0000280000FF 01 01 09 11 10 00000001 000102030405060708090a0b": (
         bytes.fromhex("1000000001000102030405060708090a0b"),

@@ -1,4 +1,4 @@
-"""Data: the plain decoder and encoder, and the scanner beside them (IEC 62056-5-3, Data; reference sections 2 and 20)."""
+"""Data: the plain decoder and encoder, and the scanner beside them (IEC 62056-5-3, Data; reference 2 and 20)."""
 
 from __future__ import annotations
 
@@ -234,6 +234,20 @@ def test_strings_and_arrays_inside_a_compact_array() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "levels"),
+    [("13 11 01 07", 1), ("13 0201 11 01 07", 2), ("13 0201 01 0001 11 01 07", 3), ("13 01 0000 11 00", 2)],
+)
+def test_a_compact_array_and_what_its_description_nests_are_levels(text: str, levels: int) -> None:
+    octets = bytes.fromhex(text)
+    for before in range(3):
+        inside = b"\x02\x01" * before + octets
+        assert scan(inside, 0, Limits(depth=levels + before)) == len(inside)
+        for read in (decode_data, scan):
+            with pytest.raises(DecodeError, match="depth"):
+                read(inside, 0, Limits(depth=levels + before - 1))
+
+
+@pytest.mark.parametrize(
     ("text", "offset", "path"),
     [
         ("13 11", 2, ""),
@@ -272,6 +286,13 @@ def test_what_cannot_stand_in_a_compact_array_is_not_sent() -> None:
     wide = TypeDescription(D.ARRAY, (TypeDescription(D.UNSIGNED),), 65536)
     with pytest.raises(EncodeError):
         encode_data((D.COMPACT_ARRAY, CompactArray([], wide)))
+    for description in (TypeDescription(D.COMPACT_ARRAY), TypeDescription(D.LONG)):
+        with pytest.raises(EncodeError):
+            encode_data((D.COMPACT_ARRAY, CompactArray([inner], description)))
+    flat: Any = (D.COMPACT_ARRAY, [(D.UNSIGNED, 1)])
+    assert encode_data(flat, Limits(depth=1))
+    with pytest.raises(EncodeError, match="deep"):
+        encode_data(flat, Limits(depth=0))
     uneven = [(D.STRUCTURE, ((D.UNSIGNED, 1),)), (D.STRUCTURE, ())]
     with pytest.raises(EncodeError):
         encode_data((D.COMPACT_ARRAY, uneven))
@@ -296,15 +317,18 @@ def test_what_cannot_stand_in_a_compact_array_is_not_sent() -> None:
         ("0103 00 0c02 c328 00", 5, "[1]"),
         ("0103 00 0c05 6162 63c3 28", 8, "[1]"),
         ("0105 00", 1, ""),
+        ("0204 000000", 1, ""),
         ("19 07ea", 3, ""),
         ("0102 00 0905 00", 6, "[1]"),
         ("00 00", 1, ""),
     ],
 )
 def test_errors_name_offset_and_path(text: str, offset: int, path: str) -> None:
+    octets = bytes.fromhex(text)
     with pytest.raises(DecodeError) as caught:
-        decode_whole(bytes.fromhex(text))
+        decode_whole(octets)
     assert (caught.value.offset, caught.value.path) == (offset, path)
+    assert outcome(scan, octets, 0) == (outcome(decode_whole, octets) if text != "00 00" else 1)
 
 
 @pytest.mark.parametrize(
@@ -378,6 +402,22 @@ def test_encoded_data_compares_by_octets_and_prints_short() -> None:
     assert one != b"\x11\1"
     assert repr(one) == "EncodedData(1101)"
     assert len(repr(long)) < 80
+
+
+def test_limits_of_octets_hold_for_every_way_of_reading() -> None:
+    data = EncodedData(b"\x01\x0a" + b"\x02\x01\x00" * 10)
+    small = Limits(octets=31)
+    for read in (data.value, data.typed, data.columns):
+        assert read(Limits(octets=32))
+        with pytest.raises(DecodeError, match="no more than 31 octets"):
+            read(small)
+
+
+def test_values_of_wrong_length_are_refused() -> None:
+    for text in ("", "11", "110000", "0101", "018101", "0185", "09", "130001"):
+        for read in (EncodedData(bytes.fromhex(text)).value, EncodedData(bytes.fromhex(text)).typed):
+            with pytest.raises(DecodeError):
+                read()
 
 
 def test_bit_strings_are_bit_strings() -> None:

@@ -54,11 +54,12 @@ def fast(kind: Any, octets: bytes, limits: Limits) -> Any:
 def plain(kind: Any, octets: bytes, limits: Limits) -> Any:
     try:
         return kind._decode_plain(octets, limits)
-    except DecodeError as error:
-        assert 0 <= error.offset <= len(octets)
-        assert error.path
-        assert error.expected
-        return None
+    except DecodeError as caught:
+        error = caught
+    assert 0 <= error.offset <= len(octets)
+    assert error.path
+    assert error.expected
+    return None
 
 
 @pytest.mark.parametrize("kind", CLASSES)
@@ -238,6 +239,24 @@ def test_limits_bound_octets_and_elements() -> None:
     with pytest.raises(DecodeError, match="no more than 49 elements"):
         apdu.WriteResponse.decode(many, Limits(nodes=49))
     assert len(apdu.WriteResponse.decode(many, Limits(nodes=50)).result) == 50
+
+
+def even(number: int) -> int:
+    if number % 2:
+        raise DecodeError("an even number")
+    return number
+
+
+class Picky(Sequence, tag=101):
+    first: Unsigned16
+    second: Annotated[int, Fixed("Even", "B", make=even)]
+
+
+def test_what_a_declared_function_refuses_is_told_for_its_place() -> None:
+    assert Picky.decode(b"\x65\0\1\2") == Picky(1, 2)
+    with pytest.raises(DecodeError, match="an even number") as caught:
+        Picky.decode(b"\x65\0\1\3")
+    assert (caught.value.offset, caught.value.path) == (3, "picky.second")
 
 
 def test_objects_compare_print_and_match_by_their_fields() -> None:

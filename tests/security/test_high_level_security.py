@@ -337,7 +337,7 @@ def test_gmac_never_uses_or_takes_the_last_counter() -> None:
         {"mechanism": Mechanism.LLS, "secret": Secret(b"s")},
         {"mechanism": Mechanism.LOWEST},
     ],
-    ids=str,
+    ids=lambda missing: "-".join(map(str, (missing["mechanism"].label, *missing))),
 )
 def test_credentials_that_lack_something_are_refused(missing: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError):

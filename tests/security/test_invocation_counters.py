@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from itertools import pairwise
@@ -211,6 +212,23 @@ def test_first_value_is_kept_after_an_answer() -> None:
         drawing.start_from(90_000_000)
 
 
+def test_a_first_value_goes_on_after_the_process_ended_in_the_middle_of_its_trial() -> None:
+    store = MemoryCounterStore()
+    killed = counter(store)
+    killed.start_from(80_000_000)
+    used = {killed.next() for _ in range(3)}
+    again = TransmitCounter(store, KEY, CLIENT)
+    assert not again.known
+    with pytest.raises(InvocationCounterError, match="proposed before"):
+        again.start_from(80_000_000 + TRIAL_LENGTH + 1)
+    again.start_from(max(used) + 1)
+    value = again.next()
+    assert value == 80_000_000 + TRIAL_LENGTH
+    again.confirm()
+    assert again.known
+    assert TransmitCounter(store, KEY, CLIENT).next() == 80_000_000 + 2 * TRIAL_LENGTH
+
+
 def test_raising_by_hand_goes_up_only() -> None:
     drawing = confirmed()
     drawing.raise_to(1000)
@@ -264,6 +282,13 @@ class Proposals(RuleBasedStateMachine):
                 self.counters[which].propose(value, 100)
         except InvocationCounterError:
             return
+
+    @rule(which=st.integers(0, 1), part=st.integers(0, TRIAL_LENGTH + 1))
+    def resume(self, which: int, part: int) -> None:
+        trial = self.store.transmit_state(KEY, CLIENT).trial
+        if trial is not None:
+            with contextlib.suppress(InvocationCounterError):
+                self.counters[which].start_from(trial[0] + part)
 
     @rule(which=st.integers(0, 1))
     def confirm(self, which: int) -> None:

@@ -1,4 +1,4 @@
-"""The server on TCP: whatever comes is answered, passed over or ends the connection; many at once; nothing left behind."""
+"""The server on TCP: whatever comes is answered, passed over or ends the connection; nothing is left behind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic import apdu as a
@@ -141,7 +141,6 @@ STREAMS = st.lists(
 
 
 @given(pieces=STREAMS, open_first=st.booleans())
-@settings(max_examples=300)
 def test_any_octets_are_answered_passed_over_or_end_the_connection(pieces: list[bytes], open_first: bool) -> None:
     device = meter()
     medium = feed(device, ([wpdu(AARQ)] if open_first else []) + pieces)

@@ -9,7 +9,7 @@ import pytest
 
 from cosemic.codec import DataType, EncodedData
 from cosemic.errors import ConfigurationError, EncodeError
-from cosemic.model import AccessSelection, Register, ScalerUnit
+from cosemic.model import AccessSelection, Register, ScalerUnit, interface_class
 from cosemic.server import AccessRefused, ClockObject, CosemObject, Situation, data
 from cosemic.values import ActionResult, DataAccessResult, DateTime, Obis, Unit
 from tests.server.support import NOW, Local, View, device_with
@@ -22,10 +22,6 @@ ZERO = EncodedData.of(DataType.INTEGER, 0)
 def register(**changed: Any) -> CosemObject:
     values = {"value": (DataType.DOUBLE_LONG_UNSIGNED, 1234), "scaler_unit": ScalerUnit(-1, Unit.of("Wh"))}
     return CosemObject(Register(ENERGY), values, **changed)
-
-
-def stamp(text: str) -> EncodedData:
-    return EncodedData.of(DataType.OCTET_STRING, DateTime.from_datetime(dt.datetime.fromisoformat(text)).octets)
 
 
 def test_constants_and_functions_of_the_time_are_read_as_declared() -> None:
@@ -116,6 +112,28 @@ def test_a_value_that_cannot_be_sent_is_a_fault_of_the_device() -> None:
     assert View(device_with(broken)).get(1, "0-0:96.8.0", 2) is DataAccessResult.HARDWARE_FAULT
 
 
+def test_what_a_method_returns_is_of_its_declared_type() -> None:
+    answers: list[Any] = [b"good", 5]
+    interface = interface_class(15, 1)
+    assert interface is not None
+    served = CosemObject(
+        interface("0-0:40.0.9"), {}, methods={"reply_to_HLS_authentication": lambda value, situation: answers.pop(0)}
+    )
+    view = View(device_with(served))
+    challenge = EncodedData.of(DataType.OCTET_STRING, b"x")
+    assert view.act(15, "0-0:40.0.9", 1, challenge).return_parameters == EncodedData.of(DataType.OCTET_STRING, b"good")
+    assert view.act(15, "0-0:40.0.9", 1, challenge).result is ActionResult.HARDWARE_FAULT
+
+
+def test_a_value_can_be_replaced_while_the_device_runs() -> None:
+    served = register()
+    view = View(device_with(served))
+    served.put("value", lambda now: (DataType.UNSIGNED, 3))
+    assert view.get(3, ENERGY, 2).value() == 3
+    served.put("value", (DataType.UNSIGNED, 4))
+    assert view.get(3, ENERGY, 2).value() == 4
+
+
 def test_what_does_not_fit_the_class_is_refused_when_the_object_is_made() -> None:
     with pytest.raises(ConfigurationError, match="no attribute 'colour'"):
         CosemObject(Register(ENERGY), {"colour": 1})
@@ -171,6 +189,6 @@ def test_a_clock_with_inverted_deviation_reads_what_it_shows() -> None:
     clock = ClockObject(utc_offset=60, inverted_deviation=True)
     view = View(device_with(clock))
     shown = view.get(8, CLOCK, 2)
-    assert DateTime(shown.value()).deviation == 60
+    assert DateTime(shown.value()).deviation == view.get(8, CLOCK, 3).value() == 60
     assert view.set(8, CLOCK, 2, shown) is DataAccessResult.SUCCESS
     assert clock.time(NOW) == NOW

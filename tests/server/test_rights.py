@@ -239,7 +239,10 @@ def test_the_password_is_written_never_read_and_holds_for_the_next_association()
     with pytest.raises(AssociationRejected):
         client("before").open()
     client("after").open()
+    # The same connection, too, is opened again with the new one only.
     standing.release()
+    with pytest.raises(AssociationRejected):
+        standing.open()
     assert View(device_with()).set(15, "0-0:40.0.0", 7, EncodedData.of(DataType.OCTET_STRING, b"x")) is (
         DataAccessResult.READ_WRITE_DENIED
     )
@@ -272,3 +275,30 @@ def test_a_device_is_not_set_up_twice_over() -> None:
     for name, sap, version in (("", 1, 1), ("seventeen letters", 1, 1), ("ok", 0, 1), ("ok", 16384, 1), ("ok", 1, 4)):
         with pytest.raises(ConfigurationError):
             LogicalDevice(name, sap=sap, association_version=version, now=lambda: NOW)
+
+
+def test_clients_that_share_a_security_setup_share_the_object() -> None:
+    device = device_with(settings=CIPHERED, security_setup=Obis("0-0:43.0.2"))
+    device.admit(Admission(client_sap=17, settings=CIPHERED, rights=reading(), security_setup=Obis("0-0:43.0.2")))
+    for client_sap in (16, 17):
+        view = View(device, client_sap, BOTH)
+        assert view.get(64, "0-0:43.0.2", 5).value() == CIPHERED.system_title
+        assert view.get(1, "0-0:43.1.2", 2).value() == 0
+        assert view.get(15, "0-0:40.0.0", 9).value() == Obis("0-0:43.0.2")
+
+
+def test_an_association_with_high_level_security_lists_the_method_that_ends_it_pending() -> None:
+    gmac = ServerSettings(
+        context_names=CIPHERED.context_names,
+        mechanism=AuthenticationMechanism.HLS_GMAC,
+        material=MATERIAL,
+        system_title=CIPHERED.system_title,
+    )
+    for settings, expected in ((gmac, [(1, 1)]), (CIPHERED, [])):
+        device = device_with(settings=settings, association_version=2)
+        device.admit(Admission(client_sap=17, settings=ServerSettings(), rights=reading()))
+        for name, listed in (("0-0:40.0.0", expected), ("0-0:40.0.1", expected), ("0-0:40.0.2", [])):
+            rights = shown(device, 2)[Obis(name)].access_rights
+            assert [(item.method_id, item.access_mode) for item in rights.method_access] == listed
+        answer = View(device, applied=BOTH).act(15, "0-0:40.0.0", 1, EncodedData.of(DataType.OCTET_STRING, bytes(17)))
+        assert answer.result is ActionResult.READ_WRITE_DENIED

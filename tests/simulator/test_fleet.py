@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from cosemic.apdu import CosemAttributeDescriptor
-from cosemic.association.requests import Get, Open, Release
+from cosemic.association.requests import Completed, Get, Open, Release
 from cosemic.codec import EncodedData
 from cosemic.errors import ConfigurationError
 from cosemic.security import MemoryCounterStore
@@ -44,15 +44,16 @@ def energy_of(endpoint: Endpoint) -> int:
     address, security = parse_url(endpoint.url), load_security(values)
     assert (address.client_sap, address.server_sap) == (security.client_sap, security.server_sap)
     stack = ClientStack(security.client, security.client_sap or 0, security.server_sap or 0)
-    connection = BlockingTcpConnection(address.host, address.port, timeout=5)
     result: Any = None
-    for request in (Open(), Get(CosemAttributeDescriptor(3, ENERGY, 2)), Release()):
-        stack.send(request)
-        connection.write(stack.octets_to_send())
-        while not (events := stack.receive(connection.read(), 0.0)):
+    with BlockingTcpConnection(address.host, address.port, timeout=5) as connection:
+        for request in (Open(), Get(CosemAttributeDescriptor(3, ENERGY, 2)), Release()):
+            stack.send(request)
             connection.write(stack.octets_to_send())
-        result = events[0].result if isinstance(request, Get) else result
-    connection.close()
+            while not (events := stack.receive(connection.read(), 0.0)):
+                connection.write(stack.octets_to_send())
+            event = events[0]
+            assert isinstance(event, Completed), event
+            result = event.result if isinstance(request, Get) else result
     assert isinstance(result, EncodedData)
     return int(result.value())
 

@@ -143,15 +143,16 @@ def _refuse(buf: bytes, size: int, limits: Limits) -> Any:
     raise Unfit
 
 
-def _reader(kind: type[Any]) -> Any:
-    """The straight-line reader of a type, or those of a CHOICE by number."""
+def _readers(kind: type[Any]) -> list[Any]:
+    """The straight-line readers of a type by the octet behind its tag: in a CHOICE that of the alternative."""
     if not issubclass(kind, Choice):
-        return kind._read_fast
-    numbers = range(max(kind.by_number) + 1)
-    return [kind.by_number[n]._read_fast if n in kind.by_number else _refuse for n in numbers]
+        return [kind._read_fast] * 256
+    return [kind.by_number[n]._read_fast if n in kind.by_number else _refuse for n in range(256)]
 
 
-_FAST: Final[dict[int, Any]] = {octet: _reader(kind) for octet, kind in _BY_TAG.items()}
+_REFUSING: Final = [_refuse] * 256
+_BY_KIND: Final = {kind: _readers(kind) for kind in _BY_TAG.values()}
+_FAST: Final = [_BY_KIND[_BY_TAG[octet]] if octet in _BY_TAG else _REFUSING for octet in range(256)]
 
 
 def decode(octets: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
@@ -160,11 +161,8 @@ def decode(octets: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
     Raises DecodeError (offset, path, what was expected) for anything else; octets behind the APDU included.
     """
     try:
-        fast = _FAST[octets[0]]
         if type(octets) is bytes and (size := len(octets)) <= limits.octets:
-            if type(fast) is list:
-                fast = fast[octets[1]]
-            return fast(octets, size, limits)
+            return _FAST[octets[0]][octets[1]](octets, size, limits)
     except (*UNFIT, KeyError):
         pass  # the plain reader below reads it, or says what is wrong
     if len(octets) == 0:
@@ -195,5 +193,6 @@ __all__ = [
     "SetRequestNormal", "SetRequestWithDatablock", "SetRequestWithFirstDatablock", "SetRequestWithList",
     "SetRequestWithListAndFirstDatablock", "SetResponse", "SetResponseDatablock", "SetResponseLastDatablock",
     "SetResponseLastDatablockWithList", "SetResponseNormal", "SetResponseWithList", "UnconfirmedWriteRequest",
-    "WrappedKey", "WriteDataBlockAccess", "WriteRequest", "WriteResponse", "WriteResult", "bare_action_response", "decode", "lengthen",
+    "WrappedKey", "WriteDataBlockAccess", "WriteRequest", "WriteResponse", "WriteResult", "bare_action_response",
+    "decode", "lengthen",
 ]  # fmt: skip

@@ -22,11 +22,12 @@ from typing import Any, Final
 
 from cosemic import apdu as a
 from cosemic.association.control import CLIENT, ControlFunction, State, Transition, refusal
-from cosemic.association.exchanges import SERVICES, Exchange, Terms
+from cosemic.association.exchanges import SERVICES
 from cosemic.association.opening import open_association, released_information
 from cosemic.association.received_errors import received_error
 from cosemic.association.requests import CHANGES, Aborted, Completed, Event, Failed, Open, Opened, Release, Request
 from cosemic.association.settings import ClientSettings, plain_room
+from cosemic.association.terms import Exchange, Terms
 from cosemic.dialect import Quirk
 from cosemic.errors import (
     AssociationError,
@@ -51,6 +52,7 @@ _ACSE: Final[dict[int, tuple[type[Any], type[Any]]]] = {0x61: (Open, a.AARE), 0x
 """Which request an ACSE APDU answers, by its tag."""
 _ERRORS: Final = frozenset((0xD8, 0x0E))
 """exception-response and confirmedServiceError."""
+_NEVER_CIPHERED: Final = _ERRORS | frozenset(_ACSE)
 _REFUSALS: Final = (ExceptionReceived, ServiceErrorReceived)
 _RESPONSES: Final = frozenset((0xC4, 0xC5, 0xC7))
 _UNSOLICITED: Final = frozenset((0x0F, 0x18, 0xC2))
@@ -78,7 +80,9 @@ class ClientAssociation:
         """An opening or release was given up: its late answer could not be told from that to the next one."""
         self._control = ControlFunction(CLIENT)
         self._control.move(Transition.CONNECT)
-        self._terms = Terms(_INVOKE_IDS[0], 0, Conformance(0), settings.limits)
+        self._terms = Terms(_INVOKE_IDS[0], 0, 0, settings.limits)
+        self._quirks = settings.dialect.quirks
+        self._timeout = settings.response_timeout
         self._due = b""
         self._request: Request | None = None
         self._exchange: Exchange | None = None
@@ -150,7 +154,7 @@ class ClientAssociation:
             if response is None and not isinstance(error, _REFUSALS):
                 self._owe()
             return [self._fail(request, error)]
-        self._deadline = now + self.settings.response_timeout
+        self._deadline = now + self._timeout
         return []
 
     def octets_to_send(self) -> bytes:
@@ -171,14 +175,14 @@ class ClientAssociation:
         if deadline is None or request is None:
             return []
         if deadline == UNARMED:
-            self._deadline = now + self.settings.response_timeout
+            self._deadline = now + self._timeout
             return []
         if now < deadline:
             return []
         if isinstance(request, Release) and self.settings.dialect.release_unanswered_is_released:
             self._give_up()
             return [Completed(request, None)]
-        waited = f"no answer within {self.settings.response_timeout:g} s"
+        waited = f"no answer within {self._timeout:g} s"
         error = self._kept_back or ResponseTimeout(f"{waited}: check the line, or raise the response time-out")
         self._give_up()
         return [Failed(request, self._unknown(request, error))]
@@ -223,7 +227,7 @@ class ClientAssociation:
         """Take over what the InitiateResponse says: it holds for everything that is sent from now on."""
         protected = self.settings.ciphered and bool(self.settings.protection)
         room = plain_room(server_max_pdu_size, protected=protected, general=self.settings.general)
-        self._terms = Terms(_INVOKE_IDS[0], room, agreed, self.settings.limits)
+        self._terms = Terms(_INVOKE_IDS[0], room, int(agreed), self.settings.limits)
         self._owed.clear()
 
     # ---- inside -----------------------------------------------------------------------------------------------------
@@ -277,15 +281,13 @@ class ClientAssociation:
         """Return the APDU that answers the present request, None for one that does not. Raises CosemicError."""
         tag = octets[0] if octets else -1
         context = self.context
-        if tag in _ACSE:
-            return self._read_acse(tag, octets, request)
         authenticated = False
-        if context is not None and tag not in _ERRORS:
+        if context is not None and tag not in _NEVER_CIPHERED:
             opened = context.unprotect_apdu(octets)
             octets, authenticated = opened.plaintext, opened.authenticated
             tag = octets[0] if octets else -1
         if tag not in _RESPONSES:
-            return self._read_other(tag, octets, authenticated)
+            return self._read_other(tag, octets, request, authenticated)
         response = self._decode(octets)
         invoke = response.invoke_id_and_priority
         if (invoke ^ self._terms.invoke) & _COPIED:
@@ -297,26 +299,27 @@ class ClientAssociation:
             context.confirm()
         return response
 
-    def _read_acse(self, tag: int, octets: bytes, request: Request) -> Any:
-        answers, kind = _ACSE[tag]
-        if not isinstance(request, answers):
-            return None
-        if Quirk.ACSE_SHORT_LENGTHS in self.settings.dialect.quirks:
-            octets = a.lengthen(octets)
-        return kind.decode(octets, self.settings.limits)
-
-    def _read_other(self, tag: int, octets: bytes, authenticated: bool) -> None:
-        """An error APDU ends the request; it is a hint only where answers are to be authenticated and it is not."""
+    def _read_other(self, tag: int, octets: bytes, request: Request, authenticated: bool) -> Any:
+        """Read what is no response of a data transfer service."""
+        if tag in _ACSE:
+            answers, kind = _ACSE[tag]
+            if not isinstance(request, answers):
+                return None
+            if Quirk.ACSE_SHORT_LENGTHS in self._quirks:
+                octets = a.lengthen(octets)
+            return kind.decode(octets, self.settings.limits)
         if tag in _ERRORS:
             error = received_error(octets)
             if self._owed:
                 del self._owed[0]
                 self._kept_back = error
-                return
+                return None
+            # In an association with ciphering it is a hint, unless it came ciphered itself.
             self._refused = self.context is None or authenticated
             raise error
         if tag not in _UNSOLICITED:
             self._decode(octets)
+        return None
 
     def _settle_late(self, invoke: int) -> None:
         """A late answer came: nothing older than it will."""
@@ -325,12 +328,12 @@ class ClientAssociation:
             del self._owed[: owed.index(invoke) + 1]
 
     def _decode(self, octets: bytes) -> Any:
-        if Quirk.ACTION_RESPONSE_BARE_RESULT not in self.settings.dialect.quirks or octets[:2] != b"\xc7\x01":
-            return a.decode(octets, self.settings.limits)
         try:
-            return a.decode(octets, self.settings.limits)
+            return a.decode(octets, self._terms.limits)
         except DecodeError:
-            return a.bare_action_response(octets, self.settings.limits)
+            if Quirk.ACTION_RESPONSE_BARE_RESULT not in self._quirks or octets[:2] != b"\xc7\x01":
+                raise
+            return a.bare_action_response(octets, self._terms.limits)
 
     def _fail(self, request: Request, error: CosemicError) -> Failed:
         self._drop()

@@ -29,6 +29,8 @@ class State(Enum):
     ASSOCIATED = "associated"
     RELEASE_PENDING = "release pending"
 
+    __hash__ = object.__hash__  # members are compared by identity; the hash of their names takes longer
+
 
 class Transition(Enum):
     """What moves the control function."""
@@ -53,6 +55,8 @@ class Transition(Enum):
     """RLRE, or none in time."""
     ABORT = auto()
     """The lower layer is gone."""
+
+    __hash__ = object.__hash__
 
 
 _ABORT: Final = {(state, Transition.ABORT): State.INACTIVE for state in State}

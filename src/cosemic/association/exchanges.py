@@ -39,7 +39,6 @@ from cosemic.apdu import (
     GetResponseNormal,
     GetResponseWithDatablock,
     GetResponseWithList,
-    InvokeIdAndPriority,
     SetRequestNormal,
     SetRequestWithDatablock,
     SetRequestWithFirstDatablock,
@@ -53,46 +52,31 @@ from cosemic.apdu import (
 )
 from cosemic.association.joined import join_actions, join_data, join_results
 from cosemic.association.requests import Action, ActionList, Get, GetList, Request, Set, SetList
-from cosemic.codec import EncodedData, Limits, encode_length
+from cosemic.association.terms import (
+    ACTION,
+    BLOCK_TRANSFER_WITH_ACTION,
+    BLOCK_TRANSFER_WITH_GET_OR_READ,
+    BLOCK_TRANSFER_WITH_SET_OR_WRITE,
+    GET,
+    MULTIPLE_REFERENCES,
+    SELECTIVE_ACCESS,
+    SET,
+    Exchange,
+    Terms,
+    unexpected,
+)
+from cosemic.codec import EncodedData, encode_length
 from cosemic.errors import EncodeError, ProtocolError, ServiceFailed
 from cosemic.values import ActionResult, Conformance, DataAccessResult
-
-Exchange = Generator[Any, Any, Any]
-
-
-@dataclass(slots=True)
-class Terms:
-    """What an exchange needs to know of its association.
-
-    invoke: invoke-id and priority of all APDUs of the present one. room: largest plain APDU in octets. agreed:
-    negotiated conformance. limits: bounds of a joined answer.
-    """
-
-    invoke: InvokeIdAndPriority
-    room: int
-    agreed: Conformance
-    limits: Limits
-
-    def need(self, bit: Conformance) -> None:
-        """Raise ServiceFailed when a service was not agreed upon: nothing is sent then."""
-        if not self.agreed & bit:
-            name = bit.names()[0]
-            raise ServiceFailed(f"the meter did not agree to {name} when the association was opened", label=name)
-
-
-def unexpected(response: Any, wanted: str) -> ProtocolError:
-    """The error for an answer of another kind."""
-    return ProtocolError(f"the meter answered with {type(response).__name__}, {wanted} was expected")
-
 
 # ---- GET ------------------------------------------------------------------------------------------------------------
 
 
 def get(request: Get, terms: Terms) -> Exchange:
     """One attribute: EncodedData or DataAccessResult."""
-    terms.need(Conformance.GET)
+    terms.need(GET)
     if request.selection is not None:
-        terms.need(Conformance.SELECTIVE_ACCESS)
+        terms.need(SELECTIVE_ACCESS)
     response = yield GetRequestNormal(terms.invoke, request.attribute, request.selection)
     if type(response) is GetResponseNormal:
         return response.result
@@ -106,10 +90,10 @@ def get(request: Get, terms: Terms) -> Exchange:
 
 def get_list(request: GetList, terms: Terms) -> Exchange:
     """Several attributes: a tuple of EncodedData or DataAccessResult."""
-    terms.need(Conformance.GET)
-    terms.need(Conformance.MULTIPLE_REFERENCES)
+    terms.need(GET)
+    terms.need(MULTIPLE_REFERENCES)
     if any(entry.access_selection is not None for entry in request.attributes):
-        terms.need(Conformance.SELECTIVE_ACCESS)
+        terms.need(SELECTIVE_ACCESS)
     count = _count(request.attributes)
     response = yield GetRequestWithList(terms.invoke, request.attributes)
     results: Any
@@ -146,7 +130,7 @@ def _receive_blocks(response: GetResponseWithDatablock, terms: Terms) -> Generat
             return b"".join(parts)
         if not block.result:
             raise ProtocolError("the meter sent a block without data that is not the last: the transfer would not end")
-        terms.need(Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ)
+        terms.need(BLOCK_TRANSFER_WITH_GET_OR_READ)
         answer = yield GetRequestNext(terms.invoke, expected)
         expected += 1
         if isinstance(answer, GetResponseNormal) and not isinstance(answer.result, EncodedData):
@@ -161,9 +145,9 @@ def _receive_blocks(response: GetResponseWithDatablock, terms: Terms) -> Generat
 
 def set_(request: Set, terms: Terms) -> Exchange:
     """One attribute: DataAccessResult."""
-    terms.need(Conformance.SET)
+    terms.need(SET)
     if request.selection is not None:
-        terms.need(Conformance.SELECTIVE_ACCESS)
+        terms.need(SELECTIVE_ACCESS)
     whole = SetRequestNormal(terms.invoke, request.attribute, request.selection, request.value)
     if len(whole.encode()) <= terms.room:
         response = yield whole
@@ -182,10 +166,10 @@ def set_(request: Set, terms: Terms) -> Exchange:
 
 def set_list(request: SetList, terms: Terms) -> Exchange:
     """Several attributes: a tuple of DataAccessResult."""
-    terms.need(Conformance.SET)
-    terms.need(Conformance.MULTIPLE_REFERENCES)
+    terms.need(SET)
+    terms.need(MULTIPLE_REFERENCES)
     if any(entry.access_selection is not None for entry in request.attributes):
-        terms.need(Conformance.SELECTIVE_ACCESS)
+        terms.need(SELECTIVE_ACCESS)
     count = _count(request.attributes, request.values)
     whole = SetRequestWithList(terms.invoke, request.attributes, request.values)
     if len(whole.encode()) <= terms.room:
@@ -208,7 +192,7 @@ def set_list(request: SetList, terms: Terms) -> Exchange:
 
 def _send_datablocks(first: Callable[[DataBlockSA], Any], raw: bytes, terms: Terms) -> Exchange:
     """Send raw data block by block; returns the response to the last one, or the error that ended the transfer."""
-    terms.need(Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE)
+    terms.need(BLOCK_TRANSFER_WITH_SET_OR_WRITE)
     blocks = _blocks(first, lambda block: SetRequestWithDatablock(terms.invoke, block), raw, terms.room)
     for number, (apdu, last) in enumerate(blocks, 1):
         response = yield apdu
@@ -258,7 +242,7 @@ def _blocks(
 
 def action(request: Action, terms: Terms) -> Exchange:
     """One method: ActionResponseWithOptionalData."""
-    terms.need(Conformance.ACTION)
+    terms.need(ACTION)
     parameters = request.parameters
     whole = ActionRequestNormal(terms.invoke, request.method, parameters)
     if parameters is None or len(whole.encode()) <= terms.room:
@@ -281,8 +265,8 @@ def action(request: Action, terms: Terms) -> Exchange:
 
 def action_list(request: ActionList, terms: Terms) -> Exchange:
     """Several methods: a tuple of ActionResponseWithOptionalData."""
-    terms.need(Conformance.ACTION)
-    terms.need(Conformance.MULTIPLE_REFERENCES)
+    terms.need(ACTION)
+    terms.need(MULTIPLE_REFERENCES)
     count = _count(request.methods, request.parameters)
     whole = ActionRequestWithList(terms.invoke, request.methods, request.parameters)
     if len(whole.encode()) <= terms.room:
@@ -310,7 +294,7 @@ def action_list(request: ActionList, terms: Terms) -> Exchange:
 
 def _send_pblocks(first: Callable[[DataBlockSA], Any], raw: bytes, terms: Terms) -> Exchange:
     """Send parameters block by block; returns the response to the last one, or the error that ended the transfer."""
-    terms.need(Conformance.BLOCK_TRANSFER_WITH_ACTION)
+    terms.need(BLOCK_TRANSFER_WITH_ACTION)
     blocks = _blocks(first, lambda block: ActionRequestWithPblock(terms.invoke, block), raw, terms.room)
     for number, (apdu, last) in enumerate(blocks, 1):
         response = yield apdu
@@ -345,7 +329,7 @@ def _receive_pblocks(
             return b"".join(parts)
         if not block.raw_data:
             raise ProtocolError("the meter sent a block without data that is not the last: the transfer would not end")
-        terms.need(Conformance.BLOCK_TRANSFER_WITH_ACTION)
+        terms.need(BLOCK_TRANSFER_WITH_ACTION)
         answer = yield ActionRequestNextPblock(terms.invoke, expected)
         expected += 1
         if isinstance(answer, ActionResponseNormal):

@@ -15,10 +15,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from cosemic import apdu as a
-from cosemic.association.exchanges import CLIENT_CONFORMANCE, Exchange, unexpected
+from cosemic.association.exchanges import CLIENT_CONFORMANCE
 from cosemic.association.received_errors import service_error_text
 from cosemic.association.requests import Opened
 from cosemic.association.settings import LEAST_PDU_SIZE, LOW_LEVEL, ClientSettings
+from cosemic.association.terms import Exchange, unexpected
 from cosemic.codec import DataType, EncodedData
 from cosemic.errors import (
     AssociationRejected,

@@ -17,13 +17,15 @@ from cosemic.security import (
     aes_128_ecb,
 )
 from cosemic.security.hls import Transformation
-from cosemic.values import ApplicationContext, AuthenticationMechanism, Conformance, Secret
+from cosemic.values import ApplicationContext, AuthenticationMechanism, Conformance, Obis, Secret
 
 LOW_LEVEL = (AuthenticationMechanism.LOWEST, AuthenticationMechanism.LLS)
 BOTH = Protection.AUTHENTICATED | Protection.ENCRYPTED
 LEAST_PDU_SIZE = 12
 """The smallest max-receive-pdu-size that can be negotiated, in octets; 0 means no limit."""
 SYSTEM_TITLE_LENGTH = 8
+INVOCATION_COUNTER = Obis(bytes((0, 0, 43, 1, 0, 255)))
+"""Counter object of the first Security setup."""
 
 
 def check_keys(material: SecurityMaterial, protection: Protection) -> None:
@@ -58,7 +60,8 @@ class ClientSettings:
     server must have; None takes the one of the AARE. protection: of what is sent in a ciphered context; require: least
     protection of what is accepted. dedicated_key: draw one for the association. user_id: calling-AE-invocation-id, 0 to
     255. max_pdu_size: largest APDU that is taken, in octets, 12 to 65535, or 0. conformance: what is proposed at most.
-    response_timeout: in seconds. transformation: f of mechanism 2.
+    response_timeout: in seconds. transformation: f of mechanism 2. invocation_counter: the object from which the public
+    client may read the counter of these keys.
 
     Raises ConfigurationError for what does not fit together.
     """
@@ -78,6 +81,7 @@ class ClientSettings:
     conformance: Conformance | None = None
     response_timeout: float = 10.0
     transformation: Transformation = aes_128_ecb
+    invocation_counter: Obis = INVOCATION_COUNTER
     dialect: Dialect = STANDARD
     limits: Limits = DEFAULT_LIMITS
 

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +92,16 @@ def _open(name: str, value: Any) -> Any:
     return octets.decode() if name == "password" else octets.hex()
 
 
+def main(arguments: Sequence[str]) -> None:
+    """Run meters as the arguments say, until standard input ends."""
+    # Ctrl-C reaches parent and child alike; the parent ends the child when it has put its own things in order.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    count, seed, days, counters = arguments
+    try:
+        asyncio.run(serve(int(count), int(seed), int(days), counters))
+    except CosemicError as error:
+        sys.exit(f"cosemic: {error}")
+
+
 if __name__ == "__main__":
-    meters, first_seed, profile_days, file = sys.argv[1:]
-    asyncio.run(serve(int(meters), int(first_seed), int(profile_days), file))
+    main(sys.argv[1:])

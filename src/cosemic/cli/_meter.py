@@ -77,10 +77,16 @@ def shown(value: Any) -> str:
     if isinstance(value, Enum):
         return f"{value.name.lower()} ({value.value})"
     if isinstance(value, tuple | list):
-        return "[" + ", ".join(map(shown, value)) + "]"
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return (
+            "[" + ", ".join(f"({shown(one)})" if dataclasses.is_dataclass(one) else shown(one) for one in value) + "]"
+        )
+    if _has_fields(value):
         return ", ".join(f"{item.name} {shown(getattr(value, item.name))}" for item in dataclasses.fields(value))
     return "" if value is None else str(value)
+
+
+def _has_fields(value: Any) -> bool:
+    return dataclasses.is_dataclass(value) and not isinstance(value, type | Quantity)
 
 
 def number_in(value: Quantity) -> Decimal:
@@ -103,7 +109,7 @@ def plain(value: Any) -> Any:
         return value.hex()
     if isinstance(value, tuple | list):
         return [plain(one) for one in value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if _has_fields(value):
         return {item.name: plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
     if isinstance(value, Enum):
         return value.value

@@ -60,10 +60,11 @@ def run(arguments: argparse.Namespace) -> int:
     if count < 1 or not 1 <= days <= MOST_DAYS:
         raise ConfigurationError(f"the demo takes 1 meter or more, and 1 to {MOST_DAYS} days")
     begun = time.monotonic()
-    counters = _counters(Path(arguments.store))
-    with Store(arguments.store) as store, running_fleet(count, arguments.seed, days + 1, counters / "meters") as meters:
-        points = [_point(meter, arguments.seed, counters / "head_end") for meter in meters]
-        report = _collect(store, meters, points, days * DAY, begun)
+    with Store(arguments.store) as store:
+        counters = _counters(Path(arguments.store))
+        with running_fleet(count, arguments.seed, days + 1, counters / "meters") as meters:
+            points = [_point(meter, arguments.seed, counters / "head_end") for meter in meters]
+            report = _collect(store, meters, points, days * DAY, begun)
     print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False) if arguments.json else report.text())
     return 1 if report.failed else 0
 

@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 from typing import Any, TypeVar
 
-from cosemic.association.requests import Aborted, Completed, Event, Failed, Open, Release, Request
+from cosemic.association.requests import Aborted, Completed, Event, Request
 from cosemic.client.session import Procedure
-from cosemic.errors import ConnectionLost, CosemicError, ResponseTimeout, TransportError
+from cosemic.errors import ConnectionLost, CosemicError, TransportError
 from cosemic.stack import Address, ClientStack
 from cosemic.transport.contract import Connection
 from cosemic.transport.tcp import connect
@@ -31,6 +31,7 @@ class AsyncDriver:
         self._waiter: asyncio.Future[Any] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._error: CosemicError | None = None
+        self._ended = self._loop.create_future()
 
     async def connect(self, address: Address) -> None:
         """Connect the medium. Raises ConnectionFailed."""
@@ -58,37 +59,26 @@ class AsyncDriver:
                 procedure.close()
 
     async def _perform(self, request: Request) -> Any:
-        if self._error is not None or self._connection is None:
-            raise self._error or ConnectionLost("the connection is closed: connect again")
-        stack = self._stack
+        connection, stack = self._connection, self._stack
+        if connection is None or self._error is not None:
+            raise ConnectionLost(str(self._error or "the connection is closed: connect again"))
         stack.send(request)
-        now = self._loop.time()
-        stack.tick(now)
         waiter = self._waiter = self._loop.create_future()
         try:
-            self._connection.write(stack.octets_to_send())
-            self._watch()
+            stack.tick(self._loop.time())
+            connection.write(stack.octets_to_send())
+            if self._timer is None:
+                self._watch()
             return await waiter
-        except asyncio.CancelledError:
-            stack.association.cancel()
-            self._give_up(request)
-            raise
-        except ResponseTimeout:
-            self._give_up(request)
-            raise
         finally:
             self._waiter = None
-
-    def _give_up(self, request: Request) -> None:
-        """Close after an unanswered opening or release: its late answer has no invoke-id to be told by."""
-        if isinstance(request, Open | Release) and self._connection is not None:
-            self._error = ConnectionLost("the connection was given up: nobody answered the opening; connect again")
-            self._connection.close()
+            stack.cancel()  # where it ended without an event: cancelled, or nothing could be written
 
     def octets_received(self, octets: bytes, /) -> None:
         """Take what comes over the connection."""
-        events = self._stack.receive(octets, self._loop.time())
-        due = self._stack.octets_to_send()
+        stack = self._stack
+        events = stack.receive(octets, self._loop.time())
+        due = stack.octets_to_send()
         if due and self._connection is not None:
             with contextlib.suppress(TransportError):  # connection_lost tells the same
                 self._connection.write(due)
@@ -97,10 +87,13 @@ class AsyncDriver:
 
     def connection_lost(self, error: TransportError | None, /) -> None:
         """Learn that the connection has ended."""
-        self._error = error or ConnectionLost("the connection was closed here: connect again")
+        self._error = self._error or error or ConnectionLost("the connection was closed here: connect again")
         self._connection = None
+        self._stop_timer()
         for event in self._stack.lost(self._error):
             self._settle(event)
+        if not self._ended.done():
+            self._ended.set_result(None)
 
     def _settle(self, event: Event) -> None:
         waiter = self._waiter
@@ -112,15 +105,13 @@ class AsyncDriver:
             return
         if isinstance(event, Completed):
             waiter.set_result(event.result)
-        elif isinstance(event, Failed):
-            waiter.set_exception(event.error)
         else:
             waiter.set_exception(event.error)
 
     def _watch(self) -> None:
         """Keep one timer for all requests: it looks at the deadline of the moment when it goes off."""
         deadline = self._stack.deadline()
-        if self._timer is None and deadline is not None:
+        if deadline is not None:
             self._timer = self._loop.call_at(deadline, self._look)
 
     def _look(self) -> None:
@@ -129,14 +120,15 @@ class AsyncDriver:
             self._settle(event)
         self._watch()
 
-    async def close(self) -> None:
-        """Close the connection; nothing is left behind."""
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        connection, self._connection = self._connection, None
+
+    async def close(self) -> None:
+        """Close the connection and wait until it has ended; nothing is left behind."""
+        self._stop_timer()
+        connection = self._connection
         if connection is not None:
             connection.close()
-            wait = getattr(connection, "wait_closed", None)
-            if wait is not None:
-                await wait()
+            await asyncio.shield(self._ended)

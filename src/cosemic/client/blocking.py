@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, TypeVar
 
-from cosemic.association.requests import Aborted, Completed, Failed, Open, Release, Request
+from cosemic.association.requests import Aborted, Completed, Event, Request
 from cosemic.client.session import Procedure
 from cosemic.errors import ConnectionLost, CosemicError, ResponseTimeout
 from cosemic.stack import Address, ClientStack
@@ -46,45 +46,45 @@ class BlockingDriver:
 
     def _perform(self, request: Request) -> Any:
         if self._error is not None:
-            raise self._error
-        stack, connection = self._stack, self._connection
+            raise ConnectionLost(str(self._error))
+        stack = self._stack
         stack.send(request)
         try:
-            stack.tick(time.monotonic())
-            connection.write(stack.octets_to_send())
-            while True:
-                try:
-                    octets = connection.read(stack.deadline())
-                except ResponseTimeout:
-                    events = stack.tick(time.monotonic())
-                else:
-                    if not octets:
-                        raise ConnectionLost("the meter closed the connection: connect again")
-                    events = stack.receive(octets, time.monotonic())
-                    due = stack.octets_to_send()
-                    if due:
-                        connection.write(due)
-                for event in events:
-                    if isinstance(event, Completed):
-                        return event.result
-                    if isinstance(event, Aborted):
-                        self._error = event.error
-                    if isinstance(event, Failed | Aborted):
-                        raise event.error
+            events = self._events()
         except ConnectionLost as error:
-            self._error = error
-            for event in stack.lost(error):
-                if isinstance(event, Failed):
-                    raise event.error from None
-            raise
-        except BaseException as error:
-            unanswered = stack.association.busy or isinstance(error, ResponseTimeout)
-            if stack.association.busy:
-                stack.association.cancel()
-            if unanswered and isinstance(request, Open | Release):
-                # Its late answer has no invoke-id to be told by.
-                self.close()
-            raise
+            events = stack.lost(error)
+        finally:
+            stack.cancel()  # where it ended without an event: interrupted
+        for event in events:
+            if isinstance(event, Aborted):
+                self._error = event.error
+                self._connection.close()
+        first = events[0]
+        if isinstance(first, Completed):
+            return first.result
+        raise first.error
+
+    def _events(self) -> list[Event]:
+        """Send and receive until something has come of the request. Raises ConnectionLost."""
+        stack, connection = self._stack, self._connection
+        stack.tick(time.monotonic())
+        connection.write(stack.octets_to_send())
+        events: list[Event] = []
+        while not events:
+            deadline = stack.deadline()
+            try:
+                octets = connection.read(deadline)
+            except ResponseTimeout:
+                # The connection says that the deadline has passed, whatever our clock does.
+                events = stack.tick(time.monotonic() if deadline is None else max(deadline, time.monotonic()))
+                continue
+            if not octets:
+                raise ConnectionLost(f"{connection.peer} closed the connection: connect again")
+            events = stack.receive(octets, time.monotonic())
+            due = stack.octets_to_send()
+            if due:
+                connection.write(due)
+        return events
 
     def close(self) -> None:
         """Close the connection."""

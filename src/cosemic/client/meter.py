@@ -33,7 +33,7 @@ class _Plan:
         self.zone = zone
 
     def session(self) -> Session:
-        """A fresh stack and what is known of the meter."""
+        """A fresh stack, and nothing known of the meter yet."""
         client, server = self.address.client_sap, self.address.server_sap
         stack = ClientStack(
             self.security.client,
@@ -58,6 +58,7 @@ class Meter:
     def __init__(self, plan: _Plan) -> None:
         self._plan = plan
         self._session = plan.session()
+        self._used = False
         self._driver: AsyncDriver | None = None
 
     @classmethod
@@ -66,7 +67,7 @@ class Meter:
     ) -> Meter:
         """Name a meter; it is connected and opened by ``async with``, ``await`` or :meth:`open`.
 
-        url: see :mod:`cosemic.stack`. security: see :mod:`cosemic.store.security_settings`; None opens as public client.
+        url: see :mod:`cosemic.stack`. security: see :mod:`cosemic.store.security_settings`; None for a public client.
         zone: of the meter, for its stamps without deviation and for naive times. Raises ConfigurationError.
         """
         return cls(_Plan(url, security, zone, dialect))
@@ -75,7 +76,10 @@ class Meter:
         """Connect, and open the association. Raises ConnectionFailed, AssociationRejected, SecurityError."""
         if self._driver is not None:
             raise AssociationError("the meter is open already")
-        session = self._session = self._plan.session()
+        if self._used:
+            self._session = self._plan.session()
+        self._used = True
+        session = self._session
         driver = AsyncDriver(session.stack)
         await driver.connect(self._plan.address)
         try:
@@ -177,6 +181,7 @@ class BlockingMeter:
     def __init__(self, plan: _Plan) -> None:
         self._plan = plan
         self._session = plan.session()
+        self._used = False
         self._driver: BlockingDriver | None = None
 
     @classmethod
@@ -190,7 +195,10 @@ class BlockingMeter:
         """Connect, and open the association. Raises ConnectionFailed, AssociationRejected, SecurityError."""
         if self._driver is not None:
             raise AssociationError("the meter is open already")
-        session = self._session = self._plan.session()
+        if self._used:
+            self._session = self._plan.session()
+        self._used = True
+        session = self._session
         driver = BlockingDriver.connect(session.stack, self._plan.address)
         try:
             opened = driver.run(session.open())

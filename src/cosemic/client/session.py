@@ -19,11 +19,21 @@ from cosemic.apdu import (
     SelectiveAccessDescriptor,
 )
 from cosemic.association.requests import Action, Get, GetList, Open, Opened, Release, Request, Set
-from cosemic.association.settings import ClientSettings
+from cosemic.association.settings import ClientSettings, plain_room
 from cosemic.client.targets import attribute_target, method_target, subject
 from cosemic.codec import EncodedData
 from cosemic.dialect import DeviationSign
-from cosemic.errors import ActionFailed, ConfigurationError, CosemicError, DataAccessError, DecodeError
+from cosemic.errors import (
+    ActionFailed,
+    ConfigurationError,
+    CosemicError,
+    DataAccessError,
+    DecodeError,
+    InvocationCounterError,
+    ProtocolError,
+    ResponseTimeout,
+    ServiceFailed,
+)
 from cosemic.model import (
     AccessSelection,
     AssociationLN,
@@ -37,6 +47,7 @@ from cosemic.model import (
 )
 from cosemic.model.profile import LoadProfile
 from cosemic.model.profile_columns import Column, clock_of, range_of, scaler_unit_of
+from cosemic.security import TransmitCounter
 from cosemic.stack import PUBLIC_CLIENT, ClientStack
 from cosemic.store.security_settings import SecuritySettings
 from cosemic.values import ActionResult, Conformance, DataAccessResult, Obis, Quantity
@@ -46,10 +57,10 @@ Procedure = Generator[Request, Any, T]
 Target = str | Obis | AttributeReference[Any]
 
 CURRENT_ASSOCIATION: Final = AssociationLN(Obis(bytes((0, 0, 40, 0, 0, 255))))
-INVOCATION_COUNTER: Final = Obis(bytes((0, 0, 43, 1, 0, 255)))
-"""Counter object of the first Security setup; the public client may read it."""
 LIST_LENGTH: Final = 16
-"""Attributes asked for in one request, where the meter agrees to lists."""
+"""Attributes asked for in one request, where the meter agrees to lists, and where so many fit."""
+_ENTRY: Final = 10
+"""Octets of an attribute in a list, without selection."""
 _ADVICE: Final = {
     DataAccessResult.READ_WRITE_DENIED: "this client has no right to it: use another client SAP or more security",
     DataAccessResult.OBJECT_UNDEFINED: "the meter has no such object: see what objects() lists",
@@ -82,40 +93,50 @@ class Session:
 
     def open(self) -> Procedure[Opened]:
         """Open the association; a counter that is not known is read through the public client first."""
-        transmit = None
-        if self.settings.material is not None:
+        self.opened = None
+        transmit: TransmitCounter | None = None
+        hint: InvocationCounterError | None = None
+        if self.settings.uses_counters:
             context = self.settings.context()
             assert context is not None
             transmit = context.transmit
             if not transmit.known:
                 value = yield from self._public_counter()
-                if value is not None:
-                    # What is read may be the last value used or the next one that is accepted: one more fits both.
-                    transmit.start_from(value + 1)
+                try:
+                    if value is not None:
+                        # What is read may be the last value used or the next one accepted: one more fits both.
+                        transmit.start_from(value + 1)
+                except InvocationCounterError as error:
+                    hint = error  # it was tried before, in vain: the own value may be right
         try:
-            self.opened = yield Open()
-        except BaseException:
-            if transmit is not None:
-                transmit.abandon()
+            opened: Opened = yield Open()
+            self.opened = opened
+        except CosemicError as error:
+            if hint is not None:
+                error.add_note(f"the invocation counter read through the public client was not used: {hint}")
             raise
-        return self.opened
+        finally:
+            if transmit is not None and self.opened is None:
+                transmit.abandon()
+        return opened
 
     def _public_counter(self) -> Procedure[int | None]:
         """Read the invocation counter as public client; None where the meter does not show it."""
         public = ClientSettings(response_timeout=self.settings.response_timeout, dialect=self.settings.dialect)
-        self.stack.use(public, PUBLIC_CLIENT, self._server_sap)
+        value: object = None
         try:
+            self.stack.use(public, PUBLIC_CLIENT, self._server_sap)
             yield Open()
             try:
-                found = yield Get(CosemAttributeDescriptor(1, INVOCATION_COUNTER, 2))
-            finally:
-                yield Release()
+                found = yield Get(CosemAttributeDescriptor(1, self.settings.invocation_counter, 2))
+                value = found.value() if isinstance(found, EncodedData) else None
+            except (ServiceFailed, ResponseTimeout, ProtocolError, DecodeError):
+                value = None
+            yield Release()
         except CosemicError:
-            return None
-        finally:
-            self.stack.use(self.settings, self._client_sap, self._server_sap)
-        value = found.value() if isinstance(found, EncodedData) else None
-        return value if isinstance(value, int) and 0 <= value < 0xFFFFFFFE else None
+            pass  # the own value is tried; where the connection is gone, the opening says so
+        self.stack.use(self.settings, self._client_sap, self._server_sap)
+        return value if type(value) is int and 0 <= value < 0xFFFFFFFE else None
 
     def release(self) -> Procedure[None]:
         """Release the association, where one stands."""
@@ -128,13 +149,8 @@ class Session:
 
     def get(self, target: Target, selection: AccessSelection | None = None) -> Procedure[EncodedData]:
         """Read one attribute as it is sent. Raises DataAccessError."""
-        reference = attribute_target(target) if not isinstance(target, AttributeReference) else target
-        return (yield from self._get(reference, selection))
-
-    def _get(
-        self, reference: AttributeReference[Any], selection: AccessSelection | None = None
-    ) -> Procedure[EncodedData]:
-        result = yield Get(_descriptor(reference), _selective(selection))
+        reference = target if isinstance(target, AttributeReference) else attribute_target(target)
+        result = yield Get(_descriptor(reference), None if selection is None else _selective(selection))
         if not isinstance(result, EncodedData):
             raise _denied("read", reference, result)
         return result
@@ -145,14 +161,23 @@ class Session:
         """Read several attributes in as few requests as the meter agrees to."""
         results: list[EncodedData | DataAccessResult] = []
         agreed = self.opened.conformance if self.opened is not None else Conformance(0)
-        if len(references) > 1 and agreed & Conformance.MULTIPLE_REFERENCES:
-            for at in range(0, len(references), LIST_LENGTH):
-                part = references[at : at + LIST_LENGTH]
+        length = min(LIST_LENGTH, self._list_room() // _ENTRY)
+        if len(references) > 1 and length > 1 and agreed & Conformance.MULTIPLE_REFERENCES:
+            for at in range(0, len(references), length):
+                part = references[at : at + length]
                 results += yield GetList(tuple(CosemAttributeDescriptorWithSelection(_descriptor(one)) for one in part))
         else:
             for one in references:
                 results.append((yield Get(_descriptor(one))))
         return results
+
+    def _list_room(self) -> int:
+        """Octets that the attributes of one list may take."""
+        if self.opened is None:
+            return 0
+        protected = self.settings.ciphered and bool(self.settings.protection)
+        room = plain_room(self.opened.max_pdu_size, protected=protected, general=self.settings.general)
+        return max(room - 4, 0)
 
     def read(self, target: Target) -> Procedure[Any]:
         """Read one attribute: a Quantity where it has a scaler and unit, else what its class says it is."""
@@ -162,7 +187,8 @@ class Session:
         """Read several attributes, as :meth:`read` does each. Raises DataAccessError for the first that is refused."""
         references: list[AttributeReference[Any]] = []
         for target in targets:
-            references.append((yield from self._resolve(target)))
+            reference = yield from self._resolve(target)
+            references += (reference,)
         scalers = [_scaler_of(reference) for reference in references]
         wanted = list(dict.fromkeys(s for s in scalers if s is not None and s not in self._scalers))
         results = yield from self._get_many([*references, *wanted])
@@ -211,7 +237,7 @@ class Session:
     def objects(self, refresh: bool = False) -> Procedure[list[Any]]:
         """Return the object_list of the association: class_id, version, logical_name, access_rights of each object."""
         if self._objects is None or refresh:
-            data = yield from self._get(CURRENT_ASSOCIATION.object_list)
+            data = yield from self.get(CURRENT_ASSOCIATION.object_list)
             version = _association_version(data)
             known = interface_class(15, version) or AssociationLN
             # Field meters leave selectors and rights in other forms than declared: what can be told is kept.
@@ -258,7 +284,7 @@ class Session:
         agreed = self.opened.conformance if self.opened is not None else Conformance(0)
         if clock_of(columns) is not None and agreed & Conformance.SELECTIVE_ACCESS:
             selection = range_of(columns, begin, end, zone=self.zone, inverted_deviation=inverted)
-        buffer = yield from self._get(profile.buffer, selection)
+        buffer = yield from self.get(profile.buffer, selection)
         return LoadProfile.from_buffer(
             buffer,
             columns,
@@ -308,9 +334,7 @@ def _descriptor(reference: AttributeReference[Any]) -> CosemAttributeDescriptor:
     return CosemAttributeDescriptor(reference.class_id, reference.instance_id, reference.attribute_id)
 
 
-def _selective(selection: AccessSelection | None) -> SelectiveAccessDescriptor | None:
-    if selection is None:
-        return None
+def _selective(selection: AccessSelection) -> SelectiveAccessDescriptor:
     return SelectiveAccessDescriptor(selection.selector, EncodedData.from_typed(selection.parameters))
 
 

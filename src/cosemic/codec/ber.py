@@ -56,7 +56,8 @@ class Form:
     """How the contents of one tag are read and written.
 
     known: contents that are met most, all of one length, and their values, which must be immutable.
-    octets_in: where the form is an OCTET STRING behind a tag of its own, that tag, and what makes the value of its octets.
+    octets_in: where the form is an OCTET STRING behind a tag of its own, that tag and what makes the
+        value of its octets.
     """
 
     read: Callable[[bytes], Any]
@@ -194,14 +195,41 @@ def _runs(marks: dict[str, _Tagged]) -> list[list[tuple[str, _Tagged]]]:
     return runs
 
 
+def _straight_pair(to: Generator, one: tuple[str, _Tagged], other: tuple[str, _Tagged]) -> None:
+    """Add the lines that read two fields, both at once where they hold what is met most."""
+    (name, mark), (following, after) = one, other
+    pairs = {
+        first + second: (value, last)
+        for first, value in _with_header(mark).items()
+        for second, last in _with_header(after).items()
+    }
+    length = len(next(iter(pairs)))
+    to.line(f"if tag == {mark.tag} and (pair := {to.name('pairs', pairs)}.get(buf[p : p + {length}])) is not None:")
+    to.indent += 1
+    to.line(f"o.{name}, o.{following} = pair")
+    to.line(f"p += {length}")
+    to.line("tag = buf[p] if p < size else 0")
+    to.indent -= 1
+    to.line("else:")
+    to.indent += 1
+    _straight_field(to, *one)
+    _straight_field(to, *other)
+    to.indent -= 1
+
+
+def _with_header(mark: _Tagged) -> dict[bytes, Any]:
+    """The known contents of a field behind their tag and length."""
+    return {bytes((mark.tag, len(contents))) + contents: value for contents, value in mark.form.known.items()}
+
+
 def _straight_field(to: Generator, name: str, mark: _Tagged) -> None:
     """Add the lines that read one field where its tag stands; a KeyError leaves rare forms to the plain reader."""
     form = mark.form
     to.line(f"if tag == {mark.tag}:")
     to.indent += 1
     if form.known:
-        length = len(next(iter(form.known))) + 2
-        known = {bytes((mark.tag, length - 2)) + contents: value for contents, value in form.known.items()}
+        known = _with_header(mark)
+        length = len(next(iter(known)))
         to.line(f"o.{name} = {to.name('known', known)}[buf[p : p + {length}]]")
         to.line(f"p += {length}")
     elif form.octets_in is not None:
@@ -235,8 +263,15 @@ def _straight_line(cls: Any, marks: dict[str, _Tagged]) -> Any:
             # Most of these are absent: one question for all.
             to.line(f"if {run[0][1].tag} <= tag <= {run[-1][1].tag}:")
             to.indent += 1
-        for name, mark in run:
-            _straight_field(to, name, mark)
+        at = 0
+        while at < len(run):
+            pair = run[at : at + 2]
+            if len(pair) == 2 and all(mark.form.known for _, mark in pair):
+                _straight_pair(to, *pair)
+                at += 2
+            else:
+                _straight_field(to, *run[at])
+                at += 1
         to.indent = 1
     to.line("if p != size: raise Unfit")
     to.line("return o")

@@ -9,10 +9,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import groupby
+from typing import Any, cast
 
+from cosemic.codec.cursor import Cursor
 from cosemic.codec.generator import Reader, Writer
-from cosemic.codec.wire import Cursor, Wire
+from cosemic.codec.wire import Default, Wire, generate_read_of_flagged
 from cosemic.errors import EncodeError
 
 
@@ -36,11 +38,17 @@ class SequenceWire(Wire):
         return b"".join(field.write(getattr(value, name)) for name, field in self.fields.items())
 
     def generate_read(self, to: Reader) -> str:
-        expressions = [(name, field.generate_read(to)) for name, field in self.fields.items()]
+        expressions: list[str] = []
+        for flagged, run in groupby(self.fields.values(), lambda field: isinstance(field, Default)):
+            fields = list(run)
+            if flagged and len(fields) > 1:
+                expressions += generate_read_of_flagged(to, cast(list[Default], fields))
+            else:
+                expressions += (field.generate_read(to) for field in fields)
         to.at()
         variable = to.name("o")
         to.line(f"{variable} = {to.made(self.cls)}")
-        for name, expression in expressions:
+        for name, expression in zip(self.fields, expressions, strict=True):
             to.line(f"{variable}.{name} = {expression}")
         return variable
 

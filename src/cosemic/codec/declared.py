@@ -31,11 +31,12 @@ from typing import Annotated, Any, ClassVar, Self, dataclass_transform
 
 from cosemic.codec import wire as w
 from cosemic.codec.constructed import ByTypeWire, NullWire, SequenceWire, TaggedWire
+from cosemic.codec.cursor import Cursor
 from cosemic.codec.encoded import EncodedData
 from cosemic.codec.encoder import UNFIT as UNWRITABLE
 from cosemic.codec.generator import UNFIT, Reader, Writer
 from cosemic.codec.limits import DEFAULT_LIMITS, Limits
-from cosemic.codec.wire import Cursor, Wire
+from cosemic.codec.wire import Wire
 from cosemic.errors import DecodeError, EncodeError
 from cosemic.values import Obis
 

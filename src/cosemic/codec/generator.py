@@ -84,6 +84,11 @@ class Reader(Generator):
         """Lines added just now have set ``p`` to the position of what comes next."""
         self._place = ("p", 0)
 
+    def skip(self, count: int) -> None:
+        """Leave out octets that were looked at already."""
+        base, offset = self._place
+        self._place = (base, offset + count)
+
     def settle(self) -> None:
         """Make what was read so far valid, and ``p`` the position of what comes next."""
         at = self.at()

@@ -104,11 +104,9 @@ class Shape:
     depth: int
 
     def holds_for(self, buffer: bytes, start: int, count: int) -> bool:
-        """Whether ``count`` elements of this shape stand in ``buffer`` from ``start`` on."""
+        """Whether the ``count`` elements from ``start`` on have this shape; so many octets must be there."""
         length = self.length
         end = start + length * count
-        if end > len(buffer):
-            return False
         if count >= LEAST_FOR_WORDS and length >= _WORD and (np := numpy()) is not None:
             for offset, mask, expected in self._words:
                 words = np.ndarray((count,), np.uint64, buffer, start + offset, (length,))

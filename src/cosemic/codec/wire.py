@@ -22,61 +22,19 @@ Data                        tag, value
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from functools import partial
 from typing import Any, Final
 
+from cosemic.codec.cursor import Cursor as Cursor
 from cosemic.codec.data_type import TOTAL
 from cosemic.codec.encoded import EncodedData, scan
 from cosemic.codec.generator import Reader, Unfit, Writer
-from cosemic.codec.length import encode_length, long_length, read_length
-from cosemic.codec.limits import Limits
-from cosemic.errors import DecodeError, EncodeError
+from cosemic.codec.length import encode_length, long_length
+from cosemic.errors import EncodeError
 from cosemic.values import Obis
-
-
-class Cursor:
-    """Where the plain reader stands: buffer, position, limits and the path of the field."""
-
-    __slots__ = ("buffer", "limits", "path", "position")
-
-    def __init__(self, buffer: bytes, limits: Limits, path: str, position: int = 0) -> None:
-        self.buffer = buffer
-        self.limits = limits
-        self.position = position
-        self.path = [path]
-
-    def take(self, count: int, what: str) -> bytes:
-        """Return the next ``count`` octets; raises DecodeError when there are fewer."""
-        end = self.position + count
-        if end > len(self.buffer):
-            raise self.error(f"{count} octets of {what}, {len(self.buffer) - self.position} are left", len(self.buffer))
-        octets = self.buffer[self.position : end]
-        self.position = end
-        return octets
-
-    def length(self) -> int:
-        """Read a length or count."""
-        with self.located():
-            number, self.position = read_length(self.buffer, self.position)
-        return number
-
-    def error(self, expected: str, offset: int | None = None) -> DecodeError:
-        """Make the DecodeError for this place."""
-        return self._located(DecodeError(expected, self.position if offset is None else offset))
-
-    @contextmanager
-    def located(self, offset: int = 0) -> Iterator[None]:
-        """Give a DecodeError from inside the path of this field; its offset was counted from ``offset``."""
-        try:
-            yield
-        except DecodeError as error:
-            raise self._located(error, offset) from None
-
-    def _located(self, error: DecodeError, offset: int = 0) -> DecodeError:
-        return error.within(".".join(self.path).replace(".[", "["), offset)
 
 
 def scope() -> dict[str, Any]:
@@ -90,27 +48,27 @@ def scope() -> dict[str, Any]:
     }
 
 
-class Wire:
+class Wire(ABC):
     """One ASN.1 type in A-XDR."""
 
     python: tuple[type, ...] = ()
     """Types of the values, where alternatives of a CHOICE are told apart by them."""
 
+    @abstractmethod
     def read(self, cursor: Cursor) -> Any:
         """Read one value the plain way; raises DecodeError."""
-        raise NotImplementedError
 
+    @abstractmethod
     def write(self, value: Any) -> bytes:
         """Encode one value the plain way; raises EncodeError, struct.error, TypeError or AttributeError."""
-        raise NotImplementedError
 
+    @abstractmethod
     def generate_read(self, to: Reader) -> str:
         """Add the lines that read one value; returns the expression of it, valid after a flush."""
-        raise NotImplementedError
 
+    @abstractmethod
     def generate_write(self, to: Writer, value: str) -> None:
         """Add the terms that write the value of an expression."""
-        raise NotImplementedError
 
 
 class Fixed(Wire):
@@ -255,63 +213,60 @@ class DataWire(Wire):
         to.term(f"{value}.octets")
 
 
-class Optional(Wire):
-    """OPTIONAL: 00 absent (None), 01 and the value."""
+class Default(Wire):
+    """DEFAULT: 00 the default value, 01 and the value."""
 
-    def __init__(self, inner: Wire) -> None:
+    def __init__(self, inner: Wire, default: bool | int | None) -> None:
         self.inner = inner
+        self.default = default
+        self._is_default = f"is {default}" if default is None else f"== {default!r}"
 
     def read(self, cursor: Cursor) -> Any:
         flag = cursor.take(1, "a presence flag")[0]
         if flag > 1:
-            raise cursor.error(f"presence 00 or 01, not {flag:02x}", cursor.position - 1)
-        return self.inner.read(cursor) if flag else None
-
-    def write(self, value: Any) -> bytes:
-        return b"\x00" if value is None else b"\x01" + self.inner.write(value)
-
-    def generate_read(self, to: Reader) -> str:
-        return _generate_flagged(to, self.inner, "None")
-
-    def generate_write(self, to: Writer, value: str) -> None:
-        to.term(f"(b'\\x00' if {value} is None else b'\\x01' + {to.apart(self.inner, value)})")
-
-
-class Default(Wire):
-    """DEFAULT: 00 the default value, 01 and the value."""
-
-    def __init__(self, inner: Wire, default: object) -> None:
-        self.inner = inner
-        self.default = default
-
-    def read(self, cursor: Cursor) -> Any:
-        flag = cursor.take(1, "the flag of a DEFAULT field")[0]
-        if flag > 1:
-            raise cursor.error(f"00 (default) or 01 (value follows), not {flag:02x}", cursor.position - 1)
+            raise cursor.error(f"00 (absent) or 01 (a value follows), not {flag:02x}", cursor.position - 1)
         return self.inner.read(cursor) if flag else self.default
 
     def write(self, value: Any) -> bytes:
-        return b"\x00" if value == self.default else b"\x01" + self.inner.write(value)
+        absent = value is None if self.default is None else value == self.default
+        return b"\x00" if absent else b"\x01" + self.inner.write(value)
 
     def generate_read(self, to: Reader) -> str:
-        return _generate_flagged(to, self.inner, repr(self.default))
+        flag = to.fixed("B")
+        variable = to.name("v")
+        with to.branch(f"if {flag} == 0:"):
+            to.line(f"{variable} = {self.default!r}")
+        with to.branch(f"elif {flag} == 1:"):
+            expression = self.inner.generate_read(to)
+            to.settle()
+            to.line(f"{variable} = {expression}")
+        to.line("else: raise Unfit")
+        to.moved()
+        return variable
 
     def generate_write(self, to: Writer, value: str) -> None:
-        to.term(f"(b'\\x00' if {value} == {self.default!r} else b'\\x01' + {to.apart(self.inner, value)})")
+        to.term(f"(b'\\x00' if {value} {self._is_default} else b'\\x01' + {to.apart(self.inner, value)})")
 
 
-def _generate_flagged(to: Reader, inner: Wire, absent: str) -> str:
-    flag = to.fixed("B")
-    variable = to.name("v")
-    with to.branch(f"if {flag} == 0:"):
-        to.line(f"{variable} = {absent}")
-    with to.branch(f"elif {flag} == 1:"):
-        expression = inner.generate_read(to)
-        to.settle()
-        to.line(f"{variable} = {expression}")
-    to.line("else: raise Unfit")
+class Optional(Default):
+    """OPTIONAL: 00 absent (None), 01 and the value."""
+
+    def __init__(self, inner: Wire) -> None:
+        super().__init__(inner, None)
+
+
+def generate_read_of_flagged(to: Reader, fields: list[Default]) -> list[str]:
+    """Read OPTIONAL and DEFAULT fields that stand side by side: mostly all of them are absent."""
+    variables = [to.name("v") for _ in fields]
+    at, count = to.at(), len(fields)
+    with to.branch(f"if buf[{at} : {at} + {count}] == {bytes(count)!r}:"):
+        to.line(f"{', '.join(variables)} = {', '.join(repr(field.default) for field in fields)}")
+        to.skip(count)
+    with to.branch("else:"):
+        for variable, field in zip(variables, fields, strict=True):
+            to.line(f"{variable} = {field.generate_read(to)}")
     to.moved()
-    return variable
+    return variables
 
 
 class SequenceOf(Wire):

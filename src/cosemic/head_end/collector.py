@@ -23,8 +23,8 @@ from typing import Any, Final
 
 from cosemic.client import Meter
 from cosemic.dialect import STANDARD, Dialect
-from cosemic.errors import AssociationRejected, CosemicError, DataAccessError, TransportError
-from cosemic.head_end.store import Interval, Store, StoreError
+from cosemic.errors import AssociationRejected, CosemicError, DataAccessError, StoreError, TransportError
+from cosemic.head_end.store import Interval, Store
 from cosemic.model import Data, Mark, ProfileGeneric, Register, Row
 from cosemic.store.security_settings import Source
 from cosemic.values import Obis

@@ -30,47 +30,13 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
-from cosemic.errors import CosemicError
+from cosemic.errors import StoreError
+from cosemic.head_end.schema import APPLICATION_ID, STATEMENTS, VERSION
 from cosemic.model import Column, Mark, Row
 from cosemic.values import Date, DateTime, Obis, Quantity, Time, Unit
 
-APPLICATION_ID: Final = 0x434F534D
-VERSION: Final = 1
 BUSY_SECONDS: Final = 30.0
 """How long another process may hold the store; a commit takes milliseconds."""
-_SCHEMA: Final = """
-CREATE TABLE meters (
-    meter INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, device_name TEXT, objects INTEGER, collected INTEGER
-);
-CREATE TABLE registers (
-    meter INTEGER NOT NULL, object TEXT NOT NULL, attribute INTEGER NOT NULL,
-    value, scaler INTEGER, unit INTEGER, read_at INTEGER NOT NULL,
-    PRIMARY KEY (meter, object, attribute)
-) WITHOUT ROWID;
-CREATE TABLE channels (
-    channel INTEGER PRIMARY KEY, meter INTEGER NOT NULL, profile TEXT NOT NULL, object TEXT NOT NULL,
-    attribute INTEGER NOT NULL, data_index INTEGER NOT NULL,
-    UNIQUE (meter, profile, object, attribute, data_index)
-);
-CREATE TABLE readings (
-    channel INTEGER NOT NULL, interval_start INTEGER NOT NULL, occurrence INTEGER NOT NULL,
-    interval_end INTEGER NOT NULL, value, scaler INTEGER, unit INTEGER, status, marks INTEGER NOT NULL,
-    PRIMARY KEY (channel, interval_start, occurrence)
-) WITHOUT ROWID;
-CREATE TABLE coverage (
-    meter INTEGER NOT NULL, profile TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL,
-    PRIMARY KEY (meter, profile, since)
-) WITHOUT ROWID;
-CREATE VIEW load_profile AS
-    SELECT name AS meter, profile, object, attribute,
-           datetime(interval_start, 'unixepoch') AS interval_start, datetime(interval_end, 'unixepoch') AS interval_end,
-           value, scaler, unit, status, marks
-    FROM readings JOIN channels USING (channel) JOIN meters USING (meter);
-"""
-
-
-class StoreError(CosemicError):
-    """The store cannot be read or written; nothing of the change was kept."""
 
 
 class Interval(NamedTuple):
@@ -312,7 +278,7 @@ class Store:
         with self._transaction():
             if self._is_new():
                 # One statement at a time: executescript would end the transaction.
-                for statement in _SCHEMA.split(";\n")[:-1]:
+                for statement in STATEMENTS:
                     database.execute(statement)
                 database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 database.execute(f"PRAGMA user_version = {VERSION}")

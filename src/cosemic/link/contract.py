@@ -29,7 +29,7 @@ The rules that each machine keeps and each driver relies on:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, TypeVar
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 from cosemic.errors import CosemicError
 
@@ -59,8 +59,7 @@ class StateMachine(Protocol[Request_contra, Event]):
         """Tell the time; return what its passing means."""
 
 
-@dataclass(frozen=True, slots=True)
-class ApduReceived:
+class ApduReceived(NamedTuple):
     """An APDU came.
 
     ``source`` and ``destination`` are the SAPs as the peer sent them: an answer goes from ``destination`` to

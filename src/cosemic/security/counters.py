@@ -222,12 +222,17 @@ class TransmitCounter:
         """Take up a first value that was read through the public client, where the own one is not known.
 
         Once, and only while nothing was ever confirmed under this key; kept only after :meth:`confirm`. A value that is
-        not higher than the own one changes nothing. Raises InvocationCounterError.
+        not higher than the own one changes nothing. When the process ended in the middle of that one trial, the peer
+        stands within it: the trial goes on behind the values that may have been used. Raises InvocationCounterError.
         """
 
         def change(state: TransmitState, own_next: int) -> TransmitState:
-            if state.confirmed or state.burnt:
+            if state.confirmed:
                 raise InvocationCounterError("a counter of this key is known: only small steps can be proposed to it")
+            if state.trial is not None:
+                return state.resume(value, own_next)
+            if state.burnt:
+                raise InvocationCounterError("a first value was refused before: set the counter by hand")
             return state if value <= own_next else state.propose(value, own_next, FIRST_CONTACT_LIMIT)
 
         self._try(change)

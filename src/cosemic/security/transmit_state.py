@@ -27,6 +27,10 @@ TRIAL_LENGTH: Final = 16
 """Values of one proposal that may be used before an authenticated answer has confirmed it."""
 BURNT_RANGES: Final = 8
 """Refused proposals that are remembered; then only an operator can move the counter."""
+PROPOSED_BEFORE: Final = (
+    "a counter was proposed before and no authenticated answer has confirmed it: check keys and titles, then set the "
+    "counter by hand"
+)
 Interval = tuple[int, int]
 """First value, and the one behind the last."""
 
@@ -63,10 +67,7 @@ class TransmitState:
         own_next: the value that would be used next. limit: largest step from there. Raises InvocationCounterError.
         """
         if self.trial is not None:
-            raise InvocationCounterError(
-                "a counter was proposed before and no authenticated answer has confirmed it: check keys and titles, "
-                "then set the counter by hand"
-            )
+            raise InvocationCounterError(PROPOSED_BEFORE)
         if not own_next < value < COUNTER_LIMIT:
             raise InvocationCounterError(f"the proposed counter {value} does not lie above the own one ({own_next})")
         if value - own_next > limit:
@@ -85,6 +86,16 @@ class TransmitState:
             raise InvocationCounterError(f"no counter is free above the proposed {value}: install a new key")
         return replace(self, trial=(start, stop))
 
+    def resume(self, value: int, own_next: int) -> TransmitState:
+        """Return the state with a trial behind the one that was broken off, for a peer that stands within that.
+
+        Raises InvocationCounterError when ``value`` lies elsewhere: it is another proposal.
+        """
+        if self.trial is None or not self.trial[0] <= value <= self.trial[1]:
+            raise InvocationCounterError(PROPOSED_BEFORE)
+        burnt = self._with_trial_burnt(self.next)
+        return replace(self, trial=None, burnt=burnt).propose(self.trial[1], own_next, COUNTER_LIMIT)
+
     def confirm(self, used: Interval | None) -> TransmitState:
         """Return the state after an authenticated answer: to values of the trial ``used``, or to own values (None)."""
         if used is not None:
@@ -98,4 +109,10 @@ class TransmitState:
 
     def _with_trial_burnt(self, above: int) -> tuple[Interval, ...]:
         every = (*self.burnt, self.trial) if self.trial else self.burnt
-        return tuple(sorted(each for each in every if each[1] > above))
+        joined: list[Interval] = []
+        for low, high in sorted(each for each in every if each[1] > above):
+            if joined and joined[-1][1] >= low:
+                joined[-1] = joined[-1][0], max(high, joined[-1][1])
+            else:
+                joined.append((low, high))
+        return tuple(joined)

@@ -6,14 +6,11 @@ runs: the settings that a SET of the secret has changed, its rights as coded, ho
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Final
 
 from cosemic.association.service_provider import ServerSettings
 from cosemic.errors import ConfigurationError
-from cosemic.security import ReceiveCounter
 from cosemic.server.objects import AccessRefused, CosemObject
 from cosemic.server.rights import AccessRule, ObjectRights, coded
 from cosemic.values import AuthenticationMechanism, DataAccessResult, Obis, Secret
@@ -89,10 +86,5 @@ class AdmittedClient:
         material, title = self.settings.material, self.last_title
         if material is None or title is None:
             return 0
-        counter: ReceiveCounter = self.settings.counters.receive_counter(material.encryption_key.identity, title)
+        counter = self.settings.counters.receive_counter(material.encryption_key.identity, title)
         return counter.lowest
-
-    @property
-    def all_rights(self) -> Mapping[tuple[int, Obis], ObjectRights]:
-        """Rights by class and logical name."""
-        return MappingProxyType(self.rights)

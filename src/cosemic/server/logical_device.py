@@ -137,9 +137,6 @@ class LogicalDevice:
         """Return an object."""
         return self._objects.get((class_id, instance_id if isinstance(instance_id, Obis) else Obis(instance_id)))
 
-    def __iter__(self) -> Iterator[CosemObject]:
-        return iter(tuple(self._objects.values()))
-
     def client(self, client_sap: int) -> AdmittedClient | None:
         """Return a client that is let in."""
         return self._clients.get(client_sap)

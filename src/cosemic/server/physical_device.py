@@ -9,7 +9,8 @@ from __future__ import annotations
 import secrets
 from typing import Final
 
-from cosemic.association.server import Associated, Refused, Released, ServerAssociation, ServerEvent
+from cosemic.association.control import State
+from cosemic.association.server import Associated, ServerAssociation, ServerEvent
 from cosemic.errors import ConfigurationError
 from cosemic.model import SAPAssignment
 from cosemic.model.access_control import SAPAssignmentElement
@@ -21,7 +22,7 @@ from cosemic.values import Obis
 
 MANAGEMENT_LOGICAL_DEVICE: Final = 1
 SAP_ASSIGNMENT: Final = Obis("0-0:41.0.0")
-_AARQ: Final = 0x60
+_AARQ: Final = b"\x60"
 
 
 class DeviceAssociation:
@@ -46,10 +47,8 @@ class DeviceAssociation:
 
     def receive(self, octets: bytes, now: float) -> list[ServerEvent]:
         """Take one APDU of the client; its answer is due afterwards."""
-        if octets[:1] == bytes((_AARQ,)):
+        if octets[:1] == _AARQ:
             self._machine.settings = self._client.settings
-            # A new AARQ takes the place of the association that stood.
-            self._stand(False)
         return self._told(self._machine.receive(octets, now))
 
     def octets_to_send(self) -> bytes:
@@ -70,17 +69,12 @@ class DeviceAssociation:
 
     def _told(self, events: list[ServerEvent]) -> list[ServerEvent]:
         for event in events:
-            match event:
-                case Associated(client_title):
-                    self._client.last_title = client_title or self._client.last_title
-                    self._stand(True)
-                case Refused() | Released():
-                    self._stand(False)
-        return events
-
-    def _stand(self, stands: bool) -> None:
+            if isinstance(event, Associated):
+                self._client.last_title = event.client_title or self._client.last_title
+        stands = self._machine.state is State.ASSOCIATED
         self._client.standing += stands - self._stands
         self._stands = stands
+        return events
 
 
 class PhysicalDevice:

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from cosemic.errors import ConfigurationError
-from cosemic.security import CounterStore, MemoryCounterStore
+from cosemic.security import CounterStore
 from cosemic.server import MeterServer
 from cosemic.server.logical_device import utc_now
 from cosemic.simulator.household import HouseholdMeter
@@ -145,6 +145,3 @@ def begin_counters(meter: HouseholdMeter, now: dt.datetime) -> None:
                 settings.material.encryption_key.identity, settings.system_title
             )
             counter.raise_to(max(seconds, 0) * _COUNTERS_PER_SECOND & 0x7FFFFFFF)
-
-
-__all__ = ["Endpoint", "Fleet", "MemoryCounterStore", "begin_counters"]

@@ -13,7 +13,6 @@ Tariff 1 holds on working days from 6 to 22 h, tariff 2 otherwise; whole watt-ho
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
@@ -162,8 +161,4 @@ def _spread(total: int, weights: list[float]) -> tuple[int, ...]:
     """Return how much of ``total`` has come at the start of each slot, and at the end of the last."""
     reached = [0.0, *accumulate(weights)]
     whole = reached[-1]
-    if not whole:
-        return (0,) * len(reached)
-    # The last slots that weigh nothing have all of it, whatever rounding says.
-    full = bisect_right(reached, whole * (1 - 1e-12))
-    return tuple(total if n >= full else int(total * part / whole) for n, part in enumerate(reached))
+    return tuple(int(total * (part / whole)) if whole else 0 for part in reached)

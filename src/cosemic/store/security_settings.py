@@ -2,7 +2,8 @@
 
 ::
 
-    mechanism = "hls-gmac"             # lowest, lls, hls, hls-md5, hls-sha1, hls-gmac, hls-sha256
+    mechanism = "hls-gmac"             # lowest, lls, hls, hls-md5, hls-sha1, hls-gmac, hls-sha256; unless said,
+                                       # hls-gmac with encryption_key, lls with password, lowest without either
     client_sap = 1                     # used where the URL names none
     server_sap = 1
     password = "12345678"              # LLS; or secret = "...", for HLS 2, 3, 4, 6 (text, or hex: behind "hex:")
@@ -13,6 +14,7 @@
     authentication_key = "..."         # hex
     dedicated_key = false
     protection = "authenticated-encrypted"   # or authenticated, encrypted
+    invocation_counter = "0-0:43.1.0"  # object from which the public client may read the counter of these keys
     counters = "meter.counters"        # file of invocation counters; beside this file unless said
 
 In the environment the same names in capitals behind ``COSEMIC_``.
@@ -23,6 +25,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,13 +37,14 @@ from cosemic.dialect import STANDARD, Dialect
 from cosemic.errors import ConfigurationError
 from cosemic.security import CounterStore, Protection, SecurityMaterial
 from cosemic.store.counters import FileCounterStore
-from cosemic.values import AuthenticationMechanism, Secret
+from cosemic.values import AuthenticationMechanism, Obis, Secret
 
+_LARGEST_SAP: Final = 0xFFFF
 PREFIX: Final = "COSEMIC_"
 _NAMES: Final = frozenset(
     (
         "mechanism", "client_sap", "server_sap", "password", "secret", "ciphered", "system_title", "server_title",
-        "encryption_key", "authentication_key", "dedicated_key", "protection", "counters",
+        "encryption_key", "authentication_key", "dedicated_key", "protection", "invocation_counter", "counters",
     )
 )  # fmt: skip
 _PROTECTIONS: Final = {
@@ -48,6 +52,7 @@ _PROTECTIONS: Final = {
     "authenticated": Protection.AUTHENTICATED,
     "encrypted": Protection.ENCRYPTED,
 }
+_STORES_LOCK: Final = threading.Lock()
 _STORES: Final[dict[str, CounterStore]] = {}
 """One store a file in this process: all associations with the same keys draw from it."""
 
@@ -61,6 +66,8 @@ class SecuritySettings:
     server_sap: int | None = None
 
 
+_PUBLIC: Final = SecuritySettings(ClientSettings())
+"""A public client, which has nothing to keep secret."""
 Source = str | os.PathLike[str] | Mapping[str, Any] | SecuritySettings | None
 """A file, the settings themselves, ``"environment"``, or None for a public client."""
 
@@ -75,6 +82,8 @@ def load_security(
     """Return the settings that a source holds. Raises ConfigurationError, which never quotes a key."""
     if isinstance(source, SecuritySettings):
         return source
+    if source is None and dialect is STANDARD and response_timeout is None and max_pdu_size is None:
+        return _PUBLIC
     values: Mapping[str, Any]
     beside: Path | None = None
     if source is None:
@@ -86,7 +95,7 @@ def load_security(
     else:
         beside = Path(source)
         values = _read_file(beside)
-    unknown = set(values) - _NAMES
+    unknown = set(map(str, values)) - _NAMES
     if unknown:
         raise ConfigurationError(
             f"{', '.join(sorted(unknown))}: not a security setting; known: {', '.join(sorted(_NAMES))}"
@@ -115,12 +124,16 @@ def _client_settings(
     elif authentication_key is not None:
         raise ConfigurationError("authentication_key needs encryption_key beside it")
     secret = _secret(values)
+    if secret is not None and material is not None and "mechanism" not in values:
+        raise ConfigurationError("with a secret and an encryption_key, name the mechanism")
     default = "hls-gmac" if material is not None else "lls" if secret is not None else "lowest"
     protection = str(values.get("protection", "authenticated-encrypted"))
     if protection not in _PROTECTIONS:
-        raise ConfigurationError(f"protection is one of {', '.join(_PROTECTIONS)}, not {protection!r}")
+        raise ConfigurationError(f"protection is one of {', '.join(_PROTECTIONS)}")
+    if "invocation_counter" in values:
+        limits["invocation_counter"] = Obis(str(values["invocation_counter"]))
     return ClientSettings(
-        mechanism=AuthenticationMechanism.from_label(str(values.get("mechanism", default))),
+        mechanism=_mechanism(str(values.get("mechanism", default))),
         secret=secret,
         ciphered=_flag(values, "ciphered", material is not None),
         material=material,
@@ -133,14 +146,23 @@ def _client_settings(
     )
 
 
+def _mechanism(label: str) -> AuthenticationMechanism:
+    try:
+        return AuthenticationMechanism.from_label(label)
+    except ConfigurationError:  # what stands there may be a password in the wrong place
+        names = ", ".join(member.label for member in AuthenticationMechanism)
+        raise ConfigurationError(f"mechanism is one of {names}") from None
+
+
 def _read_file(path: Path) -> Mapping[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        octets = path.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"security settings {path.name}: {error.strerror}") from None
     try:
+        text = octets.decode("utf-8")
         values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         kind = "JSON" if path.suffix == ".json" else "TOML"
         raise ConfigurationError(f"security settings {path.name} are no {kind}") from None
     if not isinstance(values, dict):
@@ -163,6 +185,8 @@ def _octets(values: Mapping[str, Any], name: str) -> bytes | None:
 
 
 def _secret(values: Mapping[str, Any]) -> Secret | None:
+    if values.get("secret") is not None and values.get("password") is not None:
+        raise ConfigurationError("password and secret are two names for one thing: give one of them")
     value = values.get("secret", values.get("password"))
     if value is None or isinstance(value, Secret):
         return value
@@ -182,10 +206,13 @@ def _flag(values: Mapping[str, Any], name: str, default: bool) -> bool:
 
 def _sap(values: Mapping[str, Any], name: str) -> int | None:
     value = values.get(name)
-    try:
-        return None if value is None else int(value)
-    except (TypeError, ValueError):
-        raise ConfigurationError(f"{name} is a number") from None
+    if value is None:
+        return None
+    if isinstance(value, str) and value.strip().isdecimal():
+        value = int(value)
+    if type(value) is not int or not 0 <= value <= _LARGEST_SAP:
+        raise ConfigurationError(f"{name} is a number from 0 to {_LARGEST_SAP}")
+    return value
 
 
 def _counters(values: Mapping[str, Any], beside: Path | None) -> CounterStore:
@@ -200,11 +227,15 @@ def _counters(values: Mapping[str, Any], beside: Path | None) -> CounterStore:
         path = beside.with_suffix(".counters")
     else:
         path = state_folder() / "counters"
-    key = str(path.resolve())
-    if key not in _STORES:
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _STORES[key] = FileCounterStore(path)
-    return _STORES[key]
+    except OSError as error:
+        raise ConfigurationError(f"the folder of the counters file {path}: {error.strerror}") from None
+    key = str(path.resolve())
+    with _STORES_LOCK:
+        if key not in _STORES:
+            _STORES[key] = FileCounterStore(path)
+        return _STORES[key]
 
 
 def state_folder() -> Path:

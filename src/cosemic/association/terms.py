@@ -1,0 +1,48 @@
+"""What an exchange needs to know of its association, and the conformance bits of the services (IEC 62056-5-3)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cosemic.apdu import InvokeIdAndPriority
+from cosemic.codec import Limits
+from cosemic.errors import ProtocolError, ServiceFailed
+from cosemic.values import Conformance
+
+Exchange = Generator[Any, Any, Any]
+GET: Final = int(Conformance.GET)
+SET: Final = int(Conformance.SET)
+ACTION: Final = int(Conformance.ACTION)
+SELECTIVE_ACCESS: Final = int(Conformance.SELECTIVE_ACCESS)
+MULTIPLE_REFERENCES: Final = int(Conformance.MULTIPLE_REFERENCES)
+BLOCK_TRANSFER_WITH_GET_OR_READ: Final = int(Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ)
+BLOCK_TRANSFER_WITH_SET_OR_WRITE: Final = int(Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE)
+BLOCK_TRANSFER_WITH_ACTION: Final = int(Conformance.BLOCK_TRANSFER_WITH_ACTION)
+
+
+@dataclass(slots=True)
+class Terms:
+    """What an exchange needs to know of its association.
+
+    invoke: invoke-id and priority of all APDUs of the present one. room: largest plain APDU in octets. agreed:
+    negotiated conformance, as a plain number: operators of flags take longer than all the rest here. limits: bounds of
+    a joined answer.
+    """
+
+    invoke: InvokeIdAndPriority
+    room: int
+    agreed: int
+    limits: Limits
+
+    def need(self, bit: int) -> None:
+        """Raise ServiceFailed when a service was not agreed upon: nothing is sent then."""
+        if not self.agreed & bit:
+            name = Conformance(bit).names()[0]
+            raise ServiceFailed(f"the meter did not agree to {name} when the association was opened", label=name)
+
+
+def unexpected(response: Any, wanted: str) -> ProtocolError:
+    """The error for an answer of another kind."""
+    return ProtocolError(f"the meter answered with {type(response).__name__}, {wanted} was expected")

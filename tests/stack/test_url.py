@@ -1,0 +1,79 @@
+"""URLs: what they say, and that wrong ones are refused without a secret in the message."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cosemic.errors import ConfigurationError
+from cosemic.stack import Address, parse_url
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("tcp://127.0.0.1", Address("tcp", "127.0.0.1", 4059)),
+        ("tcp://meter.example:4061/", Address("tcp", "meter.example", 4061)),
+        ("tcp://[::1]:1?client=1&server=0x10", Address("tcp", "::1", 1, 1, 16)),
+        (
+            "tcp://h?client=16&server=1&timeout=2.5&connect_timeout=1&max_pdu=0",
+            Address("tcp", "h", 4059, 16, 1, 1.0, 2.5, 0),
+        ),
+    ],
+)
+def test_what_a_url_says(url: str, address: Address) -> None:
+    assert parse_url(url) == address
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "", "tcp", "tcp:", "tcp://", "tcp://:4059", "http://h", "hdlc+tcp://h", "//h", "tcp://h:0", "tcp://h:65536",
+        "tcp://h:x", "tcp://[::1", "tcp://h/path", "tcp://h#fragment", "tcp://h?client", "tcp://h?client=",
+        "tcp://h?client=x", "tcp://h?client=-1", "tcp://h?server=65536", "tcp://h?client=1.5", "tcp://h?timeout=0",
+        "tcp://h?timeout=-1", "tcp://h?timeout=nan", "tcp://h?timeout=inf", "tcp://h?connect_timeout=0",
+        "tcp://h?max_pdu=-1", "tcp://h?colour=blue", "tcp://h?client=1&client=2",
+    ],
+)  # fmt: skip
+def test_what_is_no_url(url: str) -> None:
+    with pytest.raises(ConfigurationError):
+        parse_url(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "tcp://h?password=hunter2",
+        "tcp://h?key=hunter2",
+        "tcp://user:hunter2@h",
+        "tcp://hunter2@h",
+        "tcp://:4059?password=hunter2",
+        "ftp://h?password=hunter2",
+        "tcp://h:0?authentication_key=hunter2",
+        "tcp://h:bad?password=hunter2",
+        "tcp://h/x?password=hunter2",
+        "tcp://h?pass=hunter2",
+    ],
+)
+def test_secrets_in_a_url_are_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_url(url)
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@given(st.text(max_size=40), st.text(max_size=20))
+def test_any_text_is_an_address_or_a_configuration_error(url: str, query: str) -> None:
+    for text in (url, f"tcp://{url}", f"tcp://h?{query}", f"tcp://h:{query}"):
+        with contextlib.suppress(ConfigurationError):
+            assert isinstance(parse_url(text), Address)
+
+
+def test_settings_fill_in_what_the_url_leaves_open() -> None:
+    address = parse_url("tcp://h?client=5")
+    assert address.but(client_sap=1, server_sap=2) == Address("tcp", "h", 4059, 5, 2)
+    assert address.but() is address
+    assert parse_url("tcp://h").but(client_sap=0).client_sap == 0

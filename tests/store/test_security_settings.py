@@ -1,0 +1,255 @@
+"""Security settings from files, mappings and the environment."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cosemic.association.settings import BOTH, ClientSettings
+from cosemic.dialect import STANDARD
+from cosemic.errors import ConfigurationError
+from cosemic.security import MemoryCounterStore, Protection
+from cosemic.store import security_settings
+from cosemic.store.counters import FileCounterStore
+from cosemic.store.security_settings import SecuritySettings, load_security, state_folder
+from cosemic.values import AuthenticationMechanism as M
+from cosemic.values import Obis, Secret
+
+EK = "000102030405060708090a0b0c0d0e0f"
+AK = "d0d1d2d3d4d5d6d7d8d9dadbdcdddedf"
+TITLE = "434f530000000001"
+KEYS = {"encryption_key": EK, "authentication_key": AK, "system_title": TITLE}
+
+
+@pytest.fixture(autouse=True)
+def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COSEMIC_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(security_settings, "_STORES", {})
+
+
+def toml(values: dict[str, Any]) -> str:
+    return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
+
+
+FULL: dict[str, Any] = {
+    "mechanism": "hls-gmac",
+    "client_sap": 1,
+    "server_sap": 2,
+    "ciphered": True,
+    "system_title": TITLE,
+    "server_title": "4d4d4d0000bc614e",
+    "encryption_key": EK,
+    "authentication_key": AK,
+    "dedicated_key": True,
+    "protection": "authenticated-encrypted",
+    "invocation_counter": "0-0:43.1.3",
+    "counters": "my.counters",
+}
+
+
+@pytest.mark.parametrize("suffix", [".toml", ".json"])
+def test_every_documented_name_is_read_from_a_file(tmp_path: Path, suffix: str) -> None:
+    documented = security_settings.__doc__ or ""
+    named = {
+        line.split("=")[0].strip() for line in documented.splitlines() if line.startswith("    ") and " = " in line
+    }
+    assert named == (security_settings._NAMES - {"secret"})
+    path = tmp_path / f"meter{suffix}"
+    path.write_text(json.dumps(FULL) if suffix == ".json" else toml(FULL))
+    loaded = load_security(path)
+    client = loaded.client
+    assert (loaded.client_sap, loaded.server_sap) == (1, 2)
+    assert (client.mechanism, client.ciphered, client.dedicated_key) == (M.HLS_GMAC, True, True)
+    assert client.system_title.hex() == TITLE
+    assert client.server_title == bytes.fromhex("4d4d4d0000bc614e")
+    assert client.protection == BOTH
+    assert client.invocation_counter == Obis("0-0:43.1.3")
+    assert client.material is not None
+    assert client.material.encryption_key.reveal().hex() == EK
+    assert client.material.authentication_key is not None
+    assert client.material.authentication_key.reveal().hex() == AK
+    assert isinstance(client.counters, FileCounterStore)
+    assert (tmp_path / "my.counters").exists()
+
+
+def test_the_counters_lie_beside_the_file_unless_said(tmp_path: Path) -> None:
+    path = tmp_path / "meter.toml"
+    path.write_text(toml(KEYS))
+    one, other = load_security(path).client, load_security(str(path)).client
+    assert (tmp_path / "meter.counters").exists()
+    assert one.counters is other.counters  # one store a file in a process
+    elsewhere = tmp_path / "deep" / "down.counters"
+    path.write_text(toml(KEYS | {"counters": str(elsewhere)}))
+    load_security(path)
+    assert elsewhere.exists()
+
+
+def test_without_a_file_the_counters_lie_in_the_state_folder(tmp_path: Path) -> None:
+    load_security(KEYS)
+    assert (tmp_path / "state" / "counters").exists()
+    store = MemoryCounterStore()
+    assert load_security(KEYS | {"counters": store}).client.counters is store
+
+
+def test_where_state_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert state_folder() == tmp_path / "state"
+    monkeypatch.delenv("COSEMIC_STATE")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg"))
+    assert state_folder() == tmp_path / "xdg" / "cosemic"
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert state_folder() == tmp_path / "home" / ".local" / "state" / "cosemic"
+    monkeypatch.setattr(security_settings.sys, "platform", "win32")
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "appdata"))
+    assert state_folder() == tmp_path / "appdata" / "cosemic"
+
+
+def test_a_store_that_cannot_be_made_is_a_configuration_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError):
+        load_security(KEYS | {"counters": str(tmp_path / "file" / "counters")})
+
+
+def test_the_environment_has_the_same_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (FULL | {"counters": "", "dedicated_key": "yes"}).items():
+        if name != "counters":
+            monkeypatch.setenv(f"COSEMIC_{name.upper()}", str(value))
+    loaded = load_security("environment")
+    assert (loaded.client_sap, loaded.server_sap) == (1, 2)
+    assert loaded.client.dedicated_key
+    assert loaded.client.mechanism is M.HLS_GMAC
+
+
+@pytest.mark.parametrize(
+    ("values", "mechanism", "ciphered"),
+    [
+        ({}, M.LOWEST, False),
+        ({"password": "x"}, M.LLS, False),
+        ({"secret": "x"}, M.LLS, False),
+        (KEYS, M.HLS_GMAC, True),
+        (KEYS | {"ciphered": False}, M.HLS_GMAC, False),
+        (KEYS | {"mechanism": "lowest"}, M.LOWEST, True),
+        (KEYS | {"mechanism": "lls", "password": "x"}, M.LLS, True),
+        ({"mechanism": "hls-md5", "secret": "x"}, M.HLS_MD5, False),
+    ],
+)
+def test_what_is_meant_where_it_is_not_said(values: dict[str, Any], mechanism: M, ciphered: bool) -> None:
+    client = load_security(values).client
+    assert (client.mechanism, client.ciphered) == (mechanism, ciphered)
+
+
+@pytest.mark.parametrize(
+    ("given", "octets"),
+    [
+        ("12345678", b"12345678"),
+        ("hex:0102ff", b"\1\2\xff"),
+        (b"\xfe", b"\xfe"),
+        (Secret.password("s"), b"s"),
+        (bytearray(b"b"), b"b"),
+    ],
+)
+def test_forms_of_a_secret(given: Any, octets: bytes) -> None:
+    for name in ("password", "secret"):
+        secret = load_security({name: given, "mechanism": "lls"}).client.secret
+        assert secret is not None
+        assert secret.reveal() == octets
+
+
+def test_keys_can_be_octets_or_secrets() -> None:
+    values = {
+        "encryption_key": bytes.fromhex(EK),
+        "authentication_key": Secret(bytes.fromhex(AK)),
+        "system_title": bytearray.fromhex(TITLE),
+    }
+    client = load_security(values).client
+    assert client.material is not None
+    assert client.material.encryption_key.reveal().hex() == EK
+    assert client.system_title.hex() == TITLE
+
+
+@pytest.mark.parametrize("protection", ["authenticated", "encrypted", "authenticated-encrypted"])
+def test_forms_of_protection(protection: str) -> None:
+    client = load_security(KEYS | {"protection": protection}).client
+    assert client.protection == {"authenticated": Protection.AUTHENTICATED, "encrypted": Protection.ENCRYPTED}.get(
+        protection, BOTH
+    )
+
+
+def test_time_out_size_and_dialect_come_from_elsewhere() -> None:
+    dialect = STANDARD.but(release_request=False)
+    client = load_security(None, dialect=dialect, response_timeout=3.0, max_pdu_size=128).client
+    assert (client.dialect, client.response_timeout, client.max_pdu_size) == (dialect, 3.0, 128)
+    assert load_security(None).client == load_security(None).client
+    made = SecuritySettings(ClientSettings(), 5, 6)
+    assert load_security(made) is made
+
+
+SPOILT = "0badc0ffee0badc0ffee0badc0ffee0x"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"encryption_key": SPOILT},
+        {"encryption_key": SPOILT[:-1]},
+        {"encryption_key": SPOILT[:-2], "system_title": TITLE, "authentication_key": AK},
+        {"authentication_key": SPOILT},
+        {"authentication_key": AK},
+        {"encryption_key": EK},
+        {"encryption_key": EK, "system_title": TITLE},
+        KEYS | {"system_title": "01"},
+        KEYS | {"system_title": SPOILT},
+        KEYS | {"server_title": TITLE},
+        KEYS | {"password": SPOILT},
+        KEYS | {"mechanism": SPOILT},
+        KEYS | {"protection": SPOILT},
+        KEYS | {"dedicated_key": SPOILT},
+        KEYS | {"ciphered": SPOILT},
+        KEYS | {"client_sap": SPOILT},
+        KEYS | {"invocation_counter": "nonsense"},
+        {"client_sap": -1},
+        {"client_sap": 65536},
+        {"server_sap": 1.5},
+        {"server_sap": True},
+        {"password": SPOILT, "secret": SPOILT},
+        {"password": "hex:" + SPOILT},
+        {"password": "schl\u00fcssel" + SPOILT},
+        {"colour": SPOILT},
+        {1: SPOILT},
+        {"mechanism": "hls-ecdsa", "secret": SPOILT},
+        {"ciphered": True, "password": SPOILT},
+        {"dedicated_key": True, "password": SPOILT},
+    ],
+)
+def test_what_is_wrong_is_said_without_quoting_a_key(values: dict[Any, Any], tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_security(values)
+    shown = f"{caught.value}{caught.value!r}{caught.value.__cause__}"
+    for secret in (SPOILT, SPOILT[:-1], SPOILT[:-2], EK, AK):
+        assert secret not in shown.lower()
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [b"encryption_key = 0badc0ffee", b"\xff\xfe0badc0ffee", b"= 0badc0ffee", b'"0badc0ffee"'],
+)
+@pytest.mark.parametrize("suffix", [".toml", ".json"])
+def test_files_that_cannot_be_read_are_not_quoted(octets: bytes, suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"spoilt{suffix}"
+    path.write_bytes(octets)
+    with pytest.raises(ConfigurationError, match="spoilt") as caught:
+        load_security(path)
+    shown = f"{caught.value}{caught.value!r}{caught.value.__cause__}"
+    assert "0badc0ffee" not in shown
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="nowhere"):
+        load_security(tmp_path / "nowhere.toml")
+    deep = tmp_path / "deep.json"
+    deep.write_text("[" * 100_000)
+    with pytest.raises(ConfigurationError):
+        load_security(deep)
