@@ -12,13 +12,14 @@ from benchmarks.contender import Contender, Task, always
 from benchmarks.responder import Address
 from cosemic import apdu
 from cosemic.client import BlockingMeter, Meter
-from cosemic.codec import DataType, EncodedData, Typed, encode_data
+from cosemic.codec import DataType, EncodedData
 from cosemic.model import AttributeReference
 from cosemic.security import MemoryCounterStore, SecurityContext, SecurityMaterial
 from cosemic.values import Obis, Secret
 
 NAME = "cosemic"
 _REGISTER = Obis(samples.REGISTER_LOGICAL_NAME)
+_TYPES = (DataType.OCTET_STRING, DataType.UNSIGNED, *[DataType.DOUBLE_LONG_UNSIGNED] * 4)
 _INVOKE_ID = apdu.InvokeIdAndPriority(0xC1)
 
 
@@ -35,10 +36,8 @@ def _decode(decoder: Callable[[bytes], Any], octets: bytes, plain: Callable[[Any
     return lambda: Task(decoder, always(octets), plain)
 
 
-def _typed(rows: samples.Rows) -> Typed:
-    cells = (DataType.OCTET_STRING, DataType.UNSIGNED, *[DataType.DOUBLE_LONG_UNSIGNED] * 4)
-    structures = ((DataType.STRUCTURE, tuple(zip(cells, row, strict=True))) for row in rows)
-    return DataType.ARRAY, tuple(structures)
+def _encode_rows(rows: samples.Rows) -> bytes:
+    return EncodedData.from_rows(_TYPES, rows).octets
 
 
 def _aarq(octets: bytes) -> Any:
@@ -150,7 +149,7 @@ def contender(address: Address) -> Contender:
     method = apdu.CosemMethodDescriptor(3, _REGISTER, 1)
     value = EncodedData.of(DataType.DOUBLE_LONG_UNSIGNED, samples.REGISTER_VALUE)
     zero = EncodedData.of(DataType.INTEGER, 0)
-    typed = _typed(samples.even_rows(1000))
+    rows = samples.even_rows(1000)
     tasks: dict[str, Callable[[], Task]] = {
         "decode-profile-1000-rows": _decode(lambda octets: EncodedData(octets).value(), even, _lists),
         "decode-profile-1000-columns": _decode(lambda octets: EncodedData(octets).columns(), even, _columns),
@@ -160,7 +159,7 @@ def contender(address: Address) -> Contender:
         "decode-uneven-1000-rows": _decode(
             lambda octets: EncodedData(octets).value(), samples.encoded_rows(samples.uneven_rows(1000)), _lists
         ),
-        "encode-profile-1000-rows": lambda: Task(encode_data, always(typed)),
+        "encode-profile-1000-rows": lambda: Task(_encode_rows, always(rows)),
         "decode-get-response": _decode(lambda octets: apdu.decode(octets).result.value(), samples.GET_RESPONSE, int),
         "decode-aarq": _decode(_aarq, samples.AARQ, _aarq_truth),
         "decode-aare": _decode(_aarq, samples.AARE, _aare_truth),

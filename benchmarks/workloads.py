@@ -40,7 +40,7 @@ WORKLOADS = (
     ),
     Workload(
         "encode-profile-1000-rows",
-        "1,000 rows from typed values to octets",
+        "1,000 rows to octets, from the form that each takes: typed objects; ours: values, and the columns' types",
         10,
         lambda: samples.encoded_rows(samples.even_rows(1000)),
     ),

@@ -83,7 +83,7 @@ def plain_values(kind: DataType) -> Strategy:
             return st.text(max_size=20)
         case DataType.BIT_STRING:
             return bits
-        case DataType.FLOAT32 | DataType.FLOAT64:
+        case DataType.FLOATING_POINT | DataType.FLOAT32 | DataType.FLOAT64:
             return _float(FIXED_FORMAT[kind])
     size = struct.calcsize(FIXED_FORMAT[kind])
     if FIXED_FORMAT[kind].islower():
@@ -185,6 +185,13 @@ APDUS: tuple[type[Any], ...] = (
 """Every class that :func:`cosemic.apdu.decode` can give."""
 
 
+FEW = tuple(
+    EncodedData(bytes.fromhex(text))
+    for text in ("00", "0202 1101 0102 0000", "13 0202 1206 06 0001 00000010", "0c02 c3a4")
+)
+"""Data that stands inside APDUs; nested values have tests of their own."""
+
+
 def _numbers(format: str) -> Strategy:
     size = struct.calcsize(">" + format)
     if format == "?":
@@ -214,7 +221,7 @@ def of_wire(wire: w.Wire) -> Strategy:
             st.binary(max_size=20) if one.size is None else st.binary(min_size=one.size, max_size=one.size)
         ),
         w.Rest: lambda one: st.binary(max_size=20),
-        w.DataWire: lambda one: encoded_data(),
+        w.DataWire: lambda one: st.sampled_from(FEW) | plain_data().map(EncodedData.from_typed),
         w.Optional: lambda one: st.none() | of_wire(one.inner),
         w.Default: lambda one: st.just(one.default) | of_wire(one.inner),
         w.SequenceOf: lambda one: st.lists(of_wire(one.inner), max_size=4).map(tuple),

@@ -159,7 +159,7 @@ def test_what_stands_after_the_quirk_action_response_bare_result() -> None:
         "c701 c1 01 63": apdu.ActionResponseWithOptionalData(0x63),  # type: ignore[arg-type]  # it has no name
     }.items():
         assert apdu.bare_action_response(bytes.fromhex(text)) == apdu.ActionResponseNormal(invoke, answer)
-    for text, offset in {"c702 c1 01 03": 0, "c701 c1 02": 3, "c701 c1 01": 4, "c701 c1 00 02 01 07": 6}.items():
+    for text, offset in {"c702 c1 01 03": 0, "c701 c1 02": 3, "c701 c1 01": 4, "c701 c1 00 02 01 08": 6}.items():
         with pytest.raises(DecodeError) as caught:
             apdu.bare_action_response(bytes.fromhex(text))
         assert caught.value.offset == offset

@@ -275,7 +275,7 @@ REFUSED = {
     "detailed access": ("05 01 03 0000", "variable_access_specification[0]"),
     "block of which octets are missing": ("e0 45 0002 0001 82 0002 01", "block_data"),
     "octets behind": ("c4 01 c1 01 03 00", "get-response-normal"),
-    "reserved tag in Data": ("c4 01 c1 00 02 01 07", "get-response-normal.result.data[0]"),
+    "reserved tag in Data": ("c4 01 c1 00 02 01 08", "get-response-normal.result.data[0]"),
     "counter cut off": ("d8 01 06 000000", "service_error"),
     "no service-error": ("d8 02", "service_error"),
     "more data than octets": ("0c 7f 00", "read-response.result"),

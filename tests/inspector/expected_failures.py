@@ -4,7 +4,6 @@ from __future__ import annotations
 
 M_BUS = "M-Bus frames are not read"
 SIGNATURE = "signatures are not verified"
-RESERVED_TAG = "Data tag 07 is reserved and refused (reference, application layer, section 2)"
 
 EXPECTED_FAILURES = {
     "elster-kmswest-mbus": M_BUS,
@@ -12,7 +11,6 @@ EXPECTED_FAILURES = {
     "kaifa-tirol-example": M_BUS,
     "ref-general-signing": SIGNATURE,
     "ref-general-signing-wrong": SIGNATURE,
-    "ref-data-floating-point": RESERVED_TAG,
 }
 KINDS = ("apdu", "messages", "data", "hdlcframe", "hdlcstream", "gbt-frames")
 

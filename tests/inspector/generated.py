@@ -15,7 +15,8 @@ from cosemic.values import BitString
 _FORMATS = {
     DataType.DOUBLE_LONG: 4, DataType.DOUBLE_LONG_UNSIGNED: 4, DataType.BCD: 1, DataType.INTEGER: 1, DataType.LONG: 2,
     DataType.UNSIGNED: 1, DataType.LONG_UNSIGNED: 2, DataType.LONG64: 8, DataType.LONG64_UNSIGNED: 8, DataType.ENUM: 1,
-    DataType.FLOAT32: 4, DataType.FLOAT64: 8, DataType.DATE_TIME: 12, DataType.DATE: 5, DataType.TIME: 4,
+    DataType.FLOATING_POINT: 4, DataType.FLOAT32: 4, DataType.FLOAT64: 8, DataType.DATE_TIME: 12, DataType.DATE: 5,
+    DataType.TIME: 4,
     DataType.DELTA_INTEGER: 1, DataType.DELTA_LONG: 2, DataType.DELTA_DOUBLE_LONG: 4, DataType.DELTA_UNSIGNED: 1,
     DataType.DELTA_LONG_UNSIGNED: 2, DataType.DELTA_DOUBLE_LONG_UNSIGNED: 4, DataType.BOOLEAN: 1, DataType.NULL_DATA: 0,
     DataType.DONT_CARE: 0,

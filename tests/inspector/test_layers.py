@@ -136,7 +136,7 @@ def test_a_single_block_that_carries_no_message_is_an_apdu_of_its_own(block: byt
 
 def test_offsets_of_errors_count_from_the_start_of_the_wrapper() -> None:
     with pytest.raises(DecodeError) as caught:
-        cosemic.decode(b"\x00\x01\x00\x01\x00\x10\x00\x05\xc4\x01\xc1\x00\x07")
+        cosemic.decode(b"\x00\x01\x00\x01\x00\x10\x00\x05\xc4\x01\xc1\x00\x08")
     assert caught.value.offset == 12
 
 

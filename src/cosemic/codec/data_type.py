@@ -30,6 +30,8 @@ class DataType(IntEnum):
     BIT_STRING = 4
     DOUBLE_LONG = 5
     DOUBLE_LONG_UNSIGNED = 6
+    FLOATING_POINT = 7
+    """Of IEC 61334-4-41:1996, float32 today. Old octets that hold it are read; no type of COSEM is declared with it."""
     OCTET_STRING = 9
     VISIBLE_STRING = 10
     UTF8_STRING = 12
@@ -81,6 +83,7 @@ FIXED_FORMAT: Final = {
     DataType.LONG64: "q",
     DataType.LONG64_UNSIGNED: "Q",
     DataType.ENUM: "B",
+    DataType.FLOATING_POINT: "f",
     DataType.FLOAT32: "f",
     DataType.FLOAT64: "d",
     DataType.DATE_TIME: "12s",
