@@ -10,11 +10,25 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, settings
 
+from cosemic.security import PROCESS_COUNTERS
 from tests import vectors
 
 settings.register_profile("check", deadline=None, max_examples=30, derandomize=True, database=None)
 settings.register_profile("test", deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("test")
+
+
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counters that nobody names go to a folder of the test, not to the user's."""
+    monkeypatch.setenv("COSEMIC_STATE", str(tmp_path_factory.mktemp("state")))
+
+
+@pytest.fixture(autouse=True)
+def _own_counters() -> None:
+    """Counters that nobody names start anew in each test, as in a process of its own."""
+    for kept in (PROCESS_COUNTERS._transmit, PROCESS_COUNTERS._receive, PROCESS_COUNTERS._counters):
+        kept.clear()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

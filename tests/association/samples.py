@@ -20,7 +20,7 @@ from cosemic.association.service_provider import Access, ServerSettings
 from cosemic.association.settings import BOTH, ClientSettings
 from cosemic.codec import DataType, EncodedData
 from cosemic.dialect import STANDARD, Dialect
-from cosemic.security import Protection, SecurityMaterial, SecurityPolicy
+from cosemic.security import MemoryCounterStore, Protection, SecurityMaterial, SecurityPolicy
 from cosemic.values import ActionResult, ApplicationContext, AuthenticationMechanism, DataAccessResult, Obis, Secret
 
 CLIENT_TITLE = bytes.fromhex("4D4D4D0000000001")
@@ -185,6 +185,7 @@ def settings(
         "secret": secret,
         "material": keys,
         "ciphered": ciphered,
+        "counters": MemoryCounterStore(),
         "system_title": CLIENT_TITLE if titled else b"",
         "dialect": dialect,
     }
@@ -193,6 +194,7 @@ def settings(
         "mechanism": mechanism,
         "secret": secret,
         "material": keys,
+        "counters": MemoryCounterStore(),
         "system_title": SERVER_TITLE if titled else b"",
         "policy": policy,
         "dialect": dialect,

@@ -10,6 +10,7 @@ import pytest
 
 from cosemic import apdu as a
 from cosemic.association.control import State
+from cosemic.association.exchanges import CLIENT_CONFORMANCE
 from cosemic.association.requests import Action, Completed, Failed, Get, Open, Release, Request, Set
 from cosemic.codec import DataType, EncodedData
 from cosemic.dialect import STANDARD, CipheredForm
@@ -290,6 +291,61 @@ def test_more_protection_than_the_policy_is_accepted_and_mirrored() -> None:
     assert conversation.ask(Get(REGISTER)) == VALUE
     assert conversation.answers[-1][0] == 0xCC
     assert conversation.answers[-1][2] == 0x30
+
+
+def test_a_policy_for_answers_alone_protects_them_and_the_initiate_response() -> None:
+    """security_policy version 1, bits 5 and 6: responses authenticated and encrypted, requests as they like."""
+    lax = {"protection": Protection.NONE, "require": BOTH}
+    conversation = talk(M.LOWEST, ciphered=True, client=lax, policy=SecurityPolicy(1, 0x60))
+    assert a.AARE.decode(conversation.answers[0]).user_information[:1] == b"\x28"  # type: ignore[index]
+    assert conversation.ask(Get(REGISTER)) == VALUE
+    assert conversation.requests[-1][0] == 0xC0
+    assert (conversation.answers[-1][0], conversation.answers[-1][2]) == (0xCC, 0x30)
+
+
+def test_every_block_of_an_answer_is_protected_as_the_rights_say() -> None:
+    lowest = {"protection": Protection.AUTHENTICATED, "max_pdu_size": 80}
+    for request in (Get(REGISTER), Action(ECHO, octets(200))):
+        conversation = talk(M.LOWEST, ciphered=True, client=lowest, policy=SecurityPolicy(0, 1))
+        conversation.shelf.put(REGISTER, octets(200))
+        conversation.shelf.response = Protection.ENCRYPTED
+        conversation.ask(request)
+        blocks = conversation.answers[1:]
+        assert len(blocks) > 3
+        assert {answer[2] for answer in blocks} == {0x30}
+
+
+def test_a_dedicated_key_that_was_not_encrypted_is_refused() -> None:
+    conversation = talk(M.LOWEST, ciphered=True, opened=False, policy=SecurityPolicy())
+    client, _ = settings(ciphered=True)
+    for protection in (Protection.AUTHENTICATED, Protection.NONE):
+        context = client.context()
+        assert context is not None
+        initiate = a.InitiateRequest(b"d" * 16, True, None, 6, CLIENT_CONFORMANCE, 0xFFFF).encode()
+        aarq = a.AARQ(
+            application_context_name=client.application_context,
+            calling_ap_title=CLIENT_TITLE,
+            user_information=context.protect_apdu(initiate, Envelope.GLO, protection=protection),
+        )
+        conversation.server.receive(aarq.encode(), 0.0)
+        assert conversation.server.octets_to_send().endswith(bytes.fromhex("0e010006"))
+        assert conversation.server.state is State.IDLE
+
+
+def test_a_proposed_counter_is_kept_after_an_authenticated_answer_to_it() -> None:
+    conversation = secure()
+    context = conversation.client.context
+    assert context is not None
+    context.propose_counter(9000)
+    conversation.to_client = lambda answer: None
+    conversation.event(Get(REGISTER))
+    state = conversation.client.settings.counters.transmit_state(material().encryption_key.identity, CLIENT_TITLE)
+    assert state.trial is not None
+    conversation.to_client = lambda answer: answer
+    conversation.ask(Get(REGISTER))
+    state = conversation.client.settings.counters.transmit_state(material().encryption_key.identity, CLIENT_TITLE)
+    assert state.trial is None
+    assert state.next > 9000
 
 
 @pytest.mark.parametrize("title", [CLIENT_TITLE, OTHER_TITLE, b""])

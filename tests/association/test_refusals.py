@@ -471,6 +471,13 @@ def test_unconfirmed_requests_are_executed_and_never_answered(ciphered: bool) ->
     assert conversation.ask(Get(REGISTER)).value() == 10
 
 
+def test_an_unconfirmed_request_that_was_not_agreed_upon_is_not_answered_either() -> None:
+    conversation = talk(server={"conformance": Conformance.GET})
+    conversation.server.receive(bytes.fromhex("c1010100030100010800ff0200110a"), 0.0)
+    assert conversation.server.octets_to_send() == b""
+    assert conversation.shelf.calls == []
+
+
 def test_unconfirmed_requests_before_pass_3_are_passed_over() -> None:
     conversation = talk(M.HLS_MD5, opened=False)
     conversation.client.send(Open())

@@ -73,7 +73,7 @@ def test_the_settings_shown_are_settings(tmp_path: Path) -> None:
     file = tmp_path / "meter.toml"
     file.write_text(block, encoding="utf-8")
     assert load_security(file).client.ciphered
-    assert (tmp_path / "meter.counters").exists()
+    assert (Path(os.environ["COSEMIC_STATE"]) / "counters").exists()
 
 
 def test_every_command_shown_is_one_and_takes_the_arguments_shown(capsys: pytest.CaptureFixture[str]) -> None:

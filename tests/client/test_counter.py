@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +213,7 @@ def test_a_settings_file_is_all_that_is_needed(tmp_path: Path) -> None:
         for _ in range(2):
             with BlockingMeter.connect(f"tcp://127.0.0.1:{port}", path) as opened:
                 assert opened.get(REGISTER).value() == 12345678
-    assert (tmp_path / "meter.counters").exists()
+    assert (Path(os.environ["COSEMIC_STATE"]) / "counters").exists()
     assert meter.public_aarqs == 1
     assert load_security(path).client.counters is not None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import inspect
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from cosemic.apdu import ActionResponseWithOptionalData
 from cosemic.client import BlockingMeter, Meter
 from cosemic.codec import DataType, EncodedData
-from cosemic.errors import ActionFailed, ConfigurationError, DataAccessError, DecodeError, EncodeError
+from cosemic.errors import ActionFailed, ConfigurationError, CosemicError, DataAccessError, DecodeError, EncodeError
 from cosemic.model import AttributeReference, Register
 from cosemic.security import SecurityPolicy
 from cosemic.store.security_settings import SecuritySettings
@@ -187,6 +188,59 @@ def test_a_view_that_is_none_is_a_decode_error(meter: BlockingMeter, world: Worl
     world.shelf.put(at(15, "0-0:40.0.0", 2), EncodedData.of(DataType.UNSIGNED, 1))
     with pytest.raises(DecodeError):
         meter.objects()
+
+
+_COLUMN = "020412000809060000010000ff0f02"
+"""A capture object, the clock, up to its data_index."""
+
+
+@pytest.mark.parametrize("attribute", [2, 3, 4])
+@pytest.mark.parametrize(
+    "octets",
+    [
+        *("00", "ff", "0100", "0901ff", "17ffc00000", "11ff", "0200", "010111ff", "15ffffffffffffffff", "1000"),
+        *("1480000000000000ff", f"0101{_COLUMN}15ffffffffffffffff", f"0101{_COLUMN}0a0141"),
+    ],
+)
+def test_a_profile_that_is_not_as_declared_is_a_cosemic_error_or_rows(
+    meter: BlockingMeter, world: World, attribute: int, octets: str
+) -> None:
+    world.shelf.put(at(7, "1-0:99.1.0", attribute), EncodedData(bytes.fromhex(octets)))
+    try:
+        found = meter.load_profile("1-0:99.1.0", DAY, DAY + dt.timedelta(days=1))
+    except CosemicError:
+        return
+    assert len(list(found)) == len(json.loads(json.dumps(found.to_dict()))["rows"])
+
+
+@pytest.mark.parametrize(
+    ("attribute", "octets"), [(3, "00"), (3, "1105"), (4, "00"), (4, "0901ff"), (4, "10ffff"), (5, "090141")]
+)
+def test_what_a_profile_says_of_itself_is_of_the_declared_type(
+    meter: BlockingMeter, world: World, attribute: int, octets: str
+) -> None:
+    world.shelf.put(at(7, "1-0:99.1.0", attribute), EncodedData(bytes.fromhex(octets)))
+    with pytest.raises(DecodeError):
+        meter.load_profile("1-0:99.1.0", DAY, DAY + dt.timedelta(days=1))
+
+
+@pytest.mark.parametrize(("attribute", "octets"), [(4, "120e10"), (5, "1602"), (5, "1609"), (5, "1101")])
+def test_another_width_and_an_order_not_listed_are_taken(
+    meter: BlockingMeter, world: World, attribute: int, octets: str
+) -> None:
+    world.shelf.put(at(7, "1-0:99.1.0", attribute), EncodedData(bytes.fromhex(octets)))
+    found = meter.load_profile("1-0:99.1.0", DAY, DAY + dt.timedelta(days=1))
+    assert [row.interval_end.hour for row in found] == [1, 2, 3, 4]
+    assert found.capture_period == 3600
+
+
+@pytest.mark.parametrize("octets", ["00", "1105", "0200", "0202120190161e", "ff"])
+def test_a_value_whose_scaler_is_none_stays_a_number(meter: BlockingMeter, world: World, octets: str) -> None:
+    world.shelf.put(at(3, ENERGY, 3), EncodedData(bytes.fromhex(octets)))
+    assert meter.read(ENERGY) == 12345678
+    found = meter.load_profile("1-0:99.1.0", DAY, DAY + dt.timedelta(days=1))
+    assert [row.values for row in found] == [(1001,), (1002,), (1003,), (1004,)]
+    assert found.columns[0].unit is None
 
 
 @pytest.mark.parametrize("mechanism", [M.LLS, M.HLS_GMAC], ids=lambda each: each.label)

@@ -158,6 +158,14 @@ def test_scanning_accepts_and_refuses_exactly_what_decoding_does(octets: bytes) 
             assert natives == typed == end
 
 
+@given(strategies.mutated(strategies.compact_arrays().map(encode_data)), st.integers(0, 40))
+def test_scanning_a_compact_array_accepts_and_refuses_exactly_what_decoding_does(octets: bytes, nodes: int) -> None:
+    for limits in (DEFAULT_LIMITS, Limits(nodes=nodes)):
+        decoded = outcome(decode_data, octets, 0, limits)
+        end = outcome(scan, octets, 0, limits)
+        assert decoded[1] == end if isinstance(end, int) else decoded == end
+
+
 @given(st.binary(max_size=5), strategies.encoded_data(), st.binary(max_size=5))
 def test_scanning_and_decoding_start_anywhere(before: bytes, data: EncodedData, behind: bytes) -> None:
     buffer = before + data.octets + behind

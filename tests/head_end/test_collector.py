@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from cosemic.errors import CosemicError, TransportError
+from cosemic.client import Meter
+from cosemic.codec import EncodedData
+from cosemic.errors import ConnectionLost, CosemicError, DecodeError, TransportError
 from cosemic.head_end import Collector, Interval, MeterPoint, Outcome, Progress, Stage, Store, collector
 from cosemic.security import MemoryCounterStore
 from cosemic.simulator import Endpoint, Fleet
@@ -157,6 +159,83 @@ def test_a_meter_that_fails_is_reported_and_the_others_go_on(store: Store) -> No
     assert (wrong.attempts, wrong.rows) == (1, 0)  # a password does not become right
     assert [(each.error, each.rows) for each in others] == [(None, 96)] * 3
     assert [record.name for record in store.meters()] == [each.meter for each in others]
+
+
+@pytest.mark.parametrize(
+    ("class_id", "name", "attribute", "octets", "rows"),
+    [
+        (7, "1-0:99.1.0", "sort_method", "090141", None),
+        (7, "1-0:99.1.0", "capture_period", "00", None),
+        (7, "1-0:99.1.0", "capture_objects", "00", None),
+        (3, "1-0:1.8.0", "scaler_unit", "1105", 96),
+        (3, "1-0:1.8.0", "scaler_unit", "00", 96),
+    ],
+)
+def test_a_meter_that_gives_values_of_other_types_is_alone_with_it(
+    store: Store, class_id: int, name: str, attribute: str, octets: str, rows: int | None
+) -> None:
+    async def run() -> list[Outcome]:
+        fleet = Fleet.of(2, 7, kinds=("none",), now=Clock(), profile_days=2)
+        spoilt = fleet.meters[0].object(class_id, name)
+        assert spoilt is not None
+        spoilt.put(attribute, EncodedData(bytes.fromhex(octets)))
+        async with fleet:
+            points = [point(endpoint, MemoryCounterStore(), profiles=(PROFILE,)) for endpoint in fleet.endpoints]
+            return await Collector(store).collect(points, UNTIL - DAY, UNTIL)
+
+    spoilt, sound = asyncio.run(run())
+    assert (sound.error, sound.rows) == (None, 96)
+    if rows is None:
+        assert isinstance(spoilt.error, DecodeError)
+        assert spoilt.attempts == 1
+    else:
+        assert (spoilt.error, spoilt.rows) == (None, rows)
+        assert isinstance(spoilt.registers[ENERGY], int)
+
+
+def test_a_fault_of_our_own_that_a_meter_brings_out_leaves_the_others_alone(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_profile = Meter.load_profile
+    visited: list[Meter] = []
+
+    async def faulty(meter: Meter, *arguments: Any) -> Any:
+        visited.append(meter)
+        if meter is visited[0]:
+            raise ZeroDivisionError("oops")
+        return await load_profile(meter, *arguments)
+
+    monkeypatch.setattr(Meter, "load_profile", faulty)
+    outcomes = collect(store, 3, concurrency=1)
+    assert [each.rows for each in outcomes] == [0, 96, 96]
+    assert isinstance(outcomes[0].error, CosemicError)
+    assert "ZeroDivisionError: oops" in str(outcomes[0].error)
+    assert outcomes[0].attempts == 1
+    assert isinstance(outcomes[0].error.__cause__, ZeroDivisionError)
+
+
+def test_what_is_missing_and_remarked_is_counted_once_however_many_attempts_it_takes(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_profile = Meter.load_profile
+    asked: list[Obis] = []
+
+    async def broken_twice(meter: Meter, profile: Obis, *window: Any) -> Any:
+        asked.append(profile)
+        if asked.count(PROFILE) in (1, 2) and profile == PROFILE:
+            raise ConnectionLost("the line broke")
+        return await load_profile(meter, profile, *window)
+
+    monkeypatch.setattr(Meter, "load_profile", broken_twice)
+
+    async def run() -> list[Outcome]:
+        async with fleet_of(1, profiles=(Obis("1-0:99.9.0"), PROFILE)) as points:
+            return await Collector(store).collect(points, UNTIL - DAY, UNTIL)
+
+    (outcome,) = asyncio.run(run())
+    assert (outcome.error, outcome.attempts, outcome.rows) == (None, 3, 96)
+    assert outcome.gaps == 2
+    assert len(outcome.remarks) == 1
 
 
 def test_a_connection_that_breaks_is_made_anew_and_nothing_is_read_twice(store: Store) -> None:

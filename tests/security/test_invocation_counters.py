@@ -229,6 +229,19 @@ def test_a_first_value_goes_on_after_the_process_ended_in_the_middle_of_its_tria
     assert TransmitCounter(store, KEY, CLIENT).next() == 80_000_000 + 2 * TRIAL_LENGTH
 
 
+def test_associations_that_open_meanwhile_join_the_trial_and_do_not_end_it() -> None:
+    store = MemoryCounterStore()
+    shared = counter(store)
+    assert shared.start_from(1001)
+    first = shared.next()
+    assert shared.start_from(1001)
+    second = shared.next()
+    shared.abandon()  # the second association comes to nothing, and the first is answered
+    shared.confirm()
+    assert (first, second, shared.next()) == (1001, 1002, 1003)
+    assert shared.known
+
+
 def test_raising_by_hand_goes_up_only() -> None:
     drawing = confirmed()
     drawing.raise_to(1000)

@@ -406,11 +406,13 @@ def test_broadcast_needs_the_broadcast_key_and_has_its_own_counter() -> None:
     refused(server(), apdu, DecipheringError)
     under_unicast_key = protect(SecurityControl(0x70), key(EK), key(AK), CLIENT, 0, GET)
     refused(server(), seal_envelope(Envelope.GLO, 0xC0, CLIENT, under_unicast_key), DecipheringError)
-    result = receiver.unprotect_apdu(apdu)
+    refused(receiver, apdu, DecipheringError)  # nobody is known by the broadcast key: it is taken only where allowed
+    result = receiver.unprotect_apdu(apdu, broadcast=True)
     assert (result.security_control, result.invocation_counter) == (0x70, 0)
     assert receiver.unprotect_apdu(sender.protect_apdu(GET)).invocation_counter == 0
+    refused(receiver, apdu, DecipheringError)
     with pytest.raises(InvocationCounterError):
-        receiver.unprotect_apdu(apdu)
+        receiver.unprotect_apdu(apdu, broadcast=True)
     with pytest.raises(ConfigurationError):
         client().protect_apdu(GET, broadcast=True)
     with pytest.raises(ConfigurationError):

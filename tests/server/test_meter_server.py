@@ -16,15 +16,26 @@ from hypothesis import strategies as st
 
 from cosemic import apdu as a
 from cosemic.association.client import ClientAssociation
+from cosemic.association.client_history import FIRST_PAUSE, FREE_ATTEMPTS
 from cosemic.association.requests import Open
+from cosemic.association.service_provider import ServerSettings
 from cosemic.association.settings import ClientSettings
 from cosemic.codec import DataType, EncodedData
 from cosemic.errors import ConfigurationError, ConnectionLost
-from cosemic.server import LogicalDevice, MeterConnection, MeterServer, PhysicalDevice, data, serve_in_thread
+from cosemic.server import (
+    Admission,
+    LogicalDevice,
+    MeterConnection,
+    MeterServer,
+    PhysicalDevice,
+    data,
+    reading,
+    serve_in_thread,
+)
 from cosemic.server.meter_server import MOST_ANSWERED_AT_ONCE
 from cosemic.simulator import HouseholdMeter
 from cosemic.transport.tcp import connect
-from cosemic.values import Obis
+from cosemic.values import AssociationResult, AuthenticationMechanism, Obis, Secret
 from tests.server.support import NOW, Local, device_with
 
 GET_NAME = a.GetRequestNormal(
@@ -188,6 +199,48 @@ def test_a_client_that_asks_for_more_at_once_than_may_be_held_is_cut_off() -> No
     served.octets_received(wpdu(AARQ) + wpdu(request) * 5000)
     assert medium.closed
     assert len(medium.sent) <= MOST_ANSWERED_AT_ONCE
+
+
+def lls_aarq(password: str) -> bytes:
+    client = ClientAssociation(ClientSettings(mechanism=AuthenticationMechanism.LLS, secret=Secret.password(password)))
+    client.send(Open())
+    return client.octets_to_send()
+
+
+def test_guesses_are_counted_over_all_connections_of_a_client_and_hold_up_nobody_else() -> None:
+    lls = ServerSettings(mechanism=AuthenticationMechanism.LLS, secret=Secret.password("right"))
+    device = device_with(client_sap=16)
+    for client_sap in (2, 3):
+        device.admit(Admission(client_sap=client_sap, settings=lls, rights=reading()))
+    served, now = PhysicalDevice(device), 50.0
+
+    def opened(apdu: bytes, client_sap: int) -> AssociationResult:
+        medium = Medium()
+        MeterConnection(served, medium, clock=lambda: now).octets_received(wpdu(apdu, client_sap))
+        ((_, _, answer),) = unwrapped(medium.sent)
+        result: AssociationResult = a.AARE.decode(answer).result
+        return result
+
+    for _ in range(FREE_ATTEMPTS):
+        assert opened(lls_aarq("wrong"), 2) is AssociationResult.REJECTED_PERMANENT
+    assert opened(lls_aarq("right"), 2) is AssociationResult.REJECTED_TRANSIENT
+    assert opened(lls_aarq("right"), 3) is AssociationResult.ACCEPTED
+    assert opened(AARQ, 16) is AssociationResult.ACCEPTED
+    now += FIRST_PAUSE
+    assert opened(lls_aarq("right"), 2) is AssociationResult.ACCEPTED
+    assert opened(lls_aarq("wrong"), 2) is AssociationResult.REJECTED_PERMANENT
+
+
+def test_a_connection_has_the_time_of_the_machine_unless_told_otherwise() -> None:
+    lls = ServerSettings(mechanism=AuthenticationMechanism.LLS, secret=Secret.password("right"))
+    device = device_with(settings=lls)
+    served, medium = connection(device)
+    for password in ["wrong"] * FREE_ATTEMPTS + ["right"]:
+        served.octets_received(wpdu(lls_aarq(password)))
+    (client,) = device.clients
+    assert a.AARE.decode(unwrapped(medium.sent)[-1][2]).result is AssociationResult.REJECTED_TRANSIENT
+    assert client.history.refuses(time.monotonic())
+    assert not client.history.refuses(time.monotonic() + FIRST_PAUSE)
 
 
 def test_the_loss_of_a_connection_aborts_its_associations() -> None:

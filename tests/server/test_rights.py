@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -11,9 +12,17 @@ import pytest
 from cosemic.association.service_provider import ServerSettings
 from cosemic.association.settings import ClientSettings
 from cosemic.codec import DataType, EncodedData
-from cosemic.errors import AssociationRejected, ConfigurationError
+from cosemic.errors import AssociationRejected, ConfigurationError, SecurityError, StoreError
 from cosemic.model import AccessSelection, AssociationLN, Register, ScalerUnit, interface_class
-from cosemic.security import AttributeAccess, MethodAccess, Protection, Requirement, SecurityMaterial, SecurityPolicy
+from cosemic.security import (
+    AttributeAccess,
+    MemoryCounterStore,
+    MethodAccess,
+    Protection,
+    Requirement,
+    SecurityMaterial,
+    SecurityPolicy,
+)
 from cosemic.server import Admission, CosemObject, LogicalDevice, ObjectRights, data, first, managing, only, reading
 from cosemic.values import (
     ActionResult,
@@ -220,6 +229,61 @@ def test_the_security_setup_shows_policy_and_titles_and_no_key(policy_version: i
     assert values[1:5] == [policy.value, 0, bytes(8), CIPHERED.system_title]
     assert served.invocable == frozenset()
     assert view.get(1, "0-0:43.1.0", 2).value() == 0
+
+
+class BrokenStore(MemoryCounterStore):
+    """A counter store whose medium goes away."""
+
+    def lowest_acceptable(self, key: bytes, title: bytes) -> int:
+        raise SecurityError("the counter store cannot be used")
+
+
+def test_what_fails_behind_an_object_is_a_hardware_fault() -> None:
+    settings = replace(CIPHERED, client_title=b"CLT\0\0\0\0\1", counters=BrokenStore())
+
+    def fails(*_: Any) -> Any:
+        raise StoreError("the disk is gone")
+
+    broken = CosemObject(
+        Register(ENERGY),
+        {"value": fails, "scaler_unit": ScalerUnit(0, Unit.of("Wh"))},
+        writers={"value": fails},
+        methods={"reset": fails},
+    )
+    device = device_with(broken, settings=settings, security_setup=Obis("0-0:43.0.0"))
+    view = View(device, applied=BOTH)
+    fault = DataAccessResult.HARDWARE_FAULT
+    assert view.get(1, "0-0:43.1.0", 2) is fault  # the invocation counter
+    assert view.get(3, str(ENERGY), 2) is fault
+    assert view.set(3, str(ENERGY), 2, EncodedData.of(DataType.UNSIGNED, 2)) is fault
+    assert view.act(3, str(ENERGY), 1).result is ActionResult.HARDWARE_FAULT
+
+
+@pytest.mark.parametrize("long", [False, True], ids=["short", "long"])
+def test_a_long_set_or_action_is_refused_like_a_short_one_but_before_it_has_come(long: bool) -> None:
+    seen = device_with(register(), data("0-0:96.1.1", DataType.OCTET_STRING, b"", writable=True), rights=reading())
+    size = 300 if long else 3
+    local = Local(seen, 16, ClientSettings(max_pdu_size=128))
+    seen.clients[0].settings = replace(seen.clients[0].settings, max_pdu_size=128)
+    local.open()
+    before = local.exchanged
+    value = bytes(size)
+    assert local.set(1, "9-9:99.99.99", 2, DataType.OCTET_STRING, value) is DataAccessResult.OBJECT_UNDEFINED
+    assert local.set(7, str(ENERGY), 2, DataType.OCTET_STRING, value) is DataAccessResult.OBJECT_CLASS_INCONSISTENT
+    assert local.set(1, "0-0:96.1.1", 2, DataType.OCTET_STRING, value) is DataAccessResult.READ_WRITE_DENIED
+    octets = EncodedData.of(DataType.OCTET_STRING, value)
+    assert local.act(3, "9-9:99.99.99", 1, octets).result is ActionResult.OBJECT_UNDEFINED
+    assert local.act(3, str(ENERGY), 1, octets).result is ActionResult.READ_WRITE_DENIED
+    assert local.exchanged == before + 5
+
+
+def test_a_long_set_that_is_allowed_is_executed() -> None:
+    device = device_with(data("0-0:96.1.1", DataType.OCTET_STRING, b"", writable=True))
+    device.clients[0].settings = replace(device.clients[0].settings, max_pdu_size=128)
+    local = Local(device, 16).open()
+    assert local.set(1, "0-0:96.1.1", 2, DataType.OCTET_STRING, bytes(300)) is DataAccessResult.SUCCESS
+    assert local.get(1, "0-0:96.1.1", 2) == bytes(300)
+    assert local.exchanged > 4
 
 
 def test_the_password_is_written_never_read_and_holds_for_the_next_association() -> None:

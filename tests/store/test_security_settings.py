@@ -75,12 +75,16 @@ def test_every_documented_name_is_read_from_a_file(tmp_path: Path, suffix: str) 
     assert (tmp_path / "my.counters").exists()
 
 
-def test_the_counters_lie_beside_the_file_unless_said(tmp_path: Path) -> None:
-    path = tmp_path / "meter.toml"
+def test_two_files_with_the_same_key_draw_from_the_same_counters_unless_said(tmp_path: Path) -> None:
+    path, copy = tmp_path / "meter.toml", tmp_path / "copy.toml"
     path.write_text(toml(KEYS))
-    one, other = load_security(path).client, load_security(str(path)).client
-    assert (tmp_path / "meter.counters").exists()
+    copy.write_text(toml(KEYS))
+    one, other = load_security(path).client, load_security(str(copy)).client
+    assert (tmp_path / "state" / "counters").exists()
     assert one.counters is other.counters  # one store a file in a process
+    contexts = [settings.context() for settings in (one, other)]
+    drawn = [context.protect_apdu(b"\xc0\x01")[2:7] for context in contexts for _ in range(2) if context is not None]
+    assert len(set(drawn)) == 4
     elsewhere = tmp_path / "deep" / "down.counters"
     path.write_text(toml(KEYS | {"counters": str(elsewhere)}))
     load_security(path)

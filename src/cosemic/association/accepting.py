@@ -5,9 +5,11 @@ The checks in order; the first that fails refuses the association with its diagn
     application context not offered              application-context-name-not-supported
     title missing, our own, or not the agreed    calling-AP-title-not-recognized
     mechanism missing, or another one            authentication-mechanism-name-required, -not-recognized
+    too many failures of this client before      authentication-failure, rejected-transient
     password wrong, challenge too short          authentication-failure
     InitiateRequest not deciphered               ConfirmedServiceError application-reference, deciphering-error
     InitiateRequest not protected as the policy  the same
+    dedicated key in clear, or used before       the same
     dlms-version below 6                         ConfirmedServiceError initiate, dlms-version-too-low
     nothing in common                            ConfirmedServiceError initiate, incompatible-conformance
     client-max-receive-pdu-size below 12, or     ConfirmedServiceError initiate, pdu-size-too-short
@@ -23,6 +25,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cosemic import apdu as a
+from cosemic.association.client_history import ClientHistory
 from cosemic.association.opening import DLMS_VERSION
 from cosemic.association.service_provider import ServerSettings
 from cosemic.association.serving import SERVER_CONFORMANCE
@@ -34,7 +37,6 @@ from cosemic.errors import (
     CosemicError,
     DecipheringError,
     DecodeError,
-    SecurityError,
 )
 from cosemic.security import Envelope, HlsServer, Key, Protection, SecurityContext, password_matches
 from cosemic.security.hls import Randomness
@@ -80,11 +82,12 @@ class Accepted:
 
 
 class _Judge:
-    """One AARQ before one association's settings."""
+    """One AARQ before one association's settings, and what is remembered of the client."""
 
-    def __init__(self, aarq: a.AARQ, settings: ServerSettings) -> None:
+    def __init__(self, aarq: a.AARQ, settings: ServerSettings, history: ClientHistory) -> None:
         self.aarq = aarq
         self.settings = settings
+        self.history = history
         self.ciphered = aarq.application_context_name == ApplicationContext.LN_CIPHERED
         self.high_level = settings.mechanism not in LOW_LEVEL
         self.answers = True
@@ -94,6 +97,7 @@ class _Judge:
         diagnostic: UserDiagnostic | ProviderDiagnostic,
         reason: str,
         service_error: tuple[ErrorClass, int] | None = None,
+        result: AssociationResult = AssociationResult.REJECTED_PERMANENT,
     ) -> Refusal:
         """Make the refusal with its AARE."""
         if not self.answers:
@@ -101,7 +105,7 @@ class _Judge:
         information = None
         if service_error is not None:
             information = a.ConfirmedServiceError(ErrorService.INITIATE_ERROR, *service_error).encode()
-        return Refusal(reason, _refusing(self.aarq.application_context_name, diagnostic, information))
+        return Refusal(reason, _refusing(self.aarq.application_context_name, diagnostic, information, result))
 
     def check_version(self) -> None:
         version = self.aarq.protocol_version
@@ -138,7 +142,7 @@ class _Judge:
         except CosemicError as error:
             raise self.refuse(UserDiagnostic.CALLING_AP_TITLE_NOT_RECOGNIZED, str(error)) from None
 
-    def authentication(self, context: SecurityContext | None, randomness: Randomness) -> HlsServer | None:
+    def authentication(self, context: SecurityContext | None, randomness: Randomness, now: float) -> HlsServer | None:
         """Check mechanism and password, or take up the challenge."""
         mechanism = self.settings.mechanism
         named = self.aarq.mechanism_name
@@ -147,9 +151,16 @@ class _Judge:
             raise self.refuse(UserDiagnostic.AUTHENTICATION_MECHANISM_NAME_REQUIRED, "no mechanism is named")
         if named is not None and named != mechanism:
             raise self.refuse(UserDiagnostic.AUTHENTICATION_MECHANISM_NAME_NOT_RECOGNIZED, "another mechanism is named")
+        if mechanism is not AuthenticationMechanism.LOWEST and self.history.refuses(now):
+            raise self.refuse(
+                UserDiagnostic.AUTHENTICATION_FAILURE,
+                "authentication failed too often: this client has to wait",
+                result=AssociationResult.REJECTED_TRANSIENT,
+            )
         if mechanism is AuthenticationMechanism.LLS:
             assert self.settings.secret is not None
             if not password_matches(self.settings.secret, bytes(value or b"")):
+                self.history.failed(now)
                 raise self.refuse(UserDiagnostic.AUTHENTICATION_FAILURE, "the password is wrong")
         if not self.high_level:
             return None
@@ -177,7 +188,7 @@ class _Judge:
             assert context is not None
             try:
                 opened = context.unprotect_apdu(information)
-            except (SecurityError, DecodeError, ConfigurationError) as error:
+            except CosemicError as error:
                 raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, str(error), unreadable) from None
             information = opened.plaintext
             applied = Protection(opened.security_control.protection)
@@ -192,10 +203,13 @@ class _Judge:
         if key is not None:
             if applied != BOTH or context is None:
                 raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, "a dedicated key came unprotected", unreadable)
+            dedicated = Key(Secret(key, "dedicated key"))
             try:
-                context.set_dedicated_key(Key(Secret(key, "dedicated key")))
+                context.set_dedicated_key(dedicated)
             except ConfigurationError as error:
                 raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, str(error), unreadable) from None
+            if not self.history.takes_key(dedicated.identity):
+                raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, "the dedicated key was used before", unreadable)
         return request, envelope, applied
 
     def negotiate(self, request: a.InitiateRequest) -> tuple[Conformance, int]:
@@ -223,29 +237,36 @@ class _Judge:
         return agreed, room
 
 
-def _refusing(name: Any, diagnostic: UserDiagnostic | ProviderDiagnostic, information: bytes | None = None) -> a.AARE:
+def _refusing(
+    name: Any,
+    diagnostic: UserDiagnostic | ProviderDiagnostic,
+    information: bytes | None = None,
+    result: AssociationResult = AssociationResult.REJECTED_PERMANENT,
+) -> a.AARE:
     """The AARE that refuses."""
     source = "acse_service_user" if isinstance(diagnostic, UserDiagnostic) else "acse_service_provider"
     return a.AARE(
         application_context_name=name,
-        result=AssociationResult.REJECTED_PERMANENT,
+        result=result,
         result_source_diagnostic=a.ResultSourceDiagnostic(source, diagnostic),
         user_information=information,
     )
 
 
-def accept(octets: bytes, settings: ServerSettings, randomness: Randomness) -> Accepted:
-    """Judge an AARQ. Raises :class:`Refusal` and nothing else."""
+def accept(
+    octets: bytes, settings: ServerSettings, randomness: Randomness, history: ClientHistory, now: float
+) -> Accepted:
+    """Judge an AARQ that comes ``now``. Raises :class:`Refusal` and nothing else."""
     try:
         aarq = a.AARQ.decode(octets, settings.limits)
     except DecodeError as error:
         aare = _refusing(ApplicationContext.LN, ProviderDiagnostic.NO_REASON_GIVEN)
         raise Refusal(f"AARQ that cannot be read: {error}", aare) from None
-    judge = _Judge(aarq, settings)
+    judge = _Judge(aarq, settings, history)
     judge.check_version()
     judge.check_context_name()
     context = judge.security_context()
-    hls = judge.authentication(context, randomness)
+    hls = judge.authentication(context, randomness, now)
     request, envelope, applied = judge.initiate(context)
     agreed, room = judge.negotiate(request)
     response = a.InitiateResponse(None, DLMS_VERSION, agreed, settings.max_pdu_size, VAA_NAME_LN).encode()
@@ -255,7 +276,7 @@ def accept(octets: bytes, settings: ServerSettings, randomness: Randomness) -> A
         try:
             context.transmit.synchronise()
             response = context.protect_apdu(response, kind, protection=context.send | applied)
-        except (SecurityError, ConfigurationError) as error:
+        except CosemicError as error:
             raise judge.refuse(UserDiagnostic.NO_REASON_GIVEN, str(error)) from None
     named: dict[str, Any] = {}
     if hls is not None:

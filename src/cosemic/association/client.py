@@ -53,6 +53,8 @@ _ACSE: Final[dict[int, tuple[type[Any], type[Any]]]] = {0x61: (Open, a.AARE), 0x
 _ERRORS: Final = frozenset((0xD8, 0x0E))
 """exception-response and confirmedServiceError."""
 _NEVER_CIPHERED: Final = _ERRORS | frozenset(_ACSE)
+_UNNUMBERED: Final = (Open, Release)
+"""Requests whose answers have no invoke-id."""
 _REFUSALS: Final = (ExceptionReceived, ServiceErrorReceived)
 _RESPONSES: Final = frozenset((0xC4, 0xC5, 0xC7))
 _UNSOLICITED: Final = frozenset((0x0F, 0x18, 0xC2))
@@ -337,7 +339,7 @@ class ClientAssociation:
 
     def _fail(self, request: Request, error: CosemicError) -> Failed:
         self._drop()
-        if isinstance(request, Open | Release):
+        if isinstance(request, _UNNUMBERED):
             self._end(Transition.REFUSED if isinstance(request, Open) else Transition.RELEASED)
         return Failed(request, self._unknown(request, error))
 
@@ -346,13 +348,13 @@ class ClientAssociation:
         request = self._request
         self._owe()
         self._drop()
-        if isinstance(request, Open | Release):
+        if isinstance(request, _UNNUMBERED):
             self._end(Transition.REFUSED if isinstance(request, Open) else Transition.RELEASED)
 
     def _owe(self) -> None:
         if self._due or not self._sent:
             return
-        if isinstance(self._request, Open | Release):
+        if isinstance(self._request, _UNNUMBERED):
             self.unanswered = True
         else:
             self._owed.append(self._terms.invoke)

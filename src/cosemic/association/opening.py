@@ -173,7 +173,8 @@ def _check_authentication(settings: ClientSettings, aare: a.AARE) -> None:
     high_level = settings.mechanism not in LOW_LEVEL
     if challenged and not high_level:
         raise AuthenticationFailed("the meter asks for high level security: give mechanism and keys")
-    if high_level and not challenged:
+    if high_level and not challenged and aare.responding_authentication_value is None:
+        # jDLMS's server says null and challenges all the same: passes 3 and 4 follow, and prove what they must.
         raise AuthenticationFailed(
             "the meter skips the authentication that was asked for: it does not prove that it knows the secret"
         )
@@ -222,7 +223,9 @@ def _authenticate(association: ClientAssociation, aare: a.AARE, hls: HlsClient) 
     challenge: Any = aare.responding_authentication_value
     if challenge is None:
         raise AuthenticationFailed("the AARE asks for authentication and brings no challenge")
-    proof = hls.answer(bytes(challenge), aare.responding_ap_title)
+    # Where the AARE names no title, it is that of the settings: _accept has refused any other.
+    title = aare.responding_ap_title or association.settings.server_title
+    proof = hls.answer(bytes(challenge), title)
     response = yield a.ActionRequestNormal(
         association.authenticating(), REPLY_TO_HLS_AUTHENTICATION, EncodedData.of(DataType.OCTET_STRING, proof)
     )

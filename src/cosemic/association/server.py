@@ -13,6 +13,8 @@ the standard says::
     counter too low                              exception-response service-not-allowed, invocation-counter-error
     longer than max-receive-pdu-size             exception-response service-not-allowed, pdu-too-long
     f(StoC) wrong                                action-result read-write-denied, and the association is gone
+    authentication failed too often before       the same, or AARE rejected-transient, authentication-failure
+    key, counter or object that fails            exception-response service-not-allowed, other-reason
     answer that cannot be protected as it must   exception-response service-not-allowed, operation-not-possible
 
 Unconfirmed requests (service-class 0) are executed and never answered, not even with an error; in an association that
@@ -27,6 +29,7 @@ from typing import Any, Final
 
 from cosemic import apdu as a
 from cosemic.association.accepting import Refusal, accept
+from cosemic.association.client_history import ClientHistory
 from cosemic.association.control import SERVER, ControlFunction, State, Transition
 from cosemic.association.opening import REPLY_TO_HLS_AUTHENTICATION
 from cosemic.association.service_provider import Access, ServerSettings, ServiceProvider
@@ -34,6 +37,7 @@ from cosemic.association.serving import Serving, Unservable
 from cosemic.codec import DataType, EncodedData
 from cosemic.dialect import ResponseForm
 from cosemic.errors import (
+    AssociationError,
     AuthenticationFailed,
     ConfigurationError,
     CosemicError,
@@ -46,6 +50,7 @@ from cosemic.security import Envelope, HlsServer, Protection, SecurityContext, U
 from cosemic.security.hls import Randomness
 from cosemic.values import (
     ActionResult,
+    AuthenticationMechanism,
     Conformance,
     ReleaseResponseReason,
     ServiceClass,
@@ -76,6 +81,7 @@ class Released:
 ServerEvent = Associated | Refused | Released
 _OPERATION_NOT_POSSIBLE: Final = (StateError.SERVICE_NOT_ALLOWED, ServiceError.OPERATION_NOT_POSSIBLE)
 _PDU_TOO_LONG: Final = (StateError.SERVICE_NOT_ALLOWED, ServiceError.PDU_TOO_LONG)
+_OTHER_REASON: Final = (StateError.SERVICE_NOT_ALLOWED, ServiceError.OTHER_REASON)
 _NOT_SUPPORTED: Final = (StateError.SERVICE_UNKNOWN, ServiceError.SERVICE_NOT_SUPPORTED)
 _REQUEST_TAGS: Final = frozenset((0xC0, 0xC1, 0xC3))
 _INITIATE_REQUEST: Final = 0x01
@@ -84,14 +90,21 @@ _INITIATE_REQUEST: Final = 0x01
 class ServerAssociation:
     """One association of a logical device.
 
-    settings: how it may be opened. provider: the objects behind it. randomness: makes challenges.
+    settings: how it may be opened. provider: the objects behind it. randomness: makes challenges. history: what is
+    remembered of the client, shared by all its associations with one logical device; None: of this object alone.
     """
 
     def __init__(
-        self, settings: ServerSettings, provider: ServiceProvider, *, randomness: Randomness = secrets.token_bytes
+        self,
+        settings: ServerSettings,
+        provider: ServiceProvider,
+        *,
+        randomness: Randomness = secrets.token_bytes,
+        history: ClientHistory | None = None,
     ) -> None:
         self.settings = settings
         self.provider = provider
+        self._history = history or ClientHistory()
         self.context: SecurityContext | None = None
         self._randomness = randomness
         self._control = ControlFunction(SERVER)
@@ -132,14 +145,17 @@ class ServerAssociation:
         return []
 
     def receive(self, octets: bytes, now: float) -> list[ServerEvent]:
-        """Take one APDU of the client; its answer is due afterwards. Without effect once the lower layer is lost."""
+        """Take one APDU of the client; its answer is due afterwards. Without effect once the lower layer is lost.
+
+        now: seconds, of one clock for all who share a history.
+        """
         octets = bytes(octets)
         tag = octets[0] if octets else -1
         state = self._control.state
         if state is State.INACTIVE:
             return []
         if tag == 0x60:
-            return self._open(octets)
+            return self._open(octets, now)
         if tag == 0x62:
             return self._release(octets)
         serving = self._serving
@@ -166,9 +182,9 @@ class ServerAssociation:
         try:
             request = a.decode(octets, self.settings.limits)
         except DecodeError:
-            self._except(StateError.SERVICE_NOT_ALLOWED, ServiceError.OTHER_REASON)
+            self._except(*_OTHER_REASON)
             return []
-        return self._serve(serving, request, applied, envelope)
+        return self._serve(serving, request, applied, envelope, now)
 
     def lost(self) -> list[ServerEvent]:
         """The lower layer is gone (COSEM-ABORT.indication)."""
@@ -190,10 +206,12 @@ class ServerAssociation:
             self._except(*_OPERATION_NOT_POSSIBLE)
         except (SecurityError, DecodeError, ConfigurationError):
             self._except(StateError.SERVICE_NOT_ALLOWED, ServiceError.DECIPHERING_ERROR)
+        except CosemicError:
+            self._except(*_OTHER_REASON)
         return None
 
     def _serve(
-        self, serving: Serving, request: Any, applied: Protection, envelope: Envelope | None
+        self, serving: Serving, request: Any, applied: Protection, envelope: Envelope | None, now: float
     ) -> list[ServerEvent]:
         confirmed = request.invoke_id_and_priority.service_class is ServiceClass.CONFIRMED
         if confirmed and not self._answers:
@@ -205,23 +223,27 @@ class ServerAssociation:
                 and isinstance(request, a.ActionRequestNormal)
                 and request.cosem_method_descriptor == REPLY_TO_HLS_AUTHENTICATION
             ):
-                return self._authenticate(request, applied, envelope)
+                return self._authenticate(request, applied, envelope, now)
             if confirmed:
                 self._except(*_OPERATION_NOT_POSSIBLE)
             return []
         access = Access(applied, self._client_title)
         try:
-            response = serving.serve(request, access)
+            response = serving.serve(request, access).encode()
         except Unservable as error:
             if confirmed:
                 self._except(error.state_error, error.service_error)
             return []
+        except CosemicError:
+            if confirmed:
+                self._except(*_OTHER_REASON)
+            return []
         if confirmed:
-            self._reply(response.encode(), envelope, applied | access.response)
+            self._reply(response, envelope, applied | access.response)
         return []
 
     def _authenticate(
-        self, request: a.ActionRequestNormal, applied: Protection, envelope: Envelope | None
+        self, request: a.ActionRequestNormal, applied: Protection, envelope: Envelope | None, now: float
     ) -> list[ServerEvent]:
         """Pass 3, the one attempt, and pass 4."""
         hls, self._hls = self._hls, None
@@ -229,15 +251,21 @@ class ServerAssociation:
         value = request.method_invocation_parameters
         self._control.move(Transition.AUTHENTICATE)
         try:
+            if self._history.refuses(now):
+                # Challenges that were handed out before do not get around the pause.
+                raise AssociationError("authentication failed too often: this client has to wait")
             if hls is None or value is None or value.type is not DataType.OCTET_STRING:
                 raise AuthenticationFailed("pass 3 brings no octet-string")
             hls.verify(value.value())
             proof = EncodedData.of(DataType.OCTET_STRING, hls.answer())
         except CosemicError as error:
+            if isinstance(error, AuthenticationFailed):
+                self._history.failed(now)
             denied = a.ActionResponseWithOptionalData(ActionResult.READ_WRITE_DENIED)
             self._reply(a.ActionResponseNormal(invoke, denied).encode(), envelope, applied)
             self._end(Transition.REFUSED)
             return [Refused(str(error))]
+        self._history.succeeded()
         answer = a.ActionResponseWithOptionalData(ActionResult.SUCCESS, proof)
         self._control.move(Transition.ACCEPTED)
         self._reply(a.ActionResponseNormal(invoke, answer).encode(), envelope, applied)
@@ -245,11 +273,11 @@ class ServerAssociation:
 
     # ---- opening and release ----------------------------------------------------------------------------------------
 
-    def _open(self, octets: bytes) -> list[ServerEvent]:
+    def _open(self, octets: bytes, now: float) -> list[ServerEvent]:
         self._forget()
         self._control.move(Transition.OPEN)
         try:
-            accepted = accept(octets, self.settings, self._randomness)
+            accepted = accept(octets, self.settings, self._randomness, self._history, now)
         except Refusal as refusal:
             self._control.move(Transition.REFUSED)
             if refusal.aare is not None:
@@ -258,8 +286,9 @@ class ServerAssociation:
         self.context = accepted.context
         self._hls = accepted.hls
         self._client_title = accepted.client_title
+        settings = self.settings
         self._serving = Serving(
-            self.provider, accepted.agreed, accepted.room, self.settings.dialect, self.settings.limits
+            self.provider, accepted.agreed, accepted.room, settings.dialect, settings.limits, settings.max_transfer
         )
         self._answers = accepted.response_allowed
         if self._answers:
@@ -267,6 +296,8 @@ class ServerAssociation:
         if self._hls is not None:
             self._control.move(Transition.CHALLENGED)
             return []
+        if settings.mechanism is not AuthenticationMechanism.LOWEST:
+            self._history.succeeded()
         self._control.move(Transition.ACCEPTED)
         return [Associated(self._client_title)]
 
@@ -278,7 +309,7 @@ class ServerAssociation:
                 initiate = self.context.unprotect_apdu(information).plaintext
                 if initiate[0] != _INITIATE_REQUEST:
                     raise DecodeError("an InitiateRequest", 0, "rlrq.user-information")
-        except (DecodeError, SecurityError, ConfigurationError):
+        except CosemicError:
             self._except(StateError.SERVICE_NOT_ALLOWED, ServiceError.DECIPHERING_ERROR)
             return []
         was = self._control.state
@@ -297,7 +328,7 @@ class ServerAssociation:
                 octets = self.context.protect_apdu(octets, self._response_envelope(envelope), protection=wanted)
             elif protection:
                 raise PolicyViolation("the answer is to be protected, in an association without ciphering")
-        except (SecurityError, ConfigurationError):
+        except CosemicError:
             self._except(*_OPERATION_NOT_POSSIBLE)
         else:
             self._due.append(octets)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from cosemic.apdu import (
     ActionResponseWithOptionalData,
@@ -16,9 +16,9 @@ from cosemic.codec import DEFAULT_LIMITS, EncodedData, Limits
 from cosemic.dialect import STANDARD, Dialect
 from cosemic.errors import ConfigurationError
 from cosemic.security import (
+    PROCESS_COUNTERS,
     CounterStore,
     HlsCredentials,
-    MemoryCounterStore,
     Protection,
     SecurityContext,
     SecurityMaterial,
@@ -26,7 +26,14 @@ from cosemic.security import (
     aes_128_ecb,
 )
 from cosemic.security.hls import Transformation
-from cosemic.values import ApplicationContext, AuthenticationMechanism, Conformance, DataAccessResult, Secret
+from cosemic.values import (
+    ActionResult,
+    ApplicationContext,
+    AuthenticationMechanism,
+    Conformance,
+    DataAccessResult,
+    Secret,
+)
 
 NO_POLICY = SecurityPolicy()
 
@@ -47,6 +54,10 @@ class Access:
     def require_response(self, protection: Protection) -> None:
         """Let the answer be protected at least like this (access rights of the attribute or method)."""
         self.response |= protection
+
+    def ahead(self) -> Access:
+        """Return the same protection to ask about rights with, before anything is answered."""
+        return Access(self.applied, self.client_title)
 
 
 class ServiceProvider(Protocol):
@@ -72,6 +83,17 @@ class ServiceProvider(Protocol):
         """Invoke a method."""
 
 
+@runtime_checkable
+class RightsChecker(Protocol):
+    """A provider that can tell what it would refuse whatever the value is; a long request is refused by it at once."""
+
+    def may_set(self, attribute: CosemAttributeDescriptor, access: Access) -> DataAccessResult:
+        """Return why a SET would be refused; success where that depends on its value. Nothing is changed."""
+
+    def may_act(self, method: CosemMethodDescriptor, access: Access) -> ActionResult:
+        """Return why an ACTION would be refused; success where that depends on its parameters. Nothing is changed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:
     """How one association of a logical device may be opened.
@@ -79,24 +101,28 @@ class ServerSettings:
     context_names: application contexts that are accepted. mechanism, secret: as for the client. material, counters,
     system_title: keys and own title (8 octets) for ciphering and mechanisms 5 and 6. client_title: the only client that
     is let in; None for any. policy: security policy. conformance: what is offered at most. max_pdu_size: largest APDU
-    taken, 12 to 65535, or 0 for no limit. Raises ConfigurationError for what does not fit together.
+    taken, 12 to 65535, or 0 for no limit. max_transfer: octets of a request that comes in blocks, and of the answers to
+    a list before its other items are refused. Raises ConfigurationError for what does not fit together.
     """
 
     context_names: frozenset[ApplicationContext] = frozenset((ApplicationContext.LN,))
     mechanism: AuthenticationMechanism = AuthenticationMechanism.LOWEST
     secret: Secret | None = None
     material: SecurityMaterial | None = None
-    counters: CounterStore = field(default_factory=MemoryCounterStore)
+    counters: CounterStore = PROCESS_COUNTERS
     system_title: bytes = b""
     client_title: bytes | None = None
     policy: SecurityPolicy = NO_POLICY
     conformance: Conformance | None = None
     max_pdu_size: int = 0xFFFF
+    max_transfer: int = 1 << 20
     transformation: Transformation = aes_128_ecb
     dialect: Dialect = STANDARD
     limits: Limits = DEFAULT_LIMITS
 
     def __post_init__(self) -> None:
+        if self.max_transfer < 1:
+            raise ConfigurationError(f"max_transfer is at least 1 octet, not {self.max_transfer}")
         if ApplicationContext.LN_CIPHERED in self.context_names and self.material is None:
             raise ConfigurationError("a ciphered association needs encryption key and authentication key")
         requires = self.policy.requires

@@ -2,18 +2,23 @@
 
 :data:`HANDLERS` maps each request to the method that serves it and the conformance bits that it needs;
 :data:`SERVER_CONFORMANCE` is derived from that table.
+
+What one request may cost is bounded, for a few octets can name the longest attribute a thousand times: of a list at
+most :data:`MOST_LISTED` items are served, and none once the answers have ``max_transfer`` octets (the others end with
+other-reason); a request in blocks may have ``max_transfer`` octets, and where the provider can tell ahead that it
+would be refused (:class:`~cosemic.association.service_provider.RightsChecker`), it is at its first block.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import reduce
 from operator import or_
 from typing import Any, Final
 
 from cosemic import apdu as a
 from cosemic.association.joined import join_data, join_values, responses_octets, results_octets
-from cosemic.association.service_provider import Access, ServiceProvider
+from cosemic.association.service_provider import Access, RightsChecker, ServiceProvider
 from cosemic.association.transfers import LongAnswer, LongRequest, block_room, empty_block_g, empty_block_sa
 from cosemic.codec import EncodedData, Limits
 from cosemic.dialect import ActionPblockContent, Dialect, LongGetAbort
@@ -25,6 +30,8 @@ _C = Conformance
 NO_BLOCKS: Final = Conformance(0)
 _LIST_ROOM: Final = 6
 """Octets of an answer with list besides its items, at the most: tag, kind, invoke-id, count."""
+MOST_LISTED: Final = 256
+"""Items of one list that are served."""
 
 
 class Unservable(Exception):
@@ -39,13 +46,22 @@ class Unservable(Exception):
 class Serving:
     """Serves the requests of one association that stands.
 
-    room: largest plain APDU that may be sent, in octets. agreed: negotiated conformance.
+    room: largest plain APDU that may be sent, in octets. agreed: negotiated conformance. max_transfer: octets of a
+    request in blocks, and of the answers to a list before no more is served.
     """
 
     def __init__(
-        self, provider: ServiceProvider, agreed: Conformance, room: int, dialect: Dialect, limits: Limits
+        self,
+        provider: ServiceProvider,
+        agreed: Conformance,
+        room: int,
+        dialect: Dialect,
+        limits: Limits,
+        max_transfer: int,
     ) -> None:
         self._provider = provider
+        self._checker = provider if isinstance(provider, RightsChecker) else None
+        self._max_transfer = min(max_transfer, limits.octets)
         self.agreed = agreed
         self._room = room
         self._dialect = dialect
@@ -69,6 +85,20 @@ class Serving:
         if shortest > self._room and not blocks & self.agreed:
             raise Unservable(StateError.SERVICE_NOT_ALLOWED, ServiceError.PDU_TOO_LONG)
 
+    def _each(self, items: Iterable[tuple[Any, ...]], serve: Callable[..., Any], refused: Any) -> tuple[Any, ...]:
+        """Serve the items of a list in turn, as far as they may go; the others are ``refused`` and not executed."""
+        results: list[Any] = []
+        octets = 0
+        for item in items:
+            if len(results) >= MOST_LISTED or octets >= self._max_transfer:
+                results.append(refused)
+                continue
+            result = serve(*item)
+            results.append(result)
+            value = getattr(result, "return_parameters", result)
+            octets += len(value.octets) if isinstance(value, EncodedData) else 0
+        return tuple(results)
+
     def _begin(self) -> None:
         """A new request abandons whatever transfer is open."""
         self._answer = self._set = self._action = self._pblocks = None
@@ -90,10 +120,11 @@ class Serving:
         self._begin()
         invoke = request.invoke_id_and_priority
         self._need_room(_LIST_ROOM + 2 * len(request.attribute_descriptor_list), _C.BLOCK_TRANSFER_WITH_GET_OR_READ)
-        results = tuple(
-            self._provider.get(entry.cosem_attribute_descriptor, entry.access_selection, access)
+        items = (
+            (entry.cosem_attribute_descriptor, entry.access_selection, access)
             for entry in request.attribute_descriptor_list
         )
+        results = self._each(items, self._provider.get, DataAccessResult.OTHER_REASON)
         response = a.GetResponseWithList(invoke, results)
         if len(response.encode()) <= self._room:
             return response
@@ -143,20 +174,26 @@ class Serving:
     def _write(self, attributes: tuple[Any, ...], values: tuple[EncodedData, ...], access: Access) -> tuple[Any, ...]:
         if len(attributes) != len(values):
             return (DataAccessResult.OTHER_REASON,) * len(attributes)
-        return tuple(
-            self._provider.set(entry.cosem_attribute_descriptor, entry.access_selection, value, access)
+        items = (
+            (entry.cosem_attribute_descriptor, entry.access_selection, value, access)
             for entry, value in zip(attributes, values, strict=True)
         )
+        return self._each(items, self._provider.set, DataAccessResult.OTHER_REASON)
 
     def _set_first(self, request: a.SetRequestWithFirstDatablock, access: Access) -> Response:
         self._begin()
+        if self._checker is not None:
+            result = self._checker.may_set(request.cosem_attribute_descriptor, access.ahead())
+            if result is not DataAccessResult.SUCCESS:
+                invoke = request.invoke_id_and_priority
+                return a.SetResponseLastDatablock(invoke, result, request.datablock.block_number)
 
         def finish(raw: bytes) -> Any:
             return self._provider.set(
                 request.cosem_attribute_descriptor, request.access_selection, join_data(raw, self._limits), access
             )
 
-        self._set = LongRequest(access, finish, False, self._limits.octets)
+        self._set = LongRequest(access, finish, False, self._max_transfer)
         return self._set_block(request, access)
 
     def _set_list_first(self, request: a.SetRequestWithListAndFirstDatablock, access: Access) -> Response:
@@ -166,7 +203,7 @@ class Serving:
         def finish(raw: bytes) -> Any:
             return self._write(request.attribute_descriptor_list, join_values(raw, self._limits), access)
 
-        self._set = LongRequest(access, finish, True, self._limits.octets)
+        self._set = LongRequest(access, finish, True, self._max_transfer)
         return self._set_block(request, access)
 
     def _set_block(self, request: Any, access: Access) -> Response:
@@ -228,10 +265,9 @@ class Serving:
 
     def _invoke(self, methods: tuple[Any, ...], parameters: tuple[EncodedData, ...], access: Access) -> tuple[Any, ...]:
         if len(methods) != len(parameters):
-            return (a.ActionResponseWithOptionalData(ActionResult.OTHER_REASON),) * len(methods)
-        return tuple(
-            self._provider.action(method, value, access) for method, value in zip(methods, parameters, strict=True)
-        )
+            return (_REFUSED,) * len(methods)
+        items = ((method, value, access) for method, value in zip(methods, parameters, strict=True))
+        return self._each(items, self._provider.action, _REFUSED)
 
     def _long_action(self, invoke: a.InvokeIdAndPriority, raw: bytes, access: Access) -> Response | None:
         room = block_room(empty_block_sa(lambda block: a.ActionResponseWithPblock(invoke, block)), self._room)
@@ -256,12 +292,16 @@ class Serving:
     def _act_first(self, request: a.ActionRequestWithFirstPblock, access: Access) -> Response:
         self._begin()
         invoke = request.invoke_id_and_priority
+        if self._checker is not None:
+            result = self._checker.may_act(request.cosem_method_descriptor, access.ahead())
+            if result is not ActionResult.SUCCESS:
+                return _denied(invoke, result)
 
         def finish(raw: bytes) -> Response:
             value = join_data(raw, self._limits)
             return self._acted(invoke, self._provider.action(request.cosem_method_descriptor, value, access), access)
 
-        self._action = LongRequest(access, finish, False, self._limits.octets)
+        self._action = LongRequest(access, finish, False, self._max_transfer)
         return self._act_block(request, access)
 
     def _act_list_first(self, request: a.ActionRequestWithListAndFirstPblock, access: Access) -> Response:
@@ -273,7 +313,7 @@ class Serving:
             values = join_values(raw, self._limits)
             return self._acted_list(invoke, self._invoke(request.cosem_method_descriptor_list, values, access), access)
 
-        self._action = LongRequest(access, finish, True, self._limits.octets)
+        self._action = LongRequest(access, finish, True, self._max_transfer)
         return self._act_block(request, access)
 
     def _act_block(self, request: Any, access: Access) -> Response:
@@ -292,6 +332,9 @@ class Serving:
             return response
         except DecodeError:
             return _denied(invoke, ActionResult.TYPE_UNMATCHED)
+
+
+_REFUSED: Final = a.ActionResponseWithOptionalData(ActionResult.OTHER_REASON)
 
 
 def _denied(invoke: a.InvokeIdAndPriority, result: ActionResult) -> a.ActionResponseNormal:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from cosemic.codec import DEFAULT_LIMITS, Limits
 from cosemic.dialect import STANDARD, CipheredForm, Dialect
 from cosemic.errors import ConfigurationError
 from cosemic.security import (
+    PROCESS_COUNTERS,
     CounterStore,
     HlsCredentials,
-    MemoryCounterStore,
     Protection,
     SecurityContext,
     SecurityMaterial,
@@ -70,7 +70,7 @@ class ClientSettings:
     secret: Secret | None = None
     ciphered: bool = False
     material: SecurityMaterial | None = None
-    counters: CounterStore = field(default_factory=MemoryCounterStore)
+    counters: CounterStore = PROCESS_COUNTERS
     system_title: bytes = b""
     server_title: bytes | None = None
     protection: Protection = BOTH

@@ -89,7 +89,9 @@ class AsyncDriver:
         """Learn that the connection has ended."""
         self._error = self._error or error or ConnectionLost("the connection was closed here: connect again")
         self._connection = None
-        self._stop_timer()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         for event in self._stack.lost(self._error):
             self._settle(event)
         if not self._ended.done():
@@ -120,14 +122,8 @@ class AsyncDriver:
             self._settle(event)
         self._watch()
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
     async def close(self) -> None:
         """Close the connection and wait until it has ended; nothing is left behind."""
-        self._stop_timer()
         connection = self._connection
         if connection is not None:
             connection.close()

@@ -13,7 +13,7 @@ from cosemic.client.blocking import BlockingDriver
 from cosemic.client.session import Session, Target
 from cosemic.codec import EncodedData
 from cosemic.dialect import STANDARD, Dialect
-from cosemic.errors import AssociationError, CosemicError, NotAssociated
+from cosemic.errors import AssociationError, ConnectionLost, CosemicError, NotAssociated
 from cosemic.model import AccessSelection, MethodReference
 from cosemic.model.profile import LoadProfile
 from cosemic.stack import MANAGEMENT_LOGICAL_DEVICE, PUBLIC_CLIENT, Address, ClientStack, Traffic, parse_url
@@ -32,15 +32,18 @@ class _Plan:
         self.address: Address = address.but(client_sap=self.security.client_sap, server_sap=self.security.server_sap)
         self.zone = zone
 
-    def session(self) -> Session:
-        """A fresh stack, and nothing known of the meter yet."""
+    def stack(self) -> ClientStack:
+        """A stack for one connection."""
         client, server = self.address.client_sap, self.address.server_sap
-        stack = ClientStack(
+        return ClientStack(
             self.security.client,
             PUBLIC_CLIENT if client is None else client,
             MANAGEMENT_LOGICAL_DEVICE if server is None else server,
         )
-        return Session(self.security, stack, self.zone)
+
+    def session(self) -> Session:
+        """A fresh stack, and nothing known of the meter yet."""
+        return Session(self.security, self.stack(), self.zone)
 
 
 class Meter:
@@ -80,15 +83,22 @@ class Meter:
             self._session = self._plan.session()
         self._used = True
         session = self._session
-        driver = AsyncDriver(session.stack)
-        await driver.connect(self._plan.address)
-        try:
-            opened = await driver.run(session.open())
-        except BaseException:
-            await driver.close()
-            raise
-        self._driver = driver
-        return opened
+        while True:
+            driver = AsyncDriver(session.stack)
+            await driver.connect(self._plan.address)
+            try:
+                opened = await driver.run(session.open())
+            except ConnectionLost:
+                await driver.close()
+                if not session.asked_first:
+                    raise
+                session.connected_anew(self._plan.stack())
+            except BaseException:
+                await driver.close()
+                raise
+            else:
+                self._driver = driver
+                return opened
 
     async def close(self) -> None:
         """Release the association and disconnect; a meter that does not answer the release is left all the same."""
@@ -199,14 +209,21 @@ class BlockingMeter:
             self._session = self._plan.session()
         self._used = True
         session = self._session
-        driver = BlockingDriver.connect(session.stack, self._plan.address)
-        try:
-            opened = driver.run(session.open())
-        except BaseException:
-            driver.close()
-            raise
-        self._driver = driver
-        return opened
+        while True:
+            driver = BlockingDriver.connect(session.stack, self._plan.address)
+            try:
+                opened = driver.run(session.open())
+            except ConnectionLost:
+                driver.close()
+                if not session.asked_first:
+                    raise
+                session.connected_anew(self._plan.stack())
+            except BaseException:
+                driver.close()
+                raise
+            else:
+                self._driver = driver
+                return opened
 
     def close(self) -> None:
         """Release the association and disconnect; a meter that does not answer the release is left all the same."""

@@ -29,6 +29,7 @@ from cosemic.errors import (
     CosemicError,
     DataAccessError,
     DecodeError,
+    EncodeError,
     InvocationCounterError,
     ProtocolError,
     ResponseTimeout,
@@ -88,24 +89,37 @@ class Session:
         self._objects: list[Any] | None = None
         self._scalers: dict[AttributeReference[ScalerUnit], ScalerUnit | None] = {}
         self._columns: dict[Obis, tuple[tuple[Column, ...], int, int]] = {}
+        self._public_value: tuple[int | None] | None = None
+        """What the public client read as invocation counter; None before it was asked."""
+        self.asked_first = False
+        """The public client was asked on this connection. Some meters close it then: connect anew, and open at once."""
+
+    def connected_anew(self, stack: ClientStack) -> None:
+        """Go on with a fresh stack, on another connection."""
+        self.stack = stack
 
     # ---- the association --------------------------------------------------------------------------------------------
 
     def open(self) -> Procedure[Opened]:
         """Open the association; a counter that is not known is read through the public client first."""
         self.opened = None
+        self.asked_first = False
         transmit: TransmitCounter | None = None
+        trying = False
         hint: InvocationCounterError | None = None
         if self.settings.uses_counters:
             context = self.settings.context()
             assert context is not None
             transmit = context.transmit
             if not transmit.known:
-                value = yield from self._public_counter()
+                if self._public_value is None:
+                    self.asked_first = True
+                    self._public_value = ((yield from self._public_counter()),)
+                (value,) = self._public_value
                 try:
                     if value is not None:
                         # What is read may be the last value used or the next one accepted: one more fits both.
-                        transmit.start_from(value + 1)
+                        trying = transmit.start_from(value + 1)
                 except InvocationCounterError as error:
                     hint = error  # it was tried before, in vain: the own value may be right
         try:
@@ -116,7 +130,7 @@ class Session:
                 error.add_note(f"the invocation counter read through the public client was not used: {hint}")
             raise
         finally:
-            if transmit is not None and self.opened is None:
+            if transmit is not None and trying and self.opened is None:
                 transmit.abandon()
         return opened
 
@@ -193,7 +207,7 @@ class Session:
         wanted = list(dict.fromkeys(s for s in scalers if s is not None and s not in self._scalers))
         results = yield from self._get_many([*references, *wanted])
         for reference, found in zip(wanted, results[len(references) :], strict=True):
-            self._scalers[reference] = _decoded(reference, found) if isinstance(found, EncodedData) else None
+            self._scalers[reference] = _scaler_unit(reference, found)
         values: list[Any] = []
         for one, scaler, found in zip(references, scalers, results, strict=False):
             if not isinstance(found, EncodedData):
@@ -273,6 +287,7 @@ class Session:
         """Read the intervals of a profile that lie in [since, until), with their meaning.
 
         Capture objects, scalers and units are learnt by reading them, once. Naive times are in the zone of the session.
+        Raises DataAccessError for what the meter refuses, DecodeError for what is not as its class declares it.
         """
         begin, end = self._moment(since), self._moment(until)
         if begin >= end:
@@ -297,28 +312,33 @@ class Session:
         )
 
     def columns(self, profile: ProfileGeneric) -> Procedure[tuple[tuple[Column, ...], int, int]]:
-        """Learn what a profile captures: its columns with scaler and unit, capture_period (s) and sort_method."""
+        """Learn what a profile captures: its columns with scaler and unit, capture_period (s) and sort_method.
+
+        Raises DataAccessError for what the meter refuses, DecodeError for what is not as its class declares it.
+        """
         known = self._columns.get(profile.instance_id)
         if known is not None:
             return known
         about = (profile.capture_objects, profile.capture_period, profile.sort_method)
         found = yield from self._get_many(about)
+        sent: list[EncodedData] = []
         for reference, result in zip(about, found, strict=True):
             if not isinstance(result, EncodedData):
                 raise _denied("read", reference, result)
-        captured, period, sort_method = (
-            _decoded(reference, result)  # type: ignore[arg-type]  # errors were raised above
-            for reference, result in zip(about, found, strict=True)
-        )
+            sent.append(result)
+        captured = _declared(profile.capture_objects, sent[0])
+        period = _declared(profile.capture_period, sent[1])
+        # One that is not listed says nothing, and rows that have stamps are put in order by them.
+        sort_method = int(profile.sort_method.decode(sent[2].typed(), Reading(seen_also=True)))
         scalers = [scaler_unit_of(one) for one in captured]
         wanted = list(dict.fromkeys(s for s in scalers if s is not None and s not in self._scalers))
-        for reference, result in zip(wanted, (yield from self._get_many(wanted)), strict=True):
-            self._scalers[reference] = _decoded(reference, result) if isinstance(result, EncodedData) else None
+        for scaler, result in zip(wanted, (yield from self._get_many(wanted)), strict=True):
+            self._scalers[scaler] = _scaler_unit(scaler, result)
         columns = tuple(
             Column(one, self._scalers[scaler] if scaler is not None else None)
             for one, scaler in zip(captured, scalers, strict=True)
         )
-        self._columns[profile.instance_id] = columns, period, int(sort_method)
+        self._columns[profile.instance_id] = columns, period, sort_method
         return self._columns[profile.instance_id]
 
     def _moment(self, moment: dt.datetime | str) -> dt.datetime:
@@ -346,11 +366,34 @@ def _scaler_of(reference: AttributeReference[Any]) -> AttributeReference[ScalerU
 
 
 def _decoded(reference: AttributeReference[Any], data: EncodedData) -> Any:
-    """The value as its class declares it; as sent where a meter in the field does otherwise."""
+    """A value for the user: as its class declares it; as sent where a meter in the field does otherwise."""
     try:
         return reference.decode(data.typed(), Reading(seen_also=True))
     except DecodeError:
         return data.value()
+
+
+def _declared(reference: AttributeReference[T], data: EncodedData) -> T:
+    """A value to work with: of the declared type, or another width of it, and within the limits of the declared one.
+
+    Raises DecodeError for anything else.
+    """
+    value = reference.decode(data.typed(), Reading(seen_also=True))
+    try:
+        reference.encode(value)
+    except EncodeError as error:
+        raise DecodeError(str(error), path=reference.attribute.name) from None
+    return value
+
+
+def _scaler_unit(reference: AttributeReference[ScalerUnit], found: EncodedData | DataAccessResult) -> ScalerUnit | None:
+    """Scaler and unit, where the meter gives them; without, a value stays the number that was sent."""
+    if not isinstance(found, EncodedData):
+        return None
+    try:
+        return _declared(reference, found)
+    except DecodeError:
+        return None
 
 
 def _association_version(object_list: EncodedData) -> int | None:

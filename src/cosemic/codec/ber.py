@@ -293,6 +293,7 @@ class _Declared(type):
         )
         made.tag = tag
         made._marks = marks
+        made._writers = tuple((key, bytes((mark.tag,)), mark.form.write, mark.optional) for key, mark in marks.items())
         made._readers = {}
         for key, mark in marks.items():
             made._readers[mark.tag] = (key, mark.form.read)
@@ -311,17 +312,19 @@ class BerSequence(metaclass=_Declared):
     _marks: ClassVar[dict[str, _Tagged]]
     _readers: ClassVar[dict[int, tuple[str, Callable[[bytes], Any]]]]
     _read_fast: ClassVar[Any]
+    _writers: ClassVar[tuple[tuple[str, bytes, Callable[[Any], bytes], bool], ...]]
 
     def __init__(self, **fields: Any) -> None:
-        for name, value in fields.items():
-            if name not in self.__fields__:
-                raise TypeError(f"{type(self).__name__} has no field {name}")
-            setattr(self, name, value)
+        take = fields.pop
+        for name in self.__fields__:
+            setattr(self, name, take(name, None))
+        if fields:
+            raise TypeError(f"{type(self).__name__} has no field {', '.join(fields)}")
 
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> None:
-            # A slot that was never filled: most fields of most APDUs are absent.
+            # A slot that the straight-line reader has not filled: most fields of most APDUs are absent.
             if name not in self.__fields__:
                 raise AttributeError(f"{type(self).__name__} has no field {name}")
 
@@ -374,17 +377,17 @@ class BerSequence(metaclass=_Declared):
     def encode(self) -> bytes:
         """Encode in the declared order; raises EncodeError when a field does not fit its type."""
         parts: list[bytes] = []
-        for name, mark in self._marks.items():
+        for name, head, write, optional in self._writers:
             value = getattr(self, name)
             if value is None:
-                if not mark.optional:
+                if not optional:
                     raise EncodeError(f"{label(type(self).__name__)} needs {name}")
                 continue
             try:
-                octets = mark.form.write(value)
+                octets = write(value)
             except UNWRITABLE as error:
                 raise EncodeError(f"{label(type(self).__name__)}.{name}: {error}") from None
-            parts += (bytes((mark.tag,)), encode_length(len(octets)), octets)
+            parts += (head, encode_length(len(octets)), octets)
         body = b"".join(parts)
         return bytes((self.tag,)) + encode_length(len(body)) + body
 

@@ -11,13 +11,17 @@ from cosemic.errors import DecodeError
 
 
 class Cursor:
-    """Where the plain reader stands: buffer, position, limits and the path of the field."""
+    """Where the plain reader stands: buffer, position, limits, the path of the field.
 
-    __slots__ = ("buffer", "limits", "path", "position")
+    ``nodes`` is how many values are still allowed: all Data and lists of an APDU share them.
+    """
+
+    __slots__ = ("buffer", "limits", "nodes", "path", "position")
 
     def __init__(self, buffer: bytes, limits: Limits, path: str, position: int = 0) -> None:
         self.buffer = buffer
         self.limits = limits
+        self.nodes = limits.nodes
         self.position = position
         self.path = [path]
 

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
-from cosemic.codec.compact import decode_compact
+from cosemic.codec.compact import skip_compact
 from cosemic.codec.data import decode, decode_whole
 from cosemic.codec.data_type import BY_TAG, TOTAL, UNPACK, DataType
 from cosemic.codec.encoder import encode
@@ -23,16 +23,22 @@ def scan(buffer: bytes, position: int, limits: Limits = DEFAULT_LIMITS) -> int:
 
     Accepts exactly what :func:`cosemic.codec.data.decode` accepts, and raises the same DecodeError.
     """
-    end = _extent(buffer, position, limits)
-    return decode(buffer, position, limits)[1] if end is None else end
+    return scan_counted(buffer, position, limits, limits.nodes)[0]
 
 
-def _extent(buffer: bytes, position: int, limits: Limits) -> int | None:
-    """Return the position behind the Data at ``position``; None where it is malformed or beyond a limit."""
+def scan_counted(buffer: bytes, position: int, limits: Limits, nodes: int) -> tuple[int, int]:
+    """Do what :func:`scan` does where only ``nodes`` values are still allowed; return also how many are left over."""
+    found = _extent(buffer, position, limits, nodes)
+    if found is None:  # the plain decoder says what is wrong
+        return decode(buffer, position, Limits(limits.depth, nodes, limits.octets))[1], 0
+    return found
+
+
+def _extent(buffer: bytes, position: int, limits: Limits, nodes: int) -> tuple[int, int] | None:
+    """Return position behind the Data and nodes left over; None where it is malformed or beyond a limit."""
     size = len(buffer)
     stack: list[int] = []
     left = 1
-    nodes = limits.nodes
     try:
         while True:
             while left:
@@ -43,7 +49,7 @@ def _extent(buffer: bytes, position: int, limits: Limits) -> int | None:
                     position += total
                     continue
                 if tag == 19:
-                    _, position, nodes = decode_compact(buffer, position + 1, limits.depth - len(stack), nodes, False)
+                    position, nodes = skip_compact(buffer, position + 1, limits.depth - len(stack), nodes)
                     continue
                 count = buffer[position + 1]
                 position += 2
@@ -74,7 +80,7 @@ def _extent(buffer: bytes, position: int, limits: Limits) -> int | None:
                 else:
                     return None
             if not stack:
-                return position if position <= size else None
+                return (position, nodes) if position <= size else None
             left = stack.pop()
     except (IndexError, DecodeError, UnicodeDecodeError):
         return None

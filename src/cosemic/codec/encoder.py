@@ -8,7 +8,7 @@ from typing import Any, Final
 from cosemic.codec.data_type import FIXED_FORMAT, DataType
 from cosemic.codec.length import encode_length
 from cosemic.codec.limits import DEFAULT_LIMITS, Limits
-from cosemic.codec.typed import Typed, TypeDescription, describe
+from cosemic.codec.typed import Typed, TypeDescription, describe, most_values
 from cosemic.errors import EncodeError
 from cosemic.values import BitString, Date, DateTime, Time
 
@@ -70,7 +70,10 @@ def _encode_into(parts: list[bytes], typed: Typed, depth: int) -> None:
         for element in value:
             _encode_as(contents, element, description)
         octets = b"".join(contents)
-        parts += (b"\x13", description.encode(), encode_length(len(octets)), octets)
+        body = description.encode() + encode_length(len(octets)) + octets
+        if len(value) * description.values() > most_values(len(body)):
+            raise EncodeError("most values of a compact-array take at least one octet")
+        parts += (b"\x13", body)
     else:
         parts += (bytes((data_type,)), _contents(DataType(data_type), value))
 

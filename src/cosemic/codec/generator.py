@@ -73,6 +73,13 @@ class Reader(Generator):
         super().__init__(scope)
         self._pending: list[tuple[str, str]] = []
         self._place = ("", start)
+        self._counts_nodes = False
+
+    def counts_nodes(self) -> None:
+        """Have the local variable ``nodes``: how many values are still allowed in all Data and lists together."""
+        if not self._counts_nodes:
+            self._counts_nodes = True
+            self.lines.insert(0, "    nodes = limits.nodes")
 
     def at(self) -> str:
         """Expression for the position of what comes next."""

@@ -10,17 +10,21 @@ Non-minimal forms occur in the field and are read; the minimal form is sent. The
 
 from __future__ import annotations
 
+import struct
 from typing import Final
 
 from cosemic.errors import DecodeError
 
 SHORT: Final = tuple(bytes((n,)) for n in range(128))
+_TWO_OCTETS: Final = struct.Struct(">BH").pack
 
 
 def encode_length(number: int) -> bytes:
     """Return the minimal form of a length or count."""
     if number < 128:
         return SHORT[number]
+    if 255 < number < 65536:
+        return _TWO_OCTETS(0x82, number)
     octets = number.to_bytes((number.bit_length() + 7) // 8, "big")
     return bytes((0x80 | len(octets),)) + octets
 

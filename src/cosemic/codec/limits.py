@@ -10,7 +10,8 @@ class Limits:
     """Bounds of one decode; beyond them it ends in :class:`~cosemic.errors.DecodeError`.
 
     depth: nesting of arrays and structures.
-    nodes: values in one Data, containers and nulls included (a null costs one octet, or none in a compact-array).
+    nodes: values in all Data and lists of one APDU, containers and nulls included (a null costs one octet, or none in a
+        compact-array, which for that reason holds no more than 16 values for each of its octets, and 64).
     octets: length of what is given to the decoder.
     """
 

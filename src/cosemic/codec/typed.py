@@ -34,6 +34,8 @@ class DontCare:
 
 
 DONT_CARE: Final = DontCare()
+_VALUES_PER_OCTET: Final = 16
+_VALUES_MORE: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,16 @@ class TypeDescription:
         if self.elements:
             return any(element.has_width() for element in self.elements)
         return self.type not in (DataType.NULL_DATA, DataType.DONT_CARE, DataType.STRUCTURE)
+
+    def values(self) -> int:
+        """How many values one of this type is: it and all inside it."""
+        inside = sum(element.values() for element in self.elements)
+        return 1 + (inside * self.count if self.type == DataType.ARRAY else inside)
+
+
+def most_values(octets: int) -> int:
+    """How many values a compact-array may hold whose description, length and contents take so many octets."""
+    return _VALUES_PER_OCTET * octets + _VALUES_MORE
 
 
 class CompactArray(tuple[Typed, ...]):

@@ -30,7 +30,7 @@ from typing import Any, Final
 
 from cosemic.codec.cursor import Cursor as Cursor
 from cosemic.codec.data_type import TOTAL
-from cosemic.codec.encoded import EncodedData, scan
+from cosemic.codec.encoded import EncodedData, scan_counted
 from cosemic.codec.generator import Reader, Unfit, Writer
 from cosemic.codec.length import encode_length, long_length
 from cosemic.errors import EncodeError
@@ -44,7 +44,7 @@ def scope() -> dict[str, Any]:
         "Unfit": Unfit,
         "length": encode_length,
         "long_length": long_length,
-        "scan": scan,
+        "scan": scan_counted,
     }
 
 
@@ -194,16 +194,18 @@ class DataWire(Wire):
 
     def read(self, cursor: Cursor) -> EncodedData:
         with cursor.located():
-            end = scan(cursor.buffer, cursor.position, cursor.limits)
+            end, cursor.nodes = scan_counted(cursor.buffer, cursor.position, cursor.limits, cursor.nodes)
         return EncodedData(cursor.take(end - cursor.position, "Data"))
 
     def write(self, value: EncodedData) -> bytes:
         return value.octets + b""
 
     def generate_read(self, to: Reader) -> str:
+        to.counts_nodes()
         at = to.at()
         to.line(f"end = TOTAL[buf[{at}]]")
-        to.line(f"end = {at} + end if end else scan(buf, {at}, limits)")
+        to.line(f"if end: end += {at}")
+        to.line(f"else: end, nodes = scan(buf, {at}, limits, nodes)")
         variable = to.name("d")
         to.line(f"{variable} = {to.made(EncodedData)}")
         to.line(f"{variable}.octets = {to.upto_end(at)}")
@@ -282,8 +284,9 @@ class SequenceOf(Wire):
         left = len(cursor.buffer) - cursor.position
         if count > left:
             raise cursor.error(f"{count} elements in the {left} octets that are left")
-        if count > cursor.limits.nodes:
-            raise cursor.error(f"no more than {cursor.limits.nodes} elements")
+        if count > cursor.nodes:
+            raise cursor.error(f"no more than {cursor.nodes} elements")
+        cursor.nodes -= count
         found = []
         for index in range(count):
             cursor.path.append(f"[{index}]")
@@ -297,7 +300,9 @@ class SequenceOf(Wire):
     def generate_read(self, to: Reader) -> str:
         count = to.count()
         found = to.name("v")
-        to.line(f"if {count} > size - p or {count} > limits.nodes: raise Unfit")
+        to.counts_nodes()
+        to.line(f"nodes -= {count}")
+        to.line(f"if {count} > size - p or nodes < 0: raise Unfit")
         to.line(f"{found} = []")
         with to.branch(f"for _ in range({count}):"):
             expression = self.inner.generate_read(to)

@@ -8,7 +8,8 @@ Expected is a window of time, covered is what the store says, and each gap is re
 killed collector leaves nothing half and reads nothing twice. Behind the newest row of a profile nothing counts as
 covered: the meter may only not have written it yet. In front of it a row that is not there never was.
 
-A visit only reads, so it is begun anew when the medium fails. A meter that fails is reported; the others go on.
+A visit only reads, so it is begun anew when the medium fails. A meter that fails, in whatever way, is reported; the
+others go on.
 """
 
 from __future__ import annotations
@@ -77,8 +78,9 @@ class Outcome:
     """What came of a visit.
 
     error: why it failed; what was committed before stays. remarks: what else should be known. objects: in the
-    association view. registers: value by object. rows: new in the store. gaps: intervals that were missing. attempts,
-    round_trips (APDUs sent, each answered), octets (both ways, with the wrapper's) and seconds: what it cost.
+    association view. registers: value by object. rows: new in the store. missing: how many intervals were, by profile,
+    when it was first asked for. attempts, round_trips (APDUs sent, each answered), octets (both ways, with the
+    wrapper's) and seconds: what all attempts cost.
     """
 
     meter: str
@@ -86,7 +88,7 @@ class Outcome:
     objects: int | None = None
     registers: dict[Obis, Any] = field(default_factory=dict)
     rows: int = 0
-    gaps: int = 0
+    missing: dict[Obis, int] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     error: CosemicError | None = None
     attempts: int = 0
@@ -98,6 +100,16 @@ class Outcome:
     def done(self) -> bool:
         """Whether all that was expected could be asked for."""
         return self.error is None
+
+    @property
+    def gaps(self) -> int:
+        """How many intervals were missing."""
+        return sum(self.missing.values())
+
+    def remark(self, text: str) -> None:
+        """Note what should be known, once, however often it is met."""
+        if text not in self.remarks:
+            self.remarks.append(text)
 
 
 class Collector:
@@ -153,6 +165,10 @@ class Collector:
                 raise
             except CosemicError as error:
                 outcome.error = error
+            except Exception as error:
+                # A fault of our own that one meter brings out is no reason to lose the readings of all the others.
+                outcome.error = CosemicError(f"a fault of Cosemic, please report it: {type(error).__name__}: {error}")
+                outcome.error.__cause__ = error
             if outcome.done or outcome.attempts >= self._attempts or not _passing(outcome.error):
                 break
             await asyncio.sleep(FIRST_PAUSE * 2 ** (outcome.attempts - 1))
@@ -201,12 +217,12 @@ class Collector:
     async def _read_profile(self, meter: Meter, profile: Obis, window: Interval, outcome: Outcome) -> None:
         self._report(Progress(outcome.meter, Stage.PROFILE))
         gaps = self._store.missing(outcome.meter, profile, *window)
-        outcome.gaps += len(gaps)
+        outcome.missing.setdefault(profile, len(gaps))
         for gap in _portions(gaps):
             try:
                 found = await meter.load_profile(profile, *gap)
             except DataAccessError as error:
-                outcome.remarks.append(f"{profile}: {error}")
+                outcome.remark(f"{profile}: {error}")
                 return
             rows = list(found)
             covered = Interval(gap.since, min(gap.until, self._written_until(outcome.meter, profile, gap, rows)))
@@ -216,7 +232,8 @@ class Collector:
             outcome.rows += written
             undated = sum(row.interval_end is None for row in rows)
             if undated:
-                outcome.remarks.append(f"{profile}: {undated} rows without any time were left out")
+                since = f"{gap.since:%Y-%m-%d %H:%M}"
+                outcome.remark(f"{profile}: {undated} rows without any time, read from {since} on, were left out")
             self._report(Progress(outcome.meter, Stage.PROFILE, written))
 
     def _written_until(self, meter: str, profile: Obis, gap: Interval, rows: Sequence[Row]) -> dt.datetime:

@@ -330,6 +330,8 @@ def _iso(moment: dt.datetime | None) -> str | None:
 
 
 def _plain(value: Any) -> Any:
+    if value is DONT_CARE:
+        return None
     if isinstance(value, DateTime | Date | Time):
         return value.octets.hex()
     if isinstance(value, bytes):

@@ -15,6 +15,7 @@ from cosemic.security.authentication import (
 )
 from cosemic.security.context import SecurityContext, is_ciphered, system_title_of
 from cosemic.security.counters import (
+    PROCESS_COUNTERS,
     CounterStore,
     MemoryCounterStore,
     ReceiveCounter,
@@ -48,6 +49,7 @@ __all__ = [
     "ASSOCIATION_SUITES",
     "NO_AUTHENTICATION_KEY",
     "OUTSTANDING",
+    "PROCESS_COUNTERS",
     "SERVED_MECHANISMS",
     "SUITES",
     "AccessCoding",

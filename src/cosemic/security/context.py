@@ -19,15 +19,16 @@ known only when the APDU is read (:func:`cosemic.security.policy.check_protectio
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from cosemic.dialect import STANDARD, CipheredForm, Dialect
 from cosemic.errors import ConfigurationError, DecipheringError, DecodeError, EncodeError, PolicyViolation
 from cosemic.security.counters import CounterStore, MemoryCounterStore, ReceiveCounter, TransmitCounter
-from cosemic.security.envelopes import ENVELOPES, INNER_TAGS, PLAIN_TAGS, Envelope, open_envelope, seal_envelope
+from cosemic.security.envelopes import ENVELOPES, INNER_TAGS, PLAIN_TAGS, Envelope, open_envelope
 from cosemic.security.keys import Key, SecurityMaterial
+from cosemic.security.lanes import Opener, Sealer
 from cosemic.security.policy import SecurityPolicy, check_protection
-from cosemic.security.protection import FAILED, HEADER_LENGTH, Unprotected, protect, unprotect
+from cosemic.security.protection import FAILED, HEADER_LENGTH, Unprotected
 from cosemic.security.suite import (
     ASSOCIATION_SUITES,
     CONTROLS,
@@ -40,23 +41,9 @@ REFLECTED: Final = "the system title of the peer is our own: an APDU of ours was
 UNSIGNED: Final = "digital signatures are asked for, which security suite 0 does not have"
 AUTHENTICATED: Final = int(Protection.AUTHENTICATED)
 ENCRYPTED: Final = int(Protection.ENCRYPTED)
+BROADCAST: Final = 0x40
+"""Bit of the security control that says: under the broadcast key."""
 Role = Literal["client", "server"]
-
-
-class _Lane(NamedTuple):
-    """What one kind of received APDU is opened with."""
-
-    key: Key
-    counter: ReceiveCounter
-
-
-class _Sender(NamedTuple):
-    """What one kind of APDU is protected with."""
-
-    envelope: Envelope
-    control: SecurityControl
-    key: Key
-    counter: TransmitCounter
 
 
 class SecurityContext:
@@ -97,11 +84,11 @@ class SecurityContext:
         self.send: Final = send
         self.require: Final = require
         self._required = int(require)
-        self._default: _Sender | None = None
+        self._default: Sealer | None = None
         self._gmac_offered = gmac_offered
         self._counters = counters
         self._dedicated_counters: CounterStore = MemoryCounterStore()
-        self._lanes: dict[tuple[bool, int], _Lane] = {}
+        self._openers: dict[tuple[bool, int], Opener] = {}
         self._received: dict[tuple[bool, bool], ReceiveCounter] = {}
         self.transmit: TransmitCounter = counters.transmit_counter(material.encryption_key.identity, own_title)
         """The counter of everything that is sent under the encryption key, HLS mechanism 5 included."""
@@ -157,7 +144,7 @@ class SecurityContext:
         self.material = self.material.with_dedicated_key(key)
         self._dedicated_counters = MemoryCounterStore()
         self._default = None
-        self._lanes = {place: lane for place, lane in self._lanes.items() if not place[0]}
+        self._openers = {place: opener for place, opener in self._openers.items() if not place[0]}
         self._received = {place: counter for place, counter in self._received.items() if not place[0]}
 
     @property
@@ -169,7 +156,7 @@ class SecurityContext:
     @property
     def receive(self) -> ReceiveCounter:
         """The counter of what is received under the encryption key. Raises DecipheringError without peer title."""
-        return self._lane(False, SecurityControl.of(self.material.suite.id, authenticated=True)).counter
+        return self._opener(False, SecurityControl.of(self.material.suite.id, authenticated=True)).counter
 
     def protect_apdu(
         self,
@@ -191,71 +178,85 @@ class SecurityContext:
         if not apdu:
             raise EncodeError("an APDU to be protected has at least its tag")
         if envelope is None and protection is None and not broadcast:
-            sender = self._default = self._default or self._sender(self.envelope, self.send, False)
+            sealer = self._default
+            if sealer is None and self.send:
+                sealer = self._default = self._sealer(self.envelope, self.send, False)
         else:
-            sender = self._sender(envelope or self.envelope, self.send if protection is None else protection, broadcast)
-        envelope, control, key, counter = sender
-        if not control.protection:
-            return apdu
-        if not envelope.holds(apdu[0]):
-            raise EncodeError(f"an APDU with tag {apdu[0]:02x} cannot travel in {envelope.name}: use another envelope")
-        authentication_key = self.material.authentication_key
-        content = protect(control, key, authentication_key, self.own_title, counter.next(), apdu)
-        return seal_envelope(envelope, apdu[0], self.own_title, content)
+            applied = self.send if protection is None else protection
+            sealer = self._sealer(envelope or self.envelope, applied, broadcast) if applied else None
+        return apdu if sealer is None else sealer.seal(apdu)
 
-    def _sender(self, envelope: Envelope, protection: Protection, broadcast: bool) -> _Sender:
+    def _sealer(self, envelope: Envelope, protection: Protection, broadcast: bool) -> Sealer:
         """Return what APDUs of one kind are protected with. Raises ConfigurationError without the key."""
         if protection & Protection.SIGNED:
             raise ConfigurationError(UNSIGNED)
+        material = self.material
         if envelope.dedicated:
-            key = None if broadcast else self.material.dedicated_key
+            key = None if broadcast else material.dedicated_key
         else:
-            key = self.material.broadcast_key if broadcast else self.material.encryption_key
+            key = material.broadcast_key if broadcast else material.encryption_key
         if key is None:
             raise ConfigurationError(
                 f"there is no {'broadcast' if broadcast else 'dedicated'} key to protect this with"
             )
         store = self._dedicated_counters if envelope.dedicated else self._counters
-        control = CONTROLS[self.material.suite.id | int(protection) << 4 | (0x40 if broadcast else 0)]
-        return _Sender(envelope, control, key, store.transmit_counter(key.identity, self.own_title))
+        control = CONTROLS[material.suite.id | int(protection) << 4 | (BROADCAST if broadcast else 0)]
+        counter = store.transmit_counter(key.identity, self.own_title)
+        return Sealer(envelope, control, key, material.authentication_key, self.own_title, counter)
 
-    def unprotect_apdu(self, apdu: bytes) -> Unprotected:
+    def unprotect_apdu(self, apdu: bytes, *, broadcast: bool = False) -> Unprotected:
         """Return the APDU that came, and how it was protected; see the order of checks above.
 
         An APDU without envelope is returned as it is where nothing is required. An exception-response or
         confirmedServiceError in clear is no exception to that: a client that wants such a hint reads it beforehand.
 
+        broadcast: APDUs under the broadcast key are taken too. Every meter of a fleet holds that key, so that nobody
+        is known by it: never for an InitiateRequest, a release or an answer, and what it carries is not answered.
+
         Raises DecodeError for octets that are no whole envelope or hold another APDU than it names; DecipheringError
         for a wrong title, suite, key or tag; InvocationCounterError (with the lowest acceptable value; only when title
         and suite fit); PolicyViolation. Nothing has changed then.
         """
-        envelope = Envelope.of(apdu)
+        envelope = ENVELOPES.get(apdu[0]) if apdu else None
         if envelope is None:
             if not apdu:
                 raise DecodeError("an APDU")
             check_protection(self.require, 0)
             return Unprotected(apdu, False, False, CONTROLS[0], None)
-        title, content = open_envelope(apdu)
-        if len(content) < HEADER_LENGTH:
-            raise DecodeError("security control and invocation counter", len(apdu), "security-header")
-        lane = self._lanes.get((envelope.dedicated, content[0]))
-        if lane is None:
-            lane = self._lane(envelope.dedicated, CONTROLS[content[0]])
-        if title is not None and title != self.peer_title:
+        title: bytes | None = None
+        size = len(apdu)
+        if envelope.general:
+            start = 0
+        elif size > 1 and apdu[1] == size - 2 < 128:
+            start = 2
+        else:
+            start = 4 if size > 4 and apdu[1] == 0x82 and apdu[2] << 8 | apdu[3] == size - 4 else 0
+        if not start:  # anything but a service-specific envelope with a right length of one or three octets
+            title, content = open_envelope(apdu)
+            start = size - len(content)
+        if size - start < HEADER_LENGTH:
+            raise DecodeError("security control and invocation counter", size, "security-header")
+        if apdu[start] & BROADCAST and not broadcast:
+            raise DecipheringError(FAILED)
+        opener = self._openers.get((envelope.dedicated, apdu[start]))
+        if opener is None:
+            opener = self._opener(envelope.dedicated, CONTROLS[apdu[start]])
+        peer_title = self.peer_title
+        if title is not None and title != peer_title:
             raise DecipheringError(REFLECTED if title == self.own_title else FAILED)
-        assert self.peer_title is not None
-        lane.counter.check(int.from_bytes(content[1:5], "big"))
-        result = unprotect(content, lane.key, self.material.authentication_key, self.peer_title)
-        self._check_protection(result)
+        assert peer_title is not None
+        result = opener.open(apdu, start, peer_title)
+        if opener.refusal is not None:
+            raise opener.refusal.with_traceback(None)
         self._check_inner_tag(apdu[0], envelope, result)
         assert result.invocation_counter is not None
         if result.authenticated:
-            lane.counter.accept(result.invocation_counter)
+            opener.counter.accept(result.invocation_counter)
         else:
-            lane.counter.accept_unauthenticated(result.invocation_counter)
+            opener.counter.accept_unauthenticated(result.invocation_counter)
         return result
 
-    def _lane(self, dedicated: bool, control: SecurityControl) -> _Lane:
+    def _opener(self, dedicated: bool, control: SecurityControl) -> Opener:
         """Check what can be told from envelope and security control alone, and remember what passed."""
         if dedicated:
             key = None if control.broadcast else self.material.dedicated_key
@@ -275,17 +276,24 @@ class SecurityContext:
             counter = self._received[dedicated, control.broadcast] = store.receive_counter(
                 key.identity, self.peer_title
             )
-        lane = self._lanes[dedicated, int(control)] = _Lane(key, counter)
-        return lane
+        opener = Opener(control, key, self.material.authentication_key, counter, self._refusal(control))
+        self._openers[dedicated, int(control)] = opener
+        return opener
 
-    def _check_protection(self, result: Unprotected) -> None:
+    def _refusal(self, control: SecurityControl) -> PolicyViolation | None:
+        """Return why APDUs with this protection are refused; None where they are not."""
         required = self._required
-        if required & ~result.security_control.protection:
-            check_protection(self.require, result.security_control.protection)
-        if not result.authenticated and required != ENCRYPTED:
-            raise PolicyViolation("encryption without authentication is accepted only where the policy is exactly that")
-        if not result.encrypted and self._gmac_offered and required != AUTHENTICATED:
-            raise PolicyViolation("authentication without encryption is not accepted beside HLS mechanism 5")
+        try:
+            check_protection(self.require, control.protection)
+        except PolicyViolation as violation:
+            return violation
+        if not control.authenticated and required != ENCRYPTED:
+            return PolicyViolation(
+                "encryption without authentication is accepted only where the policy is exactly that"
+            )
+        if not control.encrypted and self._gmac_offered and required != AUTHENTICATED:
+            return PolicyViolation("authentication without encryption is not accepted beside HLS mechanism 5")
+        return None
 
     @staticmethod
     def _check_inner_tag(tag: int, envelope: Envelope, result: Unprotected) -> None:

@@ -146,7 +146,7 @@ class MemoryCounterStore(CounterStore):
 class TransmitCounter:
     """Draws the values of one (key, own title); :meth:`CounterStore.transmit_counter` gives the one of the process."""
 
-    __slots__ = ("_key", "_lock", "_next", "_own", "_reserved", "_settled", "_stop", "_store", "_title")
+    __slots__ = ("_key", "_lock", "_next", "_own", "_reserved", "_settled", "_stop", "_store", "_title", "_users")
 
     def __init__(self, store: CounterStore, key: bytes, title: bytes) -> None:
         self._store = store
@@ -156,6 +156,8 @@ class TransmitCounter:
         self._next = self._stop = self._reserved = 0
         self._own: Interval | None = None
         """While a trial is in use: what is left of the own block."""
+        self._users = 0
+        """Associations that try it."""
         self._settled = False
         """Nothing is left to confirm."""
 
@@ -218,13 +220,19 @@ class TransmitCounter:
         """
         self._try(lambda state, own_next: state.propose(value, own_next, limit))
 
-    def start_from(self, value: int) -> None:
+    def start_from(self, value: int) -> bool:
         """Take up a first value that was read through the public client, where the own one is not known.
 
         Once, and only while nothing was ever confirmed under this key; kept only after :meth:`confirm`. A value that is
         not higher than the own one changes nothing. When the process ended in the middle of that one trial, the peer
-        stands within it: the trial goes on behind the values that may have been used. Raises InvocationCounterError.
+        stands within it: the trial goes on behind the values that may have been used. Associations that open while it
+        goes on join it. Returns whether a trial goes on: then say :meth:`abandon` if the association comes to nothing.
+        Raises InvocationCounterError.
         """
+        with self._lock:
+            if self._own is not None:
+                self._users += 1
+                return True
 
         def change(state: TransmitState, own_next: int) -> TransmitState:
             if state.confirmed:
@@ -235,9 +243,9 @@ class TransmitCounter:
                 raise InvocationCounterError("a first value was refused before: set the counter by hand")
             return state if value <= own_next else state.propose(value, own_next, FIRST_CONTACT_LIMIT)
 
-        self._try(change)
+        return self._try(change)
 
-    def _try(self, propose: Callable[[TransmitState, int], TransmitState]) -> None:
+    def _try(self, propose: Callable[[TransmitState, int], TransmitState]) -> bool:
         with self._lock:
             if self._own is not None:
                 raise InvocationCounterError(
@@ -256,7 +264,9 @@ class TransmitCounter:
             if trial is not None:
                 self._own = self._next, self._stop
                 self._next, self._stop = trial
+                self._users = 1
                 self._settled = False
+            return trial is not None
 
     def confirm(self) -> None:
         """Tell that an authenticated answer to the value last drawn has come: a proposal in use is kept."""
@@ -279,9 +289,10 @@ class TransmitCounter:
             self._settled = True
 
     def abandon(self) -> None:
-        """Go back to the own values: the association in which a proposal was tried is gone without an answer."""
+        """Go back to the own values: the last association that tried the proposal is gone without an answer."""
         with self._lock:
-            if self._own is not None:
+            self._users -= 1
+            if self._own is not None and self._users <= 0:
                 self._next, self._stop = self._own
                 self._own = None
 
@@ -340,3 +351,6 @@ def _forget_in_child() -> None:
 _forget_at_fork: Final[WeakSet[CounterStore]] = WeakSet()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_in_child)
+
+PROCESS_COUNTERS: Final = MemoryCounterStore()
+"""What associations of this process share unless told otherwise: in it the same key never repeats a counter."""

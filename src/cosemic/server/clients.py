@@ -1,7 +1,8 @@
 """The clients that a logical device lets in: how their associations are opened, and what they may do.
 
 An :class:`Admission` is what is configured; an :class:`AdmittedClient` is the device's view of that client while it
-runs: the settings that a SET of the secret has changed, its rights as coded, how many associations stand.
+runs: the settings that a SET of the secret has changed, its rights as coded, how many associations stand, and what is
+remembered of it from one to the next.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from cosemic.association.client_history import ClientHistory
 from cosemic.association.service_provider import ServerSettings
 from cosemic.errors import ConfigurationError
 from cosemic.server.objects import AccessRefused, CosemObject
@@ -47,6 +49,8 @@ class AdmittedClient:
         self.admission = admission
         self.version = version
         self.settings = admission.settings
+        self.history = ClientHistory()
+        """Failed authentication and used dedicated keys."""
         self.standing = 0
         """How many associations of this client stand."""
         self.last_title: bytes | None = admission.settings.client_title

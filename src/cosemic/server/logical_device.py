@@ -16,7 +16,7 @@ data-access-result        when
 object-undefined          no object of that name is in the view of the association
 object-class-inconsistent an object of that name is in view, but of another class
 read-write-denied         the right is missing, or the protection that it asks for
-hardware-fault            the object has no value that fits its type
+hardware-fault            the object has no value that fits its type, or what it needs cannot be read or written
 ========================  ====================================================================
 """
 
@@ -34,7 +34,7 @@ from cosemic.apdu import (
 )
 from cosemic.association.service_provider import Access
 from cosemic.codec import DataType, EncodedData
-from cosemic.errors import ConfigurationError, EncodeError
+from cosemic.errors import ConfigurationError, CosemicError
 from cosemic.security import Requirement
 from cosemic.server.association_object import CURRENT, AssociationObject
 from cosemic.server.clients import Admission, AdmittedClient
@@ -158,7 +158,11 @@ class LogicalDevice:
 
 
 class ClientView:
-    """A logical device as one client sees it (:class:`cosemic.association.service_provider.ServiceProvider`)."""
+    """A logical device as one client sees it.
+
+    It is the :class:`~cosemic.association.service_provider.ServiceProvider` of its associations, and RightsChecker.
+    Whatever fails behind an object, such as a counter store, is answered and never raised.
+    """
 
     def __init__(self, device: LogicalDevice, client: AdmittedClient) -> None:
         self.device = device
@@ -175,7 +179,7 @@ class ClientView:
             return served.read(attribute.attribute_id, selection, self._situation(access))
         except AccessRefused as refused:
             return refused.result
-        except EncodeError:
+        except CosemicError:
             return DataAccessResult.HARDWARE_FAULT
 
     def set(
@@ -187,12 +191,12 @@ class ClientView:
     ) -> DataAccessResult:
         """Write an attribute or a part of it."""
         try:
-            served, rights = self.device.find(attribute.class_id, attribute.instance_id, self.client)
-            right = rights.attribute(attribute.attribute_id)
-            self._check(right.writable, right.requires, access)
+            served = self._writable(attribute, access)
             served.write(attribute.attribute_id, selection, value, self._situation(access))
         except AccessRefused as refused:
             return refused.result
+        except CosemicError:
+            return DataAccessResult.HARDWARE_FAULT
         return DataAccessResult.SUCCESS
 
     def action(
@@ -200,15 +204,40 @@ class ClientView:
     ) -> ActionResponseWithOptionalData:
         """Invoke a method."""
         try:
-            served, rights = self.device.find(method.class_id, method.instance_id, self.client)
-            right = rights.method(method.method_id)
-            self._check(right.accessible, right.requires, access)
-            answer = served.invoke(method.method_id, parameters, self._situation(access))
+            answer = self._accessible(method, access).invoke(method.method_id, parameters, self._situation(access))
         except AccessRefused as refused:
             return ActionResponseWithOptionalData(ActionResult[refused.result.name])
-        except EncodeError:
+        except CosemicError:
             return ActionResponseWithOptionalData(ActionResult.HARDWARE_FAULT)
         return ActionResponseWithOptionalData(ActionResult.SUCCESS, answer)
+
+    def may_set(self, attribute: CosemAttributeDescriptor, access: Access) -> DataAccessResult:
+        """Return why a SET would be refused: there is no such object, or no right to it."""
+        try:
+            self._writable(attribute, access)
+        except AccessRefused as refused:
+            return refused.result
+        return DataAccessResult.SUCCESS
+
+    def may_act(self, method: CosemMethodDescriptor, access: Access) -> ActionResult:
+        """Return why an ACTION would be refused: there is no such object, or no right to it."""
+        try:
+            self._accessible(method, access)
+        except AccessRefused as refused:
+            return ActionResult[refused.result.name]
+        return ActionResult.SUCCESS
+
+    def _writable(self, attribute: CosemAttributeDescriptor, access: Access) -> CosemObject:
+        served, rights = self.device.find(attribute.class_id, attribute.instance_id, self.client)
+        right = rights.attribute(attribute.attribute_id)
+        self._check(right.writable, right.requires, access)
+        return served
+
+    def _accessible(self, method: CosemMethodDescriptor, access: Access) -> CosemObject:
+        served, rights = self.device.find(method.class_id, method.instance_id, self.client)
+        right = rights.method(method.method_id)
+        self._check(right.accessible, right.requires, access)
+        return served
 
     def _check(self, allowed: bool, requires: Requirement, access: Access) -> None:
         """Refuse what is not allowed or not protected enough; ask for the protection of the answer."""

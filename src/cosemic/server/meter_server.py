@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Final
@@ -34,7 +35,9 @@ MOST_ANSWERED_AT_ONCE: Final = 1 << 20
 class MeterConnection:
     """One connection to a physical device (:class:`cosemic.transport.contract.Receiver`), over any medium.
 
-    inactivity_timeout: seconds without octets after which the connection is closed; None waits for ever.
+    inactivity_timeout: seconds without octets after which the connection is closed; None waits for ever. clock: tells
+    the seconds by which clients that fail to authenticate are held up; the same one for all connections to a device,
+    which event loops in several threads may serve.
     """
 
     def __init__(
@@ -44,8 +47,10 @@ class MeterConnection:
         *,
         max_apdu: int = MAX_APDU,
         inactivity_timeout: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._device = device
+        self._clock = clock
         self._connection = connection
         self._link = WrapperLink(max_apdu=max_apdu)
         self._associations: dict[tuple[int, int], DeviceAssociation] = {}
@@ -60,12 +65,13 @@ class MeterConnection:
         self._heard += 1
         link = self._link
         answered = 0
-        for event in link.receive(octets, 0.0):
+        now = self._clock()
+        for event in link.receive(octets, now):
             if isinstance(event, LinkFailed):
                 self._send(link.octets_to_send())
                 self._connection.close()
                 return
-            answered += self._answer(event)
+            answered += self._answer(event, now)
             if answered > MOST_ANSWERED_AT_ONCE:
                 self._connection.close()
                 return
@@ -79,7 +85,7 @@ class MeterConnection:
             association.lost()
         self._associations.clear()
 
-    def _answer(self, event: ApduReceived) -> int:
+    def _answer(self, event: ApduReceived, now: float) -> int:
         """Hand an APDU to its association; return how many octets its answer has."""
         pair = event.source, event.destination
         association = self._associations.get(pair)
@@ -88,7 +94,7 @@ class MeterConnection:
             if association is None:
                 return 0
             self._associations[pair] = association
-        association.receive(event.apdu, 0.0)
+        association.receive(event.apdu, now)
         answered = 0
         while answer := association.octets_to_send():
             self._link.send(answer, source=event.destination, destination=event.source)

@@ -33,7 +33,9 @@ class DeviceAssociation:
 
     def __init__(self, device: LogicalDevice, client: AdmittedClient, randomness: Randomness) -> None:
         self._client = client
-        self._machine = ServerAssociation(client.settings, ClientView(device, client), randomness=randomness)
+        self._machine = ServerAssociation(
+            client.settings, ClientView(device, client), randomness=randomness, history=client.history
+        )
         self._stands = False
 
     @property
@@ -46,7 +48,7 @@ class DeviceAssociation:
         self._machine.send(request)
 
     def receive(self, octets: bytes, now: float) -> list[ServerEvent]:
-        """Take one APDU of the client; its answer is due afterwards."""
+        """Take one APDU of the client; its answer is due afterwards. now: seconds, of one clock for all connections."""
         if octets[:1] == _AARQ:
             self._machine.settings = self._client.settings
         return self._told(self._machine.receive(octets, now))

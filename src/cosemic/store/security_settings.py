@@ -15,7 +15,8 @@
     dedicated_key = false
     protection = "authenticated-encrypted"   # or authenticated, encrypted
     invocation_counter = "0-0:43.1.0"  # object from which the public client may read the counter of these keys
-    counters = "meter.counters"        # file of invocation counters; beside this file unless said
+    counters = "meter.counters"        # file of invocation counters; unless said, the one file of this user, which all
+                                       # settings share, so that the same key in two files never repeats a counter
 
 In the environment the same names in capitals behind ``COSEMIC_``.
 """
@@ -216,15 +217,13 @@ def _sap(values: Mapping[str, Any], name: str) -> int | None:
 
 
 def _counters(values: Mapping[str, Any], beside: Path | None) -> CounterStore:
-    """The store that the settings name; durable, for a counter must never be used twice."""
+    """The store that the settings name; durable, and one for all unless named: no counter may be used twice."""
     named = values.get("counters")
     if isinstance(named, CounterStore):
         return named
     if named is not None:
         path = Path(str(named))
         path = path if path.is_absolute() or beside is None else beside.parent / path
-    elif beside is not None:
-        path = beside.with_suffix(".counters")
     else:
         path = state_folder() / "counters"
     try:

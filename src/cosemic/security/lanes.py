@@ -1,0 +1,125 @@
+"""What one kind of APDU is sealed and opened with, worked out once (security.md 4, 4.1).
+
+A kind is an envelope, a security control and a key. For authenticated and encrypted APDUs, nearly all there are, all
+that does not change is kept ready; the others go through :mod:`cosemic.security.protection`. Both give the same.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cosemic.codec.length import encode_length
+from cosemic.errors import ConfigurationError, DecodeError, EncodeError, PolicyViolation
+from cosemic.security.counters import ReceiveCounter, TransmitCounter
+from cosemic.security.envelopes import DED_TAGS, GENERAL_DED, GENERAL_GLO, GLO_TAGS, PLAIN_TAGS, Envelope
+from cosemic.security.keys import Key
+from cosemic.security.protection import (
+    HEADER_LENGTH,
+    TWO_PASS_LIMIT,
+    UNKNOWN_AK,
+    Unprotected,
+    protect,
+    unprotect,
+    verify_in_context,
+    verify_in_two_passes,
+)
+from cosemic.security.suite import TAG_LENGTH, SecurityControl
+
+_TRAILER: Final = HEADER_LENGTH + TAG_LENGTH
+
+
+def _heads(envelope: Envelope, title: bytes) -> dict[int, bytes]:
+    """What stands before the length of the ciphered content, by tag of the APDU inside."""
+    if envelope.general:
+        head = bytes((GENERAL_DED if envelope.dedicated else GENERAL_GLO, len(title))) + title
+        return dict.fromkeys(PLAIN_TAGS, head)
+    return {plain: bytes((tag,)) for plain, tag in (DED_TAGS if envelope.dedicated else GLO_TAGS).items()}
+
+
+class Sealer:
+    """Puts APDUs of one kind into their envelope. Raises ConfigurationError where AK is needed and not known."""
+
+    __slots__ = ("_aad", "_ak", "_control", "_counter", "_encrypt", "_envelope", "_heads", "_key", "_octet", "_title")
+
+    def __init__(
+        self,
+        envelope: Envelope,
+        control: SecurityControl,
+        key: Key,
+        authentication_key: Key | None,
+        title: bytes,
+        counter: TransmitCounter,
+    ) -> None:
+        if control.authenticated and authentication_key is None:
+            raise ConfigurationError(UNKNOWN_AK)
+        self._envelope = envelope
+        self._control = control
+        self._key = key
+        self._ak = authentication_key
+        self._title = title
+        self._counter = counter
+        self._heads = _heads(envelope, title)
+        self._octet = control.octet
+        self._encrypt = key.aead.encrypt
+        self._aad: bytes | None = None
+        if control.authenticated and control.encrypted and authentication_key is not None:
+            self._aad = authentication_key.authenticated_data(control)
+
+    def seal(self, apdu: bytes) -> bytes:
+        """Return the whole ciphered APDU; draws a counter. Raises EncodeError, CounterExhausted."""
+        head = self._heads.get(apdu[0])
+        if head is None:
+            name = self._envelope.name
+            raise EncodeError(f"an APDU with tag {apdu[0]:02x} cannot travel in {name}: use another envelope")
+        value = self._counter.next()
+        if self._aad is None:
+            content = protect(self._control, self._key, self._ak, self._title, value, apdu)
+            return head + encode_length(len(content)) + content
+        counter = value.to_bytes(4, "big")
+        # The cipher makes tags of 16 octets, of which twelve are sent.
+        sealed = self._encrypt(self._title + counter, apdu, self._aad)
+        return head + encode_length(len(sealed) + 1) + self._octet + counter + sealed[:-4]
+
+
+class Opener:
+    """Opens received APDUs of one kind.
+
+    refusal: raised for an APDU whose tag was right, because the policy wants another protection; None for none.
+    """
+
+    __slots__ = ("_aad", "_ak", "_control", "_key", "counter", "refusal")
+
+    def __init__(
+        self,
+        control: SecurityControl,
+        key: Key,
+        authentication_key: Key | None,
+        counter: ReceiveCounter,
+        refusal: PolicyViolation | None,
+    ) -> None:
+        self._control = control
+        self._key = key
+        self._ak = authentication_key
+        self.counter = counter
+        self.refusal = refusal
+        self._aad: bytes | None = None
+        if control.authenticated and control.encrypted and authentication_key is not None:
+            self._aad = authentication_key.authenticated_data(control)
+
+    def open(self, apdu: bytes, start: int, title: bytes) -> Unprotected:
+        """Return what the content from ``start`` on carries, verified; its counter is checked, not accepted.
+
+        Raises InvocationCounterError, DecipheringError, DecodeError.
+        """
+        counter = apdu[start + 1 : start + HEADER_LENGTH]
+        value = int.from_bytes(counter, "big")
+        self.counter.check(value)
+        aad = self._aad
+        if aad is None:
+            return unprotect(apdu[start:], self._key, self._ak, title)
+        if len(apdu) - start < _TRAILER:
+            raise DecodeError("an authentication tag of 12 octets", len(apdu), "authentication-tag")
+        body = apdu[start + HEADER_LENGTH : -TAG_LENGTH]
+        verify = verify_in_two_passes if len(body) <= TWO_PASS_LIMIT else verify_in_context
+        plaintext = verify(self._key, title + counter, aad, body, apdu[-TAG_LENGTH:], True)
+        return Unprotected(plaintext, True, True, self._control, value)
