@@ -7,21 +7,26 @@ deadlines: how long an example takes says more about the machine than about the 
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import HealthCheck, settings
 
 from cosemic.security import PROCESS_COUNTERS
 from tests import vectors
 
-settings.register_profile("check", deadline=None, max_examples=30, derandomize=True, database=None)
+settings.register_profile("check", deadline=None, max_examples=20, derandomize=True, database=None)
 settings.register_profile("test", deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("test")
+
+
+_NUMBERS = itertools.count()
 
 
 @pytest.fixture(autouse=True)
 def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counters that nobody names go to a folder of the test, not to the user's."""
-    monkeypatch.setenv("COSEMIC_STATE", str(tmp_path_factory.mktemp("state")))
+    monkeypatch.setenv("COSEMIC_STATE", str(tmp_path_factory.getbasetemp() / f"state-{next(_NUMBERS)}"))
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ class Quirk(Enum):
 
 
 class CipheredForm(Enum):
-    """Which envelope the client puts around its services in a ciphered context (security.md 5)."""
+    """Which envelope the client puts around its services in a ciphered context (reference, security 5)."""
 
     SERVICE_SPECIFIC = "service-specific"
     """glo-get-request ... ded-action-request: the default of IEC 62056-5-3 meters in the field."""
@@ -41,14 +41,14 @@ class ResponseForm(Enum):
 
 
 class ActionPblockContent(Enum):
-    """What the raw data of an action-response-with-pblock joins to (application_layer.md 10: unsure)."""
+    """What the raw data of an action-response-with-pblock joins to (reference, application layer 10: unsure)."""
 
     GET_DATA_RESULT = "get-data-result"
     DATA = "data"
 
 
 class LongGetAbort(Enum):
-    """Result with which a server answers a get-request-next of the wrong number (application_layer.md 15)."""
+    """Result with which a server answers a get-request-next of the wrong number (reference, application layer 15)."""
 
     LONG_GET_ABORTED = "long-get-aborted"
     DATA_BLOCK_NUMBER_INVALID = "data-block-number-invalid"

@@ -114,6 +114,7 @@ def test_another_mechanism_than_the_one_served(asked: M, served: M) -> None:
     name = "authentication-mechanism-name-" + ("required" if missing else "not-recognized")
     error = rejection(conversation, name)
     assert "mechanism" in str(error)
+    assert "client SAP" in str(error)
 
 
 @pytest.mark.parametrize("password", [b"", b"open sesam", b"open sesame ", b"Open sesame", b"\0" * 11])
@@ -243,7 +244,8 @@ def test_keys_that_differ() -> None:
         SecurityMaterial.of(Secret(EK), Secret(EK)),
     ):
         conversation = secure(opened=False, client={"material": keys})
-        rejection(conversation, "no-reason-given", "application-reference: deciphering-error")
+        error = rejection(conversation, "no-reason-given", "application-reference: deciphering-error")
+        assert "check encryption key, authentication key and the system titles" in str(error)
 
 
 def test_a_refusal_that_comes_ciphered_is_read() -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 import cosemic
 from cosemic.cli import main
+from cosemic.inspector import KINDS
 from tests.vectors import keys, octets, record
 
 RESPONSE = "C401C1001105"
@@ -73,6 +76,64 @@ def test_keys_come_from_a_file_or_the_environment(
     assert json.loads(capsys.readouterr().out) == cosemic.decode(octets(of), keys=keys(of)).to_dict()
 
 
+LONG = {"ek": "encryption_key", "ak": "authentication_key", "gbek": "broadcast_encryption_key", "dk": "dedicated_key"}
+
+
+@pytest.mark.parametrize("form", ["toml", "environment"])
+def test_security_settings_of_a_meter_are_keys_too(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of = record(CIPHERED)
+    given = {LONG.get(name, name): key.hex() for name, key in keys(of).items()}
+    assert {"encryption_key", "authentication_key"} <= set(given)
+    arguments = ["decode", "--json", of["hex"]]
+    if form == "toml":
+        file = tmp_path / "meter.toml"
+        lines = ['mechanism = "hls-gmac"', "client_sap = 1", "ciphered = true", "dedicated_key = false"]
+        file.write_text("\n".join([*lines, *(f'{name} = "{value}"' for name, value in given.items())]))
+        arguments += ["--keys", str(file)]
+    for name, value in given.items() if form == "environment" else ():
+        monkeypatch.setenv(f"COSEMIC_{name.upper()}", value)
+    monkeypatch.setenv("COSEMIC_DEDICATED_KEY", "true")
+    assert main(arguments) == 0
+    assert json.loads(capsys.readouterr().out) == cosemic.decode(octets(of), keys=keys(of)).to_dict()
+
+
+def test_each_long_name_stands_for_its_key_and_other_settings_are_passed_over(tmp_path: Path) -> None:
+    from cosemic.cli._keys import LONG_NAMES, PASSED_OVER, read_keys
+    from cosemic.inspector.arguments import KEY_NAMES
+    from cosemic.store.security_settings import _NAMES
+
+    file = tmp_path / "keys.toml"
+    file.write_text("".join(f'{long} = "{short}"\n' for short, long in LONG.items()))
+    assert read_keys(KEY_NAMES, str(file), {}) == {short: short for short in LONG}
+    file.write_text('encryption_key = "long"\nek = "short"\n')
+    assert read_keys(KEY_NAMES, str(file), {"COSEMIC_ENCRYPTION_KEY": "other"}) == {"ek": "short"}
+    assert {*LONG_NAMES, "system_title"} | PASSED_OVER >= _NAMES
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_pipe_is_read_as_a_file_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(RESPONSE,), daemon=True)
+    writer.start()
+    assert main(["decode", str(pipe)]) == 0
+    writer.join(5)
+    assert capsys.readouterr().out.endswith("unsigned 5\n")
+
+
+def test_ctrl_c_while_a_command_is_imported_ends_without_a_trace(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(name: str) -> None:
+        raise KeyboardInterrupt(name)
+
+    monkeypatch.setattr("cosemic.cli.import_module", interrupted)
+    assert main(["decode", RESPONSE]) == 1
+    assert capsys.readouterr() == ("", "cosemic: stopped\n")
+
+
 def test_what_is_no_telegram_exits_with_1_and_says_why(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["decode", "C401C10011"]) == 1
     printed = capsys.readouterr()
@@ -123,6 +184,8 @@ def test_help_shows_an_example_and_the_exit_codes(capsys: pytest.CaptureFixture[
     shown = capsys.readouterr().out
     assert "cosemic decode C401C1001105" in shown
     assert "exit codes: 0 decoded" in shown
+    assert all(re.search(rf"^  {kind} +\w", shown, re.MULTILINE) for kind in KINDS)
+    assert not re.search(r"COSEMIC_\w+=", shown)
 
 
 def test_a_command_is_not_kept_waiting_by_the_others() -> None:
@@ -151,3 +214,50 @@ def test_the_package_runs_as_a_module_and_a_closed_pipe_is_no_failure() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 0
+
+
+# ---- output ----------------------------------------------------------------------------------------------------------
+
+
+def run_with(encoding: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """The command in a process of its own, whose output has that encoding."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COSEMIC_")}
+    return subprocess.run(
+        [sys.executable, "-m", "cosemic", "decode", *arguments],
+        env=environment | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
+        capture_output=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"), [("ascii", rb"'\xe9'"), ("latin-1", b"'\xe9'"), ("utf-8", "'é'".encode())]
+)
+def test_characters_that_the_output_cannot_hold_are_escaped(encoding: str, shown: bytes) -> None:
+    done = run_with(encoding, "C401C1000A01E9")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert shown in done.stdout
+    as_json = run_with(encoding, "--json", "C401C1000A01E9")
+    assert json.loads(as_json.stdout.decode(encoding))["apdu"]["result"] == {"data": ["visible-string", "é"]}
+
+
+def test_json_holds_no_numbers_that_json_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+    floats = "0204 177fc00000 177f800000 18fff0000000000000 173fc00000"
+    assert main(["decode", "--kind", "data", "--json", floats]) == 0
+
+    def refuse(text: str) -> None:
+        raise AssertionError(text)
+
+    found = json.loads(capsys.readouterr().out, parse_constant=refuse)["data"][1]
+    assert [value for _, value in found] == ["NaN", "Infinity", "-Infinity", 1.5]
+    assert main(["decode", "--help"]) == 0
+    assert '"NaN", "Infinity" and "-Infinity"' in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_p1_telegram_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "p1.txt"
+    file.write_bytes(octets(record("p1-v5")))
+    assert main(["decode", "--kind", "p1", str(file)]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("        P1 telegram /ISk5\\2MT382-1000\n")
+    assert shown.endswith("CRC 6EEE\n")

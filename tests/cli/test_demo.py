@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -17,8 +19,10 @@ import pytest
 
 from cosemic.cli import main
 from cosemic.cli._chart import BLOCKS, PLAIN, curve
+from cosemic.cli._demo_report import DemoReport
 from cosemic.cli._progress import progress
 from cosemic.head_end import Progress, Stage
+from cosemic.head_end.load import Load
 
 METERS, DAYS = 6, 2
 ROWS = METERS * DAYS * 96
@@ -47,11 +51,38 @@ def test_a_first_run_reads_everything_and_a_second_only_what_is_missing(tmp_path
     second = demo(tmp_path)
     assert second.returncode == 0
     assert f"{ROWS} rows were in the store already" in second.stdout
+    assert second.stdout.splitlines()[-1] == '  cosemic read "tcp://127.0.0.1:4059?client=16" 1-0:1.8.0'
     again = json.loads(demo(tmp_path, "--json").stdout)
     # A quarter of an hour may have ended meanwhile.
     assert again["rows_stored"] - ROWS in (0, METERS, 2 * METERS)
     assert again["round_trips"] < found["round_trips"] + METERS
     assert again["octets"] < found["octets"] / 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a signal")
+@pytest.mark.parametrize("after", [0.0, 0.5, 2.0])
+def test_ctrl_c_in_a_terminal_ends_it_in_plain_words(after: float, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cosemic", "demo", "--meters", "300", "--store", str(tmp_path / "s.sqlite")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
+        wait_until((tmp_path / "s.sqlite").exists)
+        time.sleep(after)
+        os.killpg(process.pid, signal.SIGINT)
+        output, errors = process.communicate(timeout=30)
+    assert (process.returncode, output) == (1, b"")
+    assert errors == b"cosemic: stopped. Run it again: it goes on where it stopped.\n"
+    wait_until(lambda: not running(tmp_path))
+
+
+@pytest.mark.slow
+def test_simulated_meters_that_nobody_asks_for_any_more_end_silently(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cosemic.cli._fleet_process", "1", "1", "1", str(tmp_path / "counters")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+        assert process.wait(20) == 0
 
 
 @pytest.mark.slow
@@ -123,6 +154,29 @@ def test_a_curve_rises_with_its_values_and_has_labels_below() -> None:
 def test_a_curve_wider_than_the_terminal_shows_means() -> None:
     drawn = curve([1, 3] * 4, ["", "x"] + [""] * 6, height=1, width=4, blocks=BLOCKS)
     assert drawn.splitlines()[0] == "2 |████"
+
+
+def test_a_label_that_a_mean_hides_or_that_has_no_room_does_not_widen_the_curve() -> None:
+    labels = ["", "ab", *[""] * 4, "cde", ""]
+    drawn = curve([1.0] * 8, labels, height=1, width=4)
+    assert drawn.splitlines() == ["1 |████", "   ab"]
+
+
+@pytest.mark.parametrize(("columns", "longest"), [(10, 40), (60, 60), (80, 80), (200, 200)])
+def test_the_chart_of_the_demo_fits_the_terminal(columns: int, longest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    start = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+    load = [Load(start + n * dt.timedelta(minutes=15), 12_345.0 * n, 1) for n in range(96)]
+    text = report(load).text().split("kW\n")[1].split("\n\n")[0]
+    assert longest // 3 < max(map(len, text.splitlines())) <= longest
+    assert ":00" in text.splitlines()[-1]
+
+
+def report(load: list[Load]) -> DemoReport:
+    return DemoReport(
+        store="s", since=load[0].interval_start, until=load[-1].interval_start, rows_before=0, rows_stored=0,
+        seconds=1, seconds_to_start=1, meters=[], load=load,
+    )  # fmt: skip
 
 
 def test_a_curve_of_nothing_is_empty() -> None:

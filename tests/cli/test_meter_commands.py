@@ -80,7 +80,7 @@ def test_what_is_refused_is_told_and_the_rest_is_shown(url: str, capsys: pytest.
     streams = capsys.readouterr()
     assert "kWh" in streams.out
     assert "object-undefined (4)" in streams.err
-    assert "objects()" in streams.err
+    assert "see what `objects` lists" in streams.err
     items = json.loads(printed(capsys, "read", url, "1-0:1.8.0", "3/1-0:99.99.0", "--json", code=1))
     assert [item.get("error", {}).get("label") for item in items] == [None, "object-undefined"]
 
@@ -142,6 +142,8 @@ def test_keys_come_from_the_environment(
         (["read", "serial://x", "1-0:1.8.0"], 2, "tcp://, not serial"),
         (["read", "tcp://h?password=1", "1-0:1.8.0"], 2, "never stand in a URL"),
         (["objects", "URL", "--security", "nowhere.toml"], 2, "nowhere.toml"),
+        (["objects", "URL", "--security", "."], 2, "settings .: "),
+        (["read", "URL", "1-0:99.99.0"], 1, "--security"),
         (["profile", "URL", "1-0:99.1.0", "--since", "yesterday"], 2, "'yesterday' is no time"),
         (["profile", "URL", "1-0:99.1.0", "--zone", "Atlantis"], 2, "'Atlantis' is no time zone"),
         (["profile", "URL", "1-0:99.9.0"], 1, "object-undefined"),
@@ -165,6 +167,7 @@ def test_help_has_examples_and_exit_codes(command: str, capsys: pytest.CaptureFi
     assert f"  cosemic {command}" in text
     assert "exit codes: 0" in text
     assert "--json" in text
+    assert not re.search(r" tcp://\S+\?", text.split("examples:")[1].split("\nURL ")[0])
 
 
 @pytest.mark.parametrize("command", ["read", "objects", "profile"])

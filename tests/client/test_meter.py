@@ -100,7 +100,7 @@ def test_targets_of_every_form(meter: BlockingMeter) -> None:
 
 
 def test_a_refused_attribute_is_named_with_what_to_do(meter: BlockingMeter) -> None:
-    with pytest.raises(DataAccessError, match="see what objects") as caught:
+    with pytest.raises(DataAccessError, match="see what `objects` lists") as caught:
         meter.get("3/1-0:77.7.7:2")
     assert (caught.value.code, caught.value.label) == (4, "object-undefined")
     assert "1-0:77.7.7" in caught.value.subject

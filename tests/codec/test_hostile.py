@@ -123,9 +123,9 @@ def test_nearly_all_columns_of_a_compact_array_may_be_null() -> None:
         assert scan(octets, 0) == len(octets)
         assert len(decode_whole(octets)) == 15
         assert encode(decode_whole(octets, typed=True)) == octets.replace(b"\x82\x00", b"")
+    kind = TypeDescription(D.STRUCTURE, (*[TypeDescription(D.NULL_DATA)] * 400, TypeDescription(D.UNSIGNED)))
+    row = (D.STRUCTURE, (*[(D.NULL_DATA, None)] * 400, (D.UNSIGNED, 1)))
     with pytest.raises(EncodeError, match="at least one octet"):
-        kind = TypeDescription(D.STRUCTURE, (*[TypeDescription(D.NULL_DATA)] * 400, TypeDescription(D.UNSIGNED)))
-        row = (D.STRUCTURE, (*[(D.NULL_DATA, None)] * 400, (D.UNSIGNED, 1)))
         encode((D.COMPACT_ARRAY, CompactArray([row] * 400, kind)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -103,13 +104,13 @@ def test_a_commit_that_fails_leaves_neither_readings_nor_coverage(tmp_path: Path
     path = tmp_path / "readings.sqlite"
     with Store(path) as store:
         commit(store, 0, 2)
-        with sqlite3.connect(path) as other:
+        with closing(sqlite3.connect(path)) as other:
             other.execute("CREATE TRIGGER full BEFORE INSERT ON coverage BEGIN SELECT raise(ABORT, 'disk full'); END")
         with pytest.raises(StoreError, match="disk full"):
             commit(store, 2, 9, "new")
         with pytest.raises(StoreError):
             commit(store, 2, 9)
-        with sqlite3.connect(path) as other:
+        with closing(sqlite3.connect(path)) as other:
             other.execute("DROP TRIGGER full")
         assert store.meter("new") is None
         assert store.count_readings() == 4
@@ -142,7 +143,7 @@ def test_a_file_that_is_no_store_is_refused_and_left_alone(tmp_path: Path) -> No
     with pytest.raises(StoreError, match="not a database"):
         Store(text)
     foreign = tmp_path / "foreign.sqlite"
-    with sqlite3.connect(foreign) as database:
+    with closing(sqlite3.connect(foreign)) as database:
         database.execute("CREATE TABLE theirs (x)")
     before = foreign.read_bytes()
     with pytest.raises(StoreError, match="no store of this version"):
@@ -156,7 +157,7 @@ def test_people_find_readings_with_names_in_the_view(tmp_path: Path) -> None:
     path = tmp_path / "readings.sqlite"
     with Store(path) as store:
         commit(store, 0, 1)
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database:
         (line,) = database.execute("SELECT * FROM load_profile WHERE object = ?", (str(ENERGY),)).fetchall()
     assert line[:8] == (
         "m", str(PROFILE), str(ENERGY), 2, "2026-11-01 00:00:00", "2026-11-01 00:15:00", 1_000_000, -1

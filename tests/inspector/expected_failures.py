@@ -12,7 +12,7 @@ EXPECTED_FAILURES = {
     "ref-general-signing": SIGNATURE,
     "ref-general-signing-wrong": SIGNATURE,
 }
-KINDS = ("apdu", "messages", "data", "hdlcframe", "hdlcstream", "gbt-frames")
+KINDS = ("apdu", "messages", "data", "hdlcframe", "hdlcstream", "gbt-frames", "p1")
 
 
 def among(*kinds: str) -> dict[str, str]:

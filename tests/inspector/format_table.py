@@ -142,6 +142,8 @@ class Table:
             yield from self.value(f"{path}.octets", have["octets"], "hex")
             if not isinstance(have["error"], str) or not have["error"]:
                 yield f"{path}.error: {have['error']!r} is no text"
+        elif isinstance(have, dict) and have.keys() == {"p1"}:
+            yield from self.shape(f"{path}.p1", have["p1"], self.shapes["P1"])
         else:
             yield from self.apdu(path, have)
 

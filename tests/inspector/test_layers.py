@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import FrameType as FrameType_
 from typing import Any
 
 import pytest
@@ -171,6 +173,12 @@ def test_messages_come_in_the_order_of_their_completion() -> None:
         ("1 2 3 2 3L", [([1, 2, 3, 2, 3], False)]),
         ("1 2 2 4L 3", [([1, 2, 2, 4], False), ([3], False)]),
         ("1 2 3L 1 2 3L", [([1, 2, 3], True), ([1, 2, 3], True)]),
+        ("1 2 3L 3L", [([1, 2, 3, 3], True)]),
+        ("1 2 3L 3L 3L 1 2 3L", [([1, 2, 3, 3, 3], True), ([1, 2, 3], True)]),
+        ("1 3L 3L", [([1, 3, 3], False)]),
+        ("1 2 3L 2", [([1, 2, 3], True), ([2], False)]),
+        ("1 2 3L 2 3L", [([1, 2, 3], True), ([2, 3], False)]),
+        ("1 2 3L 3", [([1, 2, 3], True), ([3], False)]),
     ],
 )
 def test_runs_of_blocks(numbers: str, expected: list[tuple[list[int], bool]]) -> None:
@@ -182,6 +190,11 @@ def test_runs_of_blocks(numbers: str, expected: list[tuple[list[int], bool]]) ->
 
 def test_a_first_block_with_other_contents_begins_a_new_run() -> None:
     assert entries(ui(gbt(1, PUSH[:5])) + ui(gbt(1, PUSH, last=True))) == [([1], None), ([1], "data-notification")]
+
+
+def test_a_repeated_last_block_keeps_the_place_of_its_message() -> None:
+    stream = ui(LLC + BLOCKS[0]) + ui(BLOCKS[1]) + ui(BLOCKS[2]) + ui(LLC + GET) + ui(BLOCKS[2])
+    assert entries(stream) == [([1, 2, 3, 3], "data-notification"), (None, "get-request")]
 
 
 def test_blocks_of_several_senders_make_runs_of_their_own() -> None:
@@ -206,6 +219,26 @@ def test_what_is_no_apdu_is_an_entry_with_an_error() -> None:
 
 def test_a_message_with_a_lost_end_does_not_harm_the_next_one() -> None:
     assert entries(ui(LLC + PUSH[:4], segmented=True) + ui(LLC + GET)) == [(None, None), (None, "get-request")]
+
+
+def test_a_message_that_is_cut_off_by_the_end_of_the_stream_is_an_entry_with_an_error() -> None:
+    cut = ui(LLC + PUSH[:4], segmented=True)
+    assert entries(ui(LLC + GET) + cut) == [(None, "get-request"), (None, None)]
+    assert entries(cut) == [(None, None)]
+    assert entries(cut + ui(LLC + GET[:4], source=OTHER_METER, segmented=True)) == [(None, None)] * 2
+    assert entries(ui(BLOCKS[0]) + cut) == [(None, None), ([1], None)]
+
+
+def test_each_message_that_a_disconnection_ends_is_an_entry_with_an_error() -> None:
+    down = ui(LLC + PUSH[:4], segmented=True)
+    up = b"\x7e" + encode_frame(METER, LISTENER, Control(FrameType.UI, pf=0), LLC + GET[:4], segmented=True) + b"\x7e"
+    gone = b"\x7e" + encode_frame(METER, LISTENER, Control(FrameType.DISC)) + b"\x7e"
+    assert entries(down + up + gone + ui(LLC + GET)) == [(None, None), (None, None), (None, "get-request")]
+
+
+def test_a_push_that_comes_again_in_the_same_i_frame_is_a_message_again() -> None:
+    push = ui(LLC + PUSH, kind="I")
+    assert entries(push + push) == [(None, "data-notification")] * 2
 
 
 @pytest.mark.parametrize("data", [b"", PUSH, b"\x7e\x7e", ui(LLC + PUSH)[1:-1]])
@@ -274,10 +307,42 @@ def test_a_wrong_length_field_is_tolerated_as_a_quirk_only(kind: str) -> None:
         cosemic.decode(b"\x7e" + frame + b"\x7e", kind=kind, quirks=["hdlc-length-mismatch"])
 
 
+@pytest.mark.parametrize(
+    "pattern", ["7e", "7ea7ff", "7ea7ff0321", "7ea7ff032110", "7ea07e", "7ea0097e", "7ea3ff03211000007e"]
+)
+@pytest.mark.parametrize("kind", ["hdlcstream", "messages", "apdu"])
+def test_flags_that_begin_no_frame_cost_little_with_the_quirk(pattern: str, kind: str) -> None:
+    data = (bytes.fromhex(pattern) * 4000)[:4000]
+    calls = 0
+
+    def count(frame: FrameType_, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        with pytest.raises(DecodeError):
+            cosemic.decode(data, kind=kind, quirks=["hdlc-length-mismatch"])
+    finally:
+        sys.setprofile(None)
+    assert calls < 40 * len(data)
+
+
 def test_block_transfer_for_itself_is_joined_and_not_decoded() -> None:
     have = decoded(gbt(1, b"\xff") + gbt(2, b"\xfe") + gbt(2, b"\xfe") + gbt(3, b"", last=True), "gbt-frames")
     assert have["apdu_octets"] == "fffe"
     assert [block["block_number"] for block in have["gbt"]] == [1, 2, 2, 3]
-    for wrong in (b"", BLOCKS[0], BLOCKS[1], b"".join(BLOCKS) * 2, b"".join(BLOCKS) + b"\x00", PUSH):
+    again = decoded(b"".join(BLOCKS) + BLOCKS[2], "gbt-frames")
+    assert again["apdu_octets"] == PUSH.hex()
+    assert [block["block_number"] for block in again["gbt"]] == [1, 2, 3, 3]
+    for wrong in (
+        b"",
+        BLOCKS[0],
+        BLOCKS[1],
+        b"".join(BLOCKS) * 2,
+        b"".join(BLOCKS) + BLOCKS[1],
+        b"".join(BLOCKS) + b"\x00",
+        PUSH,
+    ):
         with pytest.raises(DecodeError):
             cosemic.decode(wrong, kind="gbt-frames")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 import cosemic
 from cosemic import DecodeError, Secret, apdu
 from cosemic.security import Key, protect, wrap_key
 from cosemic.security.suite import SUITES, SecurityControl
 from cosemic.values import ApplicationContext
+from tests.inspector.format_table import faults
 
 EK, GBEK, DK, AK, KEK = (bytes([number]) * 16 for number in range(1, 6))
 TITLE, OTHER_TITLE = b"ABC12345", b"XYZ98765"
@@ -191,10 +193,42 @@ def test_compressed_content_is_shown_as_octets() -> None:
     assert "V.44" in have["content"]["error"]
 
 
-def test_the_last_counter_value_is_never_verified() -> None:
-    octets = b"\xc8\x1e\x10\xff\xff\xff\xff" + GET + bytes(12)
-    have = opened(octets, ek=EK, ak=AK, system_title=TITLE)
-    assert (have["tag_ok"], have["content"]["apdu"]) == (None, "get-request")
+@pytest.mark.parametrize("length", [len(GET), 20_000])
+@pytest.mark.parametrize("control", [0x10, 0x30])
+def test_the_tag_of_the_last_counter_value_is_checked_like_any_other(control: int, length: int) -> None:
+    plaintext, nonce = GET.ljust(length, b"\x00"), TITLE + b"\xff\xff\xff\xff"
+    aad = bytes((control,)) + AK
+    if control == 0x30:
+        body = AESGCM(EK).encrypt(nonce, plaintext, aad)[:-4]
+    else:
+        body = plaintext + AESGCM(EK).encrypt(nonce, b"", aad + plaintext)[:12]
+    for last, tag_ok in ((body[-1], True), (body[-1] ^ 1, False)):
+        contents = bytes((control,)) + b"\xff\xff\xff\xff" + body[:-1] + bytes((last,))
+        have = opened(b"\xc8\x82" + len(contents).to_bytes(2) + contents, ek=EK, ak=AK, system_title=TITLE)
+        assert (have["tag_ok"], have["invocation_counter"]) == (tag_ok, 0xFFFFFFFF)
+        assert have["plaintext_length"] == length
+
+
+# ---- P1 telegrams ----------------------------------------------------------------------------------------------------
+
+P1 = b"/KFM5KAIFA\r\n\r\n1-0:1.8.0(000123.456*kWh)\r\n!0D59\r\n"
+
+
+def test_octets_inside_that_begin_with_a_solidus_are_a_p1_telegram() -> None:
+    have = opened(b"\xdb\x08" + TITLE + sealed(P1), ek=EK, ak=AK)
+    assert have["content"] == {"p1": cosemic.decode(P1, kind="p1").to_dict()}
+    assert have["content"]["p1"]["datasets"] == [{"address": "1-0:1.8.0", "values": ["000123.456*kWh"]}]
+    assert (have["tag_ok"], have["plaintext_length"]) == (True, len(P1))
+    assert faults("apdu", cosemic.decode(b"\xdb\x08" + TITLE + sealed(P1), keys={"ek": EK}).to_dict()) == []
+    shown = cosemic.decode(b"\xdb\x08" + TITLE + sealed(P1), keys={"ek": EK, "ak": AK}).explain()
+    assert "P1 telegram /KFM5KAIFA\n" in shown
+    assert "1-0:1.8.0(000123.456*kWh)\n" in shown
+
+
+def test_a_solidus_alone_makes_no_telegram() -> None:
+    have = opened(b"\xc8" + sealed(b"/KFM5(1"), ek=EK, ak=AK, system_title=TITLE)
+    assert have["content"].keys() == {"octets", "error"}
+    assert have["content"]["octets"] == b"/KFM5(1".hex()
 
 
 def test_protections_in_one_another_are_followed_only_so_far() -> None:

@@ -113,6 +113,8 @@ GROWING = {
     "gateway prefixes": ("apdu", lambda n: "e60000" * n),
     "nulls": ("data", lambda n: f"0182{n:04x}" + "00" * n),
     "compact array": ("data", lambda n: f"131182{n:04x}" + "05" * n),
+    "P1 data sets": ("p1", lambda n: (b"/X\r\n" + b"1.8(1)\r\n" * n + b"!0000").hex()),
+    "P1 that does not end": ("p1", lambda n: (b"/X\r\n" + b"(" * n).hex()),
     "signed in signed": ("apdu", lambda n: signed(n)),
 }
 

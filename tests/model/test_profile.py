@@ -288,6 +288,13 @@ def test_the_first_day_is_whole_too_where_the_zone_is_known() -> None:
     assert row.interval_start == at(23, day=24, month=10)
 
 
+def test_dont_care_is_null_among_plain_values_however_deep_it_stands() -> None:
+    rows = [(stamp(at(10)), DONT_CARE), (stamp(at(11)), [(1, DONT_CARE)])]
+    plain = LoadProfile.from_buffer(rows, [CLOCK, STATUS], 3600).to_dict()
+    assert json.loads(json.dumps(plain)) == plain
+    assert [row["values"] for row in plain["rows"]] == [[None], [[[1, None]]]]
+
+
 def test_a_profile_is_given_as_plain_values() -> None:
     columns = [CLOCK, ENERGY, column("1-0:1.6.0", 4, 5), column("0-0:96.1.0", 1), STATUS]
     when = DateTime(stamp(at(9)))

@@ -140,8 +140,11 @@ def test_settings_are_written_for_their_owner_alone_and_read_back(tmp_path: Path
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a signal")
 def test_the_command_serves_until_it_is_interrupted(tmp_path: Path) -> None:
     arguments = ["simulate", "--meters", "2", "--port", "0", "--security", "mixed", "--keys", str(tmp_path), "--json"]
-    with subprocess.Popen([sys.executable, "-c", COMMAND, *arguments], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
+        assert process.stderr is not None
         lines = ""
         while not lines.endswith("\n]\n"):
             line = process.stdout.readline()
@@ -152,7 +155,9 @@ def test_the_command_serves_until_it_is_interrupted(tmp_path: Path) -> None:
         for one in found:
             values = tomllib.loads(Path(one["settings"]).read_text())
             address = parse_url(one["url"])
+            assert Path(one["settings"]).stem.endswith(f"-{one['security']}-{address.port}")
             assert address.client_sap == values["client_sap"]
             BlockingTcpConnection(address.host, address.port, timeout=5).close()
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
+        assert process.stderr.read().startswith("\nstopped: ")

@@ -176,6 +176,7 @@ def calls_of_a_life(path: str) -> int:
     return len(port.calls)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["before", "middle", "after"])
 def test_a_kill_at_each_write_fsync_and_rename_repeats_nothing(tmp_path: Path, how: str) -> None:
     for at in range(1, calls_of_a_life(str(tmp_path / "dry")) + 1):
@@ -186,6 +187,7 @@ def test_a_kill_at_each_write_fsync_and_rename_repeats_nothing(tmp_path: Path, h
         life.check(FileCounterStore(path, block=2, compact_lines=4))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mark", [pytest.param(None, marks=forks)], ids=["fork"])
 def test_a_process_that_exits_at_each_call_repeats_nothing(tmp_path: Path, mark: None) -> None:
     class ExitingPort(MortalPort):
@@ -245,6 +247,7 @@ def test_a_disk_that_forgets_everything_is_noticed_by_the_model() -> None:
 # Failures that the process survives
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("short", [False, True], ids=["error", "short write"])
 def test_a_failing_medium_gives_nothing_out_and_repeats_nothing(tmp_path: Path, short: bool) -> None:
     for at in range(5, calls_of_a_life(str(tmp_path / "dry")) + 1, 5 if short else 2):

@@ -1,4 +1,4 @@
-"""How a server judges an AARQ (IEC 62056-5-3; application_layer.md 5, 6.4).
+"""How a server judges an AARQ (IEC 62056-5-3; reference, application layer 5, 6.4).
 
 The checks in order; the first that fails refuses the association with its diagnostic::
 

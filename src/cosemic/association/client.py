@@ -185,7 +185,10 @@ class ClientAssociation:
             self._give_up()
             return [Completed(request, None)]
         waited = f"no answer within {self._timeout:g} s"
-        error = self._kept_back or ResponseTimeout(f"{waited}: check the line, or raise the response time-out")
+        advice = "check the line, or raise the response time-out"
+        if self._control.state is State.ASSOCIATION_PENDING and isinstance(request, Open):
+            advice += "; many meters are also silent where the client or server SAP is wrong"
+        error = self._kept_back or ResponseTimeout(f"{waited}: {advice}")
         self._give_up()
         return [Failed(request, self._unknown(request, error))]
 

@@ -81,7 +81,7 @@ SERVER: Final = MappingProxyType(
     {
         (State.INACTIVE, Transition.CONNECT): State.IDLE,
         (State.IDLE, Transition.OPEN): State.ASSOCIATION_PENDING,
-        # A second AARQ replaces the association that stands (application_layer.md 6.4).
+        # A second AARQ replaces the association that stands (reference, application layer 6.4).
         (State.ASSOCIATED, Transition.OPEN): State.ASSOCIATION_PENDING,
         (State.ASSOCIATION_PENDING, Transition.OPEN): State.ASSOCIATION_PENDING,
         (State.ASSOCIATION_PENDING, Transition.CHALLENGED): State.ASSOCIATION_PENDING,

@@ -1,4 +1,4 @@
-"""The data transfer services of a client, each as one generator (IEC 62056-5-3; application_layer.md 8 to 10, 15).
+"""The data transfer services of a client, each as one generator (reference, application layer 8 to 10, 15).
 
 An exchange yields the APDU to send, is given the APDU that answered it, and returns the result::
 

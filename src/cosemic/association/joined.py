@@ -1,4 +1,4 @@
-"""What the raw data of a long transfer joins to (application_layer.md 9, 10, 15).
+"""What the raw data of a long transfer joins to (reference, application layer 9, 10, 15).
 
 ::
 

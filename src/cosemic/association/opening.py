@@ -51,11 +51,17 @@ _ADVICE: Final = {
     UserDiagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED: "the meter does not speak this application context "
     "(ciphered or not, LN or SN) on this client SAP",
     UserDiagnostic.CALLING_AP_TITLE_NOT_RECOGNIZED: "the meter does not know this client system title",
-    UserDiagnostic.AUTHENTICATION_MECHANISM_NAME_NOT_RECOGNIZED: "the meter does not speak this mechanism",
+    UserDiagnostic.AUTHENTICATION_MECHANISM_NAME_NOT_RECOGNIZED: "the meter does not speak this mechanism "
+    "on this client SAP: check both",
     UserDiagnostic.AUTHENTICATION_MECHANISM_NAME_REQUIRED: "this client SAP needs a mechanism: give one",
     UserDiagnostic.AUTHENTICATION_FAILURE: "password, key or secret is wrong; some meters lock after a few attempts",
     UserDiagnostic.AUTHENTICATION_REQUIRED: "this client SAP needs authentication: give password or keys",
 }
+_SERVICE_ADVICE: Final = {
+    "application-reference: deciphering-error": "check encryption key, authentication key and the system titles of "
+    "both sides",
+}
+"""By what the user-information of a refusing AARE says; it tells more than the diagnostic beside it."""
 
 
 def open_association(association: ClientAssociation) -> Exchange:
@@ -202,6 +208,7 @@ def _rejection(context: SecurityContext | None, aare: a.AARE) -> AssociationReje
     text = f"the meter refuses the association: {result}, {label}"
     if service_error is not None:
         text += f", {service_error}"
+        advice = _SERVICE_ADVICE.get(service_error, advice)
     return AssociationRejected(text + (f" - {advice}" if advice else ""), result, label, service_error)
 
 

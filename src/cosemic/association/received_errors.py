@@ -1,4 +1,4 @@
-"""The error APDUs of a server as errors of ours (IEC 62056-5-3; application_layer.md 14).
+"""The error APDUs of a server as errors of ours (IEC 62056-5-3; reference, application layer 14).
 
 ::
 

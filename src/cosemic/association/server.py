@@ -1,4 +1,4 @@
-"""The server's side of an application association, sans-IO (IEC 62056-5-3; application_layer.md 6.4, 14, 18).
+"""The server's side of an application association, sans-IO (IEC 62056-5-3; reference, application layer 6.4, 14, 18).
 
 One :class:`ServerAssociation` serves one pair of client SAP and server SAP of a connection. Its octets are whole APDUs:
 ``receive`` takes one, ``octets_to_send`` returns one at a time. It never raises for what a peer sends; it answers as

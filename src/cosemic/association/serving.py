@@ -1,4 +1,4 @@
-"""The data transfer services of a server: requests to responses (IEC 62056-5-3; application_layer.md 8 to 10, 15).
+"""The data transfer services of a server: requests to responses (reference, application layer 8 to 10, 15).
 
 :data:`HANDLERS` maps each request to the method that serves it and the conformance bits that it needs;
 :data:`SERVER_CONFORMANCE` is derived from that table.

@@ -1,4 +1,4 @@
-"""Long transfers as the server sees them (IEC 62056-5-3; application_layer.md 15).
+"""Long transfers as the server sees them (IEC 62056-5-3; reference, application layer 15).
 
 ::
 

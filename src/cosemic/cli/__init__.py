@@ -16,6 +16,7 @@ exit  meaning
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import pkgutil
 import sys
@@ -49,10 +50,16 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (table above); ``argv`` is without the program's name."""
     argv = sys.argv[1:] if argv is None else argv
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal or pipe that cannot show a character is no reason to show nothing.
+            stream.reconfigure(errors="backslashreplace")
     try:
         arguments = parser(argv[0] if argv else None).parse_args(argv)
     except SystemExit as stop:  # argparse has said what is wrong, or has shown the help
         return stop.code if isinstance(stop.code, int) else USAGE
+    except KeyboardInterrupt:  # while what the command needs was imported
+        return _complain("stopped", FAILED)
     try:
         code: int = arguments.run(arguments)
         sys.stdout.flush()

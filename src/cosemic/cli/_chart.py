@@ -16,7 +16,7 @@ def curve(
     """Return lines that show values from 0 up, with the largest at the left and labels below.
 
     values: one a column; where they are more than ``width``, columns are means of neighbours. labels: one for each
-    value; an empty one is none. blocks: nothing, then ever fuller cells.
+    value; an empty one is none, and so is one that would go beyond ``width``. blocks: nothing, then ever fuller cells.
     """
     group = max(1, -(-len(values) // width))
     columns = [sum(values[at : at + group]) / len(values[at : at + group]) for at in range(0, len(values), group)]
@@ -29,9 +29,10 @@ def curve(
     for line in reversed(range(height)):
         cells = "".join(blocks[max(0, min(full, value - line * full))] for value in filled)
         lines.append(f"{scale[line]:>{margin}} |{cells}")
-    marks = [" "] * (len(columns) + max(map(len, labels), default=0))
-    for at, label in enumerate(labels[::group]):
-        if label and "".join(marks[max(0, at - 1) : at + len(label)]).isspace():
+    marks = [" "] * width
+    for at in range(len(columns)):
+        label = next(filter(None, labels[at * group : (at + 1) * group]), "")
+        if label and at + len(label) <= width and "".join(marks[max(0, at - 1) : at + len(label)]).isspace():
             marks[at : at + len(label)] = label
     lines.append(f"{'':>{margin}}  {''.join(marks).rstrip()}")
     return "\n".join(lines)

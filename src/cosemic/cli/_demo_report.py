@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 import sys
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,7 +17,13 @@ from cosemic.values import Obis
 
 ENERGY: Final = Obis("1-0:1.8.0")
 LABEL_HOURS: Final = 4
+NARROWEST: Final = 40
+SCALE: Final = 10
+"""Characters of a line that the scale of the chart may take."""
+UNBOUNDED: Final = 120
+"""Characters of a line where no terminal looks on."""
 QUERY: Final = "select * from load_profile limit 9"
+READ: Final = '  cosemic read "tcp://127.0.0.1:4059?client=16" 1-0:1.8.0'
 SECURITY: Final = {"none": "none", "lls": "LLS", "hls-gmac": "HLS GMAC, ciphered"}
 _NUMBERS: Final = frozenset((2, 3, 4, 5))
 
@@ -92,7 +99,9 @@ class DemoReport:
     def _curve(self) -> str:
         local = [each.interval_start.astimezone() for each in self.load]
         labels = [f"{each:%H:%M}" if not (each.hour % LABEL_HOURS or each.minute) else "" for each in local]
-        drawn = curve([each.power / 1000 for each in self.load], labels, blocks=BLOCKS if _shows(BLOCKS) else PLAIN)
+        width = max(shutil.get_terminal_size((UNBOUNDED, 0)).columns, NARROWEST) - SCALE
+        blocks = BLOCKS if _shows(BLOCKS) else PLAIN
+        drawn = curve([each.power / 1000 for each in self.load], labels, width=width, blocks=blocks)
         return f"load of all meters in the last day, kW\n{drawn}"
 
     def _summary(self) -> str:
@@ -112,6 +121,8 @@ class DemoReport:
     def _next(self) -> str:
         if self.failed:
             return f"{self.failed} failed. Next: run it again, it reads only what is missing."
+        if self.rows_before:
+            return f"Next: run `cosemic simulate` in another terminal, and read its meter yourself:\n{READ}"
         look = f'  sqlite3 {self.store} "{QUERY}"'
         return f"Next: run it again, it reads only what is missing; or look into the store, for example with\n{look}"
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -24,8 +25,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from cosemic.errors import CosemicError
-from cosemic.simulator import Fleet
-from cosemic.store.counters import FileCounterStore
 from cosemic.values import Secret
 
 PATIENCE: Final = 10.0
@@ -51,7 +50,11 @@ def running_fleet(count: int, seed: int, days: int, counters: Path) -> Iterator[
     Raises CosemicError if they do not start.
     """
     command = [sys.executable, "-m", __name__, str(count), str(seed), str(days), str(counters)]
-    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603  # a list, no shell
+    # A process group of its own: Ctrl-C in the terminal is for the parent, which ends the child when it has put its own
+    # things in order.
+    child = subprocess.Popen(  # noqa: S603  # a list, no shell
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
+    )
     try:
         assert child.stdout is not None
         line = child.stdout.readline()
@@ -70,7 +73,11 @@ def running_fleet(count: int, seed: int, days: int, counters: Path) -> Iterator[
 
 
 async def serve(count: int, seed: int, days: int, counters: str) -> None:
-    """Run meters until standard input ends."""
+    """Run meters until standard input ends. Raises BrokenPipeError when nobody wants to know where they are."""
+    # Imported here, when Ctrl-C is ignored already; and the parent needs none of it.
+    from cosemic.simulator import Fleet
+    from cosemic.store.counters import FileCounterStore
+
     async with Fleet.of(count, seed, profile_days=days, counters=FileCounterStore(counters)) as fleet:
         meters = [
             {
@@ -94,13 +101,16 @@ def _open(name: str, value: Any) -> Any:
 
 def main(arguments: Sequence[str]) -> None:
     """Run meters as the arguments say, until standard input ends."""
-    # Ctrl-C reaches parent and child alike; the parent ends the child when it has put its own things in order.
+    # Where there are no process groups, Ctrl-C reaches parent and child alike.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     count, seed, days, counters = arguments
     try:
         asyncio.run(serve(int(count), int(seed), int(days), counters))
     except CosemicError as error:
         sys.exit(f"cosemic: {error}")
+    except BrokenPipeError:
+        # The parent was stopped meanwhile; what is left must not fail again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -6,6 +6,9 @@
                      ak = "d0d1d2d3d4d5d6d7d8d9dadbdcdddedf"
                      system_title = "4d4d4d0000bc614e"
     environment      COSEMIC_EK, COSEMIC_AK, COSEMIC_SYSTEM_TITLE ...: the same names; the file goes first
+
+The long names of :mod:`cosemic.store.security_settings` are taken as well, in both places (``encryption_key`` is
+``ek``); what else such a file of settings holds is passed over, so that the settings of a meter can be given.
 """
 
 from __future__ import annotations
@@ -15,31 +18,63 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Final
 
 from cosemic.errors import ConfigurationError
 
 PREFIX = "COSEMIC_"
+LONG_NAMES: Final = {
+    "encryption_key": "ek",
+    "broadcast_encryption_key": "gbek",
+    "dedicated_key": "dk",
+    "authentication_key": "ak",
+}
+PASSED_OVER: Final = frozenset(
+    (
+        "mechanism", "client_sap", "server_sap", "password", "secret", "ciphered", "server_title", "protection",
+        "invocation_counter", "counters",
+    )
+)  # fmt: skip
+"""Security settings that open nothing here."""
+_FLAGS: Final = ("", "true", "false", "1", "0", "yes", "no")
+"""What a setting of a long name may be without being a key: none, or whether a dedicated key is to be made."""
 
 
 def read_keys(names: tuple[str, ...], path: str | None, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return hexadecimal text by key name, of ``names`` only from the environment, of any from the file.
+    """Return hexadecimal text by short key name, of ``names`` only from the environment, of any from the file.
 
     path: a TOML or JSON file of names and hexadecimal texts, or None. Raises ConfigurationError when it cannot be read.
     """
-    found = {name: environment[PREFIX + name.upper()] for name in names if PREFIX + name.upper() in environment}
-    return found | _from_file(Path(path)) if path is not None else found
+    known = (*names, *(long for long, short in LONG_NAMES.items() if short in names))
+    found = _short({name: environment[key] for name in known if (key := PREFIX + name.upper()) in environment})
+    return found | _short(_from_file(Path(path))) if path is not None else found
+
+
+def _short(given: Mapping[str, str]) -> dict[str, str]:
+    """The keys by their short names; a key that is given by both has the value of the short one."""
+    long = {LONG_NAMES[name]: text for name, text in given.items() if name in LONG_NAMES and text.lower() not in _FLAGS}
+    return long | {name: text for name, text in given.items() if name not in LONG_NAMES}
 
 
 def _from_file(path: Path) -> dict[str, str]:
+    content = _content(path)
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"the key file {path} does not hold names and hexadecimal texts alone")
+    keys = {name: value for name, value in content.items() if name not in PASSED_OVER}
+    if isinstance(keys.get("dedicated_key"), bool):
+        del keys["dedicated_key"]
+    if not all(isinstance(value, str) for value in keys.values()):
+        raise ConfigurationError(f"the key file {path} does not hold names and hexadecimal texts alone")
+    return keys
+
+
+def _content(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"the key file {path} cannot be read: {error}") from None
     try:
-        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        return json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except (json.JSONDecodeError, tomllib.TOMLDecodeError, RecursionError):
         # The message of the parser may quote the line, and so a key.
         raise ConfigurationError(f"the key file {path} is no {'JSON' if path.suffix == '.json' else 'TOML'}") from None
-    if not isinstance(content, dict) or not all(isinstance(value, str) for value in content.values()):
-        raise ConfigurationError(f"the key file {path} does not hold names and hexadecimal texts alone")
-    return content

@@ -11,12 +11,14 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, Final
 
+from cosemic.cli._json import NOT_NUMBERS
 from cosemic.client import BlockingMeter
 from cosemic.errors import ConfigurationError
 from cosemic.values import BitString, Date, DateTime, Obis, Quantity, Time
 
 HELP: Final = """\
-URL        tcp://HOST:PORT?client=SAP&server=SAP&timeout=SECONDS, port 4059 unless said
+URL        tcp://HOST:PORT?client=SAP&server=SAP&timeout=SECONDS, port 4059 unless said; quoted, for the
+           shell takes ? and & for itself
 security   a TOML or JSON file with mechanism, client_sap, password, keys; without --security the same names in the
            environment, as COSEMIC_PASSWORD or COSEMIC_ENCRYPTION_KEY; with neither, the public client. Keys and
            passwords never stand in a command, where every user of the machine can see them.
@@ -45,7 +47,7 @@ def add_command(
     command.add_argument("url", metavar="URL", help="where the meter is: tcp://HOST:PORT?client=16&server=1")
     command.add_argument("--security", metavar="FILE", help="TOML or JSON file with password or keys")
     command.add_argument("--zone", default="UTC", help="time zone of the meter: Europe/Berlin (default: UTC)")
-    command.add_argument("--json", action="store_true", help="print JSON")
+    command.add_argument("--json", action="store_true", help=f"print JSON; {NOT_NUMBERS}")
     return command
 
 

@@ -22,8 +22,10 @@ def progress(meters: int) -> Iterator[Report]:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as Bar
     except ImportError:
-        yield _line(meters)
-        print(file=sys.stderr)
+        try:
+            yield _line(meters)
+        finally:
+            print(file=sys.stderr)
         return
     columns = (TextColumn("reading meters"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rows]} rows"))
     with Bar(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as bar:

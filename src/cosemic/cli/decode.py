@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 from pathlib import Path
 
+from cosemic.cli._json import NOT_NUMBERS, print_json
 from cosemic.cli._keys import read_keys
 from cosemic.dialect import Quirk
 from cosemic.errors import ConfigurationError
@@ -18,10 +18,27 @@ EXAMPLES = """\
 examples:
   cosemic decode C401C1001105
   cosemic decode capture.bin --kind messages --keys keys.toml
-  COSEMIC_EK=00112233445566778899AABBCCDDEEFF cosemic decode --json < telegram.hex
+  cosemic decode --json --keys meter.toml < telegram.hex
 
-keys: a TOML or JSON file of names and hexadecimal texts (ek, gbek, dk, ak, kek, system_title), or environment variables
-COSEMIC_EK, COSEMIC_AK and so on. Content that could not be verified is shown, and marked.
+kinds:
+  apdu        one APDU, naked or inside layers: HDLC, wrapper, gateway, blocks (the default)
+  messages    several messages, one after the other
+  hdlcframe   one HDLC frame without flags
+  hdlcstream  HDLC frames with flags, each for itself
+  gbt-frames  general-block-transfer APDUs, joined
+  data        one Data, as attributes have it
+  p1          one P1 telegram
+
+keys: a TOML or JSON file of names and hexadecimal texts, as ek = "000102030405060708090a0b0c0d0e0f"
+  ek            global encryption key; or encryption_key
+  gbek          global broadcast encryption key; or broadcast_encryption_key
+  dk            dedicated key; or dedicated_key
+  ak            authentication key; or authentication_key
+  kek           master key
+  system_title  of the sender, where the APDU does not carry it
+A file of security settings, as `cosemic read --security` takes it, will do. What it does not name is looked up in the
+environment: COSEMIC_EK or COSEMIC_ENCRYPTION_KEY, and so on. Keys never stand in a command, where every user of
+the machine can see them. Content that could not be verified is shown, and marked.
 
 exit codes: 0 decoded; 1 the octets are not what they should be; 2 wrong arguments, file or key
 """
@@ -35,7 +52,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command = subparsers.add_parser(
         "decode",
         help="show what octets mean",
-        description="Show what octets mean: HDLC, wrapper, gateway, block transfer, ACSE, xDLMS, ciphering, Data.",
+        description="Show what octets mean: HDLC, wrapper, gateway, block transfer, ACSE, xDLMS, ciphering, Data, P1.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -46,8 +63,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="HEX|FILE|-",
         help="hexadecimal text, a file of such text or of octets, or - for standard input (default)",
     )
-    command.add_argument("--kind", choices=KINDS, help="what the data is (default: one APDU, naked or inside layers)")
-    command.add_argument("--keys", metavar="FILE", help="TOML or JSON file with keys")
+    command.add_argument("--kind", choices=KINDS, help="what the data is, see below (default: apdu)")
+    command.add_argument("--keys", metavar="FILE", help="TOML or JSON file with keys, see below")
     command.add_argument(
         "--quirk",
         action="append",
@@ -55,7 +72,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         choices=[quirk.value for quirk in Quirk],
         help="tolerate a deviation; can be given several times",
     )
-    command.add_argument("--json", action="store_true", help="print JSON instead of a tree")
+    command.add_argument("--json", action="store_true", help=f"print JSON instead of a tree; {NOT_NUMBERS}")
     command.set_defaults(run=run)
 
 
@@ -63,7 +80,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Decode and print."""
     keys = read_keys(KEY_NAMES, arguments.keys)
     decoded = decode(_read(arguments.data), keys=keys, kind=arguments.kind, quirks=arguments.quirk)
-    print(json.dumps(decoded.to_dict(), indent=2) if arguments.json else decoded.explain())
+    if arguments.json:
+        print_json(decoded.to_dict())
+    else:
+        print(decoded.explain())
     return 0
 
 
@@ -73,7 +93,8 @@ def _read(source: str) -> bytes | str:
         return _text_or_octets(sys.stdin.buffer.read())
     path = Path(source)
     try:
-        is_file = len(source) <= _LONGEST_NAME and path.is_file()
+        # Pipes too: <(command) of a shell is one.
+        is_file = len(source) <= _LONGEST_NAME and path.exists() and not path.is_dir()
     except (OSError, ValueError):
         is_file = False
     if not is_file:

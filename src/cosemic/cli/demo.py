@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import datetime as dt
-import json
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Final
 
 from cosemic.cli._demo_report import ENERGY, DemoReport
 from cosemic.cli._fleet_process import SimulatedMeter, running_fleet
+from cosemic.cli._json import print_json
 from cosemic.cli._progress import progress
 from cosemic.errors import ConfigurationError
 from cosemic.head_end import Collector, MeterPoint, Store
@@ -60,12 +61,19 @@ def run(arguments: argparse.Namespace) -> int:
     if count < 1 or not 1 <= days <= MOST_DAYS:
         raise ConfigurationError(f"the demo takes 1 meter or more, and 1 to {MOST_DAYS} days")
     begun = time.monotonic()
-    with Store(arguments.store) as store:
-        counters = _counters(Path(arguments.store))
-        with running_fleet(count, arguments.seed, days + 1, counters / "meters") as meters:
-            points = [_point(meter, arguments.seed, counters / "head_end") for meter in meters]
-            report = _collect(store, meters, points, days * DAY, begun)
-    print(json.dumps(report.to_dict(), indent=2, ensure_ascii=False) if arguments.json else report.text())
+    try:
+        with Store(arguments.store) as store:
+            counters = _counters(Path(arguments.store))
+            with running_fleet(count, arguments.seed, days + 1, counters / "meters") as meters:
+                points = [_point(meter, arguments.seed, counters / "head_end") for meter in meters]
+                report = _collect(store, meters, points, days * DAY, begun)
+    except KeyboardInterrupt:
+        print("cosemic: stopped. Run it again: it goes on where it stopped.", file=sys.stderr)
+        return 1
+    if arguments.json:
+        print_json(report.to_dict())
+    else:
+        print(report.text())
     return 1 if report.failed else 0
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 
+from cosemic.cli._json import print_json
 from cosemic.cli._meter import add_command, meter_of, plain, table
 from cosemic.model import describe, interface_class
 
 EXAMPLES = """\
-  cosemic objects tcp://10.0.0.7?client=16
-  cosemic objects tcp://10.0.0.7?client=1 --security meter.toml --json
+  cosemic objects "tcp://10.0.0.7?client=16"
+  cosemic objects "tcp://10.0.0.7?client=1" --security meter.toml --json
 """
 
 
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
             }
             for one, class_name, name in named
         ]
-        print(json.dumps(items, indent=2, ensure_ascii=False))
+        print_json(items)
         return 0
     lines = [("class", "OBIS", "what it is", "interface class")]
     lines += [

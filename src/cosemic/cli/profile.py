@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import json
 from typing import Any
 
+from cosemic.cli._json import print_json
 from cosemic.cli._meter import add_command, meter_of, number_in, shown, table, unit_shown, zone_of
 from cosemic.errors import ConfigurationError
 from cosemic.model import Column, LoadProfile, Row
@@ -15,7 +15,7 @@ from cosemic.values import Obis, Quantity
 EXAMPLES = """\
   cosemic profile tcp://10.0.0.7 1-0:99.1.0
   cosemic profile tcp://10.0.0.7 1-0:99.1.0 --since 2026-11-01 --until 2026-11-02 --zone Europe/Berlin
-  cosemic profile tcp://10.0.0.7?client=1 1-0:99.1.0 --since 2026-11-01T06:00+01:00 --security meter.toml --json
+  cosemic profile "tcp://10.0.0.7?client=1" 1-0:99.1.0 --since 2026-11-01T06:00+01:00 --security meter.toml --json
 
 Intervals that lie in [since, until) are shown. Times without offset are in the zone of the meter.
 """
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     with meter_of(arguments) as meter:
         found = meter.load_profile(obis, since, until)
     if arguments.json:
-        print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+        print_json(found.to_dict())
     elif len(found) == 0:
         print(f"{obis} has no rows between {since} and {until}")
     else:

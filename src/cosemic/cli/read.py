@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from typing import Any
 
+from cosemic.cli._json import print_json
 from cosemic.cli._meter import add_command, meter_of, plain, shown, table
 from cosemic.client import BlockingMeter
 from cosemic.client.targets import attribute_target, subject
@@ -15,8 +15,8 @@ from cosemic.model import describe
 from cosemic.values import Obis
 
 EXAMPLES = """\
-  cosemic read tcp://10.0.0.7?client=16 1-0:1.8.0 1-0:2.8.0
-  cosemic read tcp://10.0.0.7?client=1 1-0:1.8.0 --security meter.toml --json
+  cosemic read "tcp://10.0.0.7?client=16" 1-0:1.8.0 1-0:2.8.0
+  cosemic read "tcp://10.0.0.7?client=1" 1-0:1.8.0 --security meter.toml --json
   cosemic read tcp://10.0.0.7 8/0-0:1.0.0:time
 
 TARGET     1-0:1.8.0 is the value of that object; 3/1-0:1.8.0:3 names class and attribute, by number or by the name
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     refused = [value for value in found if isinstance(value, DataAccessError)]
     if arguments.json:
         items = zip(named, found, strict=True)
-        print(json.dumps([_item(target, obis, value) for (target, obis), value in items], indent=2, ensure_ascii=False))
+        print_json([_item(target, obis, value) for (target, obis), value in items])
     else:
         lines = [
             (target, describe(obis), shown(value))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
+import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from cosemic.cli._json import print_json
 from cosemic.cli._meter import table
 from cosemic.simulator import KINDS, Fleet
 from cosemic.simulator.settings_file import write_settings
@@ -19,7 +21,8 @@ examples:
   cosemic simulate --meters 50 --security mixed --port 5000
   cosemic simulate --security hls-gmac --keys . --json
 
-For each meter a file of security settings is written, which `cosemic read --security FILE` takes; only you can read it.
+For each meter a file of security settings is written, which `cosemic read URL --security FILE` takes; only you can read
+it. Its name holds serial number, security and port: meter-1000001-hls-gmac-4059.toml.
 The keys are computed from the seed: never use them for a real meter.
 
 exit codes: 0 ended by Ctrl-C; 2 wrong arguments, or the port is taken
@@ -55,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         asyncio.run(_serve(fleet, folder, arguments.json))
     except KeyboardInterrupt:
-        return 0
+        print("\nstopped: the simulated meters are gone, their settings files stay", file=sys.stderr)
     return 0
 
 
@@ -63,13 +66,15 @@ async def _serve(fleet: Fleet, folder: Path, as_json: bool) -> None:
     async with fleet:
         rows = []
         for endpoint in fleet.endpoints:
-            path = folder / f"meter-{endpoint.serial}.toml"
+            path = folder / f"meter-{endpoint.serial}-{endpoint.kind}-{urlsplit(endpoint.url).port}.toml"
             write_settings(endpoint.security, path)
             rows.append((endpoint.url, endpoint.kind, str(path)))
         if as_json:
             names = ("url", "security", "settings")
-            print(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=2), flush=True)
+            print_json([dict(zip(names, row, strict=True)) for row in rows])
         else:
             print(table([("URL", "SECURITY", "SETTINGS"), *rows]), flush=True)
-            print("Ctrl-C ends it. Try: cosemic read URL 1-0:1.8.0 --security SETTINGS", flush=True)
+            url, _, settings = rows[0]
+            print("Ctrl-C ends it. Try in another terminal:")
+            print(f'  cosemic read "{url}" 1-0:1.8.0 --security "{settings}"', flush=True)
         await asyncio.Event().wait()

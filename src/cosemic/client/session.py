@@ -64,8 +64,8 @@ _ENTRY: Final = 10
 """Octets of an attribute in a list, without selection."""
 _ADVICE: Final = {
     DataAccessResult.READ_WRITE_DENIED: "this client has no right to it: use another client SAP or more security",
-    DataAccessResult.OBJECT_UNDEFINED: "the meter has no such object: see what objects() lists",
-    DataAccessResult.OBJECT_CLASS_INCONSISTENT: "the object is of another class: see what objects() lists",
+    DataAccessResult.OBJECT_UNDEFINED: "the meter has no such object: see what `objects` lists",
+    DataAccessResult.OBJECT_CLASS_INCONSISTENT: "the object is of another class: see what `objects` lists",
     DataAccessResult.OBJECT_UNAVAILABLE: "the object is not there at the moment",
     DataAccessResult.TYPE_UNMATCHED: "the value has another type than the meter wants",
     DataAccessResult.SCOPE_OF_ACCESS_VIOLATED: "the meter does not take this selection or access",
@@ -273,7 +273,8 @@ class Session:
                     return AttributeReference(entry.class_id, obis, attribute, declared)
                 return AttributeReference.of(entry.class_id, obis, attribute)
         raise DataAccessError(
-            f"{obis} is not in the association view: see what objects() lists, or name its class (3/{obis})",
+            f"{obis} is not in the association view: see what `objects` lists, give security= (--security) for more "
+            f"rights, or name its class (3/{obis})",
             int(DataAccessResult.OBJECT_UNDEFINED),
             DataAccessResult.OBJECT_UNDEFINED.label,
             str(obis),

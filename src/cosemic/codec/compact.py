@@ -5,8 +5,8 @@
     13  TypeDescription  length in octets  contents: the values without their tags and counts, end to end
 
 How many elements there are follows from the length; an element that takes no octets is therefore refused. Nulls take no
-octets, so a row of many columns may stand in one octet: n octets would stand for n * n / 4 values. They may stand for no
-more than :func:`~cosemic.codec.typed.most_values` says, which no honest array comes near.
+octets, so a row of many columns may stand in one octet, and n octets would stand for n * n / 4 values. They may stand
+for no more than :func:`~cosemic.codec.typed.most_values` says, which no honest array comes near.
 """
 
 from __future__ import annotations

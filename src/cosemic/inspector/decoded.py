@@ -9,6 +9,7 @@ hdlcframe         one HDLC frame without flags          ``frames``
 hdlcstream        HDLC frames with flags                ``frames``
 gbt-frames        general-block-transfer APDUs          ``layers`` (the blocks), ``octets`` (what they join to)
 data              one A-XDR Data                        ``data``
+p1                one P1 telegram                       ``telegram``
 ================  ====================================  ======================================================
 """
 
@@ -23,7 +24,7 @@ from cosemic.codec import DEFAULT_LIMITS, EncodedData, Limits, decode_whole
 from cosemic.dialect import Quirk
 from cosemic.errors import ConfigurationError, DecodeError
 from cosemic.inspector.arguments import Keys, KeyValue, Octets, octets_of, quirks_of
-from cosemic.inspector.format1 import Format1, Json
+from cosemic.inspector.format1 import Format1, Json, p1_dict
 from cosemic.inspector.layers import (
     Block,
     Entry,
@@ -39,6 +40,7 @@ from cosemic.inspector.layers import (
 from cosemic.inspector.message import Message, MessageReader
 from cosemic.link.hdlc import HdlcAddress, HdlcFrame, HdlcParameters, decode_frame, split_llc
 from cosemic.link.wrapper import WrapperHeader
+from cosemic.telegram import P1Telegram, read_p1
 from cosemic.values import FrameType
 
 
@@ -65,6 +67,7 @@ class Decoded:
     entries: tuple[Entry, ...] = ()
     frames: tuple[FrameEntry, ...] = ()
     data: EncodedData | None = None
+    telegram: P1Telegram | None = None
     limits: Limits = field(default=DEFAULT_LIMITS, repr=False)
 
     @property
@@ -134,6 +137,10 @@ def _data(octets: bytes, reader: MessageReader) -> Decoded:
     return Decoded(kind="data", octets=octets, data=EncodedData(octets), limits=reader.limits)
 
 
+def _p1(octets: bytes, reader: MessageReader) -> Decoded:
+    return Decoded(kind="p1", octets=octets, telegram=read_p1(octets), limits=reader.limits)
+
+
 def _hdlcframe(octets: bytes, reader: MessageReader) -> Decoded:
     frame = decode_frame(octets, length_mismatch=Quirk.HDLC_LENGTH_MISMATCH in reader.quirks)
     return Decoded(kind="hdlcframe", octets=octets, frames=(_entry(frame, reader),), limits=reader.limits)
@@ -180,6 +187,7 @@ _KINDS: Final[dict[str, Callable[[bytes, MessageReader], Decoded]]] = {
     "hdlcstream": _hdlcstream,
     "gbt-frames": _gbt_frames,
     "data": _data,
+    "p1": _p1,
 }
 KINDS: Final = tuple(_KINDS)
 """The kinds that ``decode`` takes."""
@@ -273,4 +281,5 @@ _DICTIONARIES: Final[dict[str, Callable[[Decoded, Format1], dict[str, Json]]]] =
     "hdlcstream": lambda decoded, format1: {"frames": [_frame_entry_dict(entry, format1) for entry in decoded.frames]},
     "gbt-frames": lambda decoded, _: {**layer_dict(decoded.layers[0]), "apdu_octets": decoded.octets.hex()},
     "data": lambda decoded, format1: {"data": format1.data(decoded.data or EncodedData(b""))},
+    "p1": lambda decoded, _: {} if decoded.telegram is None else p1_dict(decoded.telegram),
 }

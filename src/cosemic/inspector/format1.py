@@ -24,6 +24,7 @@ from cosemic import apdu
 from cosemic.codec import Choice, DataType, EncodedData, Limits, ObjectIdentifier, Sequence, TaggedChoice, Typed
 from cosemic.inspector.message import Message, Protection, Unreadable
 from cosemic.inspector.shapes import EMPTY_IS_NULL, RENAMED, SHAPES, Entry
+from cosemic.telegram import P1Telegram
 from cosemic.values import (
     AcseRequirement,
     ActionResult,
@@ -180,7 +181,20 @@ def _content(format1: Format1, message: Message) -> Json:
     content = message.content
     if isinstance(content, Unreadable):
         return {"octets": content.octets.hex(), "error": content.error}
+    if isinstance(content, P1Telegram):
+        return {"p1": p1_dict(content)}
     return None if content is None else format1.message(content)
+
+
+def p1_dict(telegram: P1Telegram) -> dict[str, Json]:
+    """Dictionary of a P1 telegram."""
+    return {
+        "identification": telegram.identification,
+        "datasets": [{"address": one.address, "values": list(one.values)} for one in telegram.datasets],
+        "crc": telegram.crc,
+        "crc_computed": telegram.crc_computed,
+        "crc_ok": telegram.crc_ok,
+    }
 
 
 def _current_time(octets: bytes | None) -> str | None:

@@ -8,12 +8,17 @@
     E0 ...           general block transfer (IEC 62056-5-3): blocks 1, 2, 3 ... to the last one, joined
 
 Blocks make runs. A run ends with the block that says it is the last one, before a new block 1, and with the stream. It
-is a message when its blocks are 1, 2, 3 ... to the last one; the block just received may come again.
+is a message when its blocks are 1, 2, 3 ... to the last one; the block just received may come again, the last one too:
+where its acknowledgement was lost it is sent once more, and is no new run.
+
+In a stream of several messages each one that was begun and not finished is an entry with an error, at the end of the
+stream as before a new one. An I frame that comes again, same N(S) and octets, is a message again: meters that push I
+frames outside any connection never count, so nothing tells a repetition from the same push once more.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from cosemic import apdu
@@ -23,6 +28,8 @@ from cosemic.dialect import Quirk
 from cosemic.errors import DecodeError
 from cosemic.inspector.message import Message, MessageReader
 from cosemic.link.hdlc import FLAG, HdlcFrame, HdlcMessage, HdlcReassembler, HdlcStreamReader, decode_frame
+from cosemic.link.hdlc.checks import checks
+from cosemic.link.hdlc.frame import MAX_HEADER, MAX_LENGTH, decode_header
 from cosemic.link.wrapper import WrapperHeader, decode_wrapper
 from cosemic.values import FrameType
 
@@ -95,13 +102,7 @@ def _find_between_flags(octets: bytes, damaged: bool) -> Frames:
     strays += flag if flag >= 0 else len(octets)
     while 0 <= flag < len(octets) - 1:
         following = octets.find(FLAG, flag + 1)
-        found, closing = None, following
-        for _ in range(_CLOSING_FLAGS):
-            if closing < 0 or found is not None:
-                break
-            found = _frame_between(octets[flag + 1 : closing], damaged)
-            if found is None:
-                closing = octets.find(FLAG, closing + 1)
+        found, closing = _frame_from(octets, flag + 1, following, damaged)
         if found is not None:
             frames.append(found)
         else:
@@ -111,12 +112,27 @@ def _find_between_flags(octets: bytes, damaged: bool) -> Frames:
     return Frames(tuple(frames), strays)
 
 
-def _frame_between(octets: bytes, damaged: bool) -> HdlcFrame | None:
+def _frame_from(octets: bytes, start: int, closing: int, damaged: bool) -> tuple[HdlcFrame | None, int]:
+    """Return the frame from ``start`` up to a flag, the one at ``closing`` or a later one, and where this stands."""
+    if octets[start] & 0xF0 != 0xA0:
+        return None, closing
     try:
-        frame = decode_frame(octets, length_mismatch=True)
-    except DecodeError:
-        return None
-    return frame if frame.fcs_ok or damaged else None
+        # What cannot begin a frame of any length is not tried with each flag.
+        header = decode_header(octets[start : start + MAX_HEADER], MAX_LENGTH)
+    except (DecodeError, IndexError):
+        return None, closing
+    announced = (octets[start] & 0x07) << 8 | octets[start + 1]
+    for _ in range(_CLOSING_FLAGS):
+        if closing < 0:
+            break
+        frame = octets[start:closing]
+        if len(frame) >= header.end + 2 and (checks(frame) or (damaged and len(frame) == announced)):
+            try:
+                return decode_frame(frame, length_mismatch=True), closing
+            except DecodeError:
+                pass  # the octets between header and FCS are too few for an information field
+        closing = octets.find(FLAG, closing + 1)
+    return None, closing
 
 
 def segments(frames: tuple[HdlcFrame, ...]) -> tuple[HdlcFrame, ...]:
@@ -139,10 +155,12 @@ class Run:
     blocks: list[Block] = field(default_factory=list)
 
     def takes(self, block: Block) -> bool:
-        """Whether ``block`` belongs to this run; a new block 1 does not, and nothing does after the last block."""
+        """Whether ``block`` belongs to this run: no new block 1 does, and behind the last block only its repetition."""
         if not self.blocks:
             return True
-        return not self.ended and (block.block_number != 1 or _repeats(self.blocks[-1], block))
+        if _repeats(self.blocks[-1], block):
+            return True
+        return not self.ended and block.block_number != 1
 
     def add(self, block: Block) -> None:
         """Take the next block."""
@@ -172,6 +190,8 @@ class Run:
 
 def _repeats(before: Block, block: Block) -> bool:
     """Whether a block is the one before, sent again; its acknowledgement may be a newer one."""
+    if before.block_control.last_block and not block.block_control.last_block:
+        return False
     return (block.block_number, block.block_data) == (before.block_number, before.block_data)
 
 
@@ -286,48 +306,64 @@ def read_messages(octets: bytes, reader: MessageReader) -> tuple[tuple[Layer, ..
     found = find_frames(octets, reader.quirks, damaged=False)
     if not found.frames:
         raise DecodeError("a stream of HDLC frames", 0, "hdlc")
-    layers: list[Layer] = [HdlcLayer(segments(found.frames))]
-    entries: list[Entry] = []
-    runs: dict[object, Run] = {}
+    stream = _Stream(reader, [HdlcLayer(segments(found.frames))])
     reassembler = HdlcReassembler(max_octets=reader.limits.octets)
     dropped = 0
     for frame in found.frames:
         message = None if _is_empty(frame) else reassembler.receive(frame)
-        if reassembler.dropped > dropped:
-            dropped = reassembler.dropped
-            entries.append(Entry(None, None, "segments are missing"))
+        stream.lost(reassembler.dropped - dropped)
+        dropped = reassembler.dropped
         if message is not None:
-            _take(message, layers, entries, runs, reader)
-    entries.extend(_entry_of(run, reader) for run in runs.values())
-    return tuple(layers), tuple(entries)
+            stream.take(message)
+    stream.lost(reassembler.pending)
+    stream.entries.extend(_entry_of(run, reader) for run in stream.runs.values() if not run.ended)
+    return tuple(stream.layers), tuple(stream.entries)
 
 
-def _take(
-    message: HdlcMessage, layers: list[Layer], entries: list[Entry], runs: dict[object, Run], reader: MessageReader
-) -> None:
-    """Add what one message brings: an entry, or a block to the run of its sender."""
-    octets = message.octets
-    try:
-        prefix, (octets,) = _without_gateway([octets], reader)
-        if prefix is not None:
-            layers.append(prefix)
-        if octets[:1] != GBT_TAG:
-            entries.append(Entry(None, reader.read(octets)))
+@dataclass(slots=True)
+class _Stream:
+    """What was found in a stream so far; ``runs`` are the last ones of each sender, with their place in ``entries``."""
+
+    reader: MessageReader
+    layers: list[Layer]
+    entries: list[Entry] = field(default_factory=list)
+    runs: dict[object, Run] = field(default_factory=dict)
+    places: dict[object, int] = field(default_factory=dict)
+
+    def lost(self, count: int) -> None:
+        """Add the entries of messages whose segments are not all there."""
+        self.entries += [Entry(None, None, "segments are missing")] * count
+
+    def take(self, message: HdlcMessage) -> None:
+        """Add what one message brings: an entry, or a block to the run of its sender."""
+        octets = message.octets
+        try:
+            prefix, (octets,) = _without_gateway([octets], self.reader)
+            if prefix is not None:
+                self.layers.append(prefix)
+            if octets[:1] != GBT_TAG:
+                self.entries.append(Entry(None, self.reader.read(octets)))
+                return
+            block = Block.decode(octets, self.reader.limits)
+        except DecodeError as error:
+            self.entries.append(Entry(None, None, str(error)))
             return
-        block = Block.decode(octets, reader.limits)
-    except DecodeError as error:
-        entries.append(Entry(None, None, str(error)))
-        return
-    sender = (message.frames[0].destination, message.frames[0].source)
-    run = runs.get(sender)
-    if run is not None and not run.takes(block):
-        entries.append(_entry_of(runs.pop(sender), reader))
-        run = None
-    if run is None:
-        run = runs[sender] = Run()
-    run.add(block)
-    if run.ended:
-        entries.append(_entry_of(runs.pop(sender), reader))
+        self._add((message.frames[0].destination, message.frames[0].source), block)
+
+    def _add(self, sender: object, block: Block) -> None:
+        run = self.runs.get(sender)
+        if run is None or not run.takes(block):
+            if run is not None and not run.ended:
+                self.entries.append(_entry_of(run, self.reader))
+            run = self.runs[sender] = Run()
+        repeated = run.ended
+        run.add(block)
+        if repeated:
+            place = self.places[sender]
+            self.entries[place] = replace(self.entries[place], blocks=tuple(run.blocks))
+        elif run.ended:
+            self.places[sender] = len(self.entries)
+            self.entries.append(_entry_of(run, self.reader))
 
 
 def _entry_of(run: Run, reader: MessageReader) -> Entry:

@@ -3,9 +3,10 @@
 ::
 
     Message      apdu, octets, protection, content
-    content      of a ciphered or signed APDU, or of user-information: a Message, or Unreadable, or None (no key)
+    content      of a ciphered or signed APDU, or of user-information: a Message, or Unreadable, or None (no key);
+                 of a ciphered or signed one a P1Telegram where the octets begin with a solidus
 
-The protection of ciphered APDUs is described in IEC 62056-5-3 (security.md 3 to 5). Their content is shown as far as it
+The protection of ciphered APDUs is described in IEC 62056-5-3 (security 3-5). Their content is shown as far as it
 can be deciphered, verified or not: ``tag_ok`` says which. This is the only place of the library that does so, because
 it acts on nothing that it reads.
 """
@@ -13,7 +14,7 @@ it acts on nothing that it reads.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from cosemic import apdu
 from cosemic.codec import Limits, read_length
@@ -22,13 +23,14 @@ from cosemic.errors import DecipheringError, DecodeError
 from cosemic.inspector.arguments import Keys
 from cosemic.security.key_wrap import unwrap_key
 from cosemic.security.keys import Key
-from cosemic.security.protection import HEADER_LENGTH, unprotect
-from cosemic.security.suite import COUNTER_LIMIT, SUITES, SYSTEM_TITLE_LENGTH, TAG_LENGTH, SecurityControl
+from cosemic.security.protection import HEADER_LENGTH, TWO_PASS_LIMIT, verify_in_context, verify_in_two_passes
+from cosemic.security.suite import SUITES, SYSTEM_TITLE_LENGTH, TAG_LENGTH, SecurityControl
 from cosemic.security.unverified import decipher_unverified
+from cosemic.telegram import P1Telegram, read_p1
 from cosemic.values import KeyId
 
 MAX_LAYERS: Final = 8
-"""How many protections may lie in one another (security.md 5.5 asks for four)."""
+"""How many protections may lie in one another (reference, security 5.5 asks for four)."""
 _ACSE: Final = (apdu.AARQ, apdu.AARE, apdu.RLRQ, apdu.RLRE)
 _ACSE_TAGS: Final = frozenset((0x60, 0x61, 0x62, 0x63))
 _CIPHERED: Final = (
@@ -72,7 +74,10 @@ class Message:
     apdu: Any
     octets: bytes = field(repr=False)
     protection: Protection | None = None
-    content: Message | Unreadable | None = None
+    content: Content | None = None
+
+
+Content: TypeAlias = Message | Unreadable | P1Telegram
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +133,11 @@ class MessageReader:
         except DecodeError as error:
             raise error.within(path, offset) from None
 
-    def _inside(self, octets: bytes, title: bytes, depth: int) -> Message | Unreadable:
+    def _inside(self, octets: bytes, title: bytes, depth: int) -> Content:
         if depth >= MAX_LAYERS:
             return Unreadable(octets, f"no more than {MAX_LAYERS} protections are looked into")
         try:
-            return self.read(octets, title, depth + 1)
+            return read_p1(octets) if octets[:1] == b"/" else self.read(octets, title, depth + 1)
         except DecodeError as error:
             return Unreadable(octets, str(error))
 
@@ -195,10 +200,15 @@ def _open(
     counter = int.from_bytes(body[1:HEADER_LENGTH], "big")
     usable = key if len(title) == SYSTEM_TITLE_LENGTH else None
     tag_ok = None
-    # The last counter value is never valid, and the primitive refuses it without looking at the tag.
-    if control.authenticated and usable is not None and ak is not None and counter != COUNTER_LIMIT:
+    if control.authenticated and usable is not None and ak is not None:
+        # Whether the tag is right is asked here, not whether the APDU may be accepted: the primitive that also looks at
+        # the counter refuses FFFFFFFF without checking the tag.
+        contents, tag = body[HEADER_LENGTH:-TAG_LENGTH], body[-TAG_LENGTH:]
+        verify = verify_in_two_passes if len(contents) <= TWO_PASS_LIMIT else verify_in_context
+        aad = ak.authenticated_data(control) + extra
         try:
-            return Protection(control, counter, True, unprotect(body, usable, ak, title, extra).plaintext)
+            plaintext = verify(usable, title + body[1:HEADER_LENGTH], aad, contents, tag, control.encrypted)
+            return Protection(control, counter, True, plaintext)
         except DecipheringError:
             tag_ok = False
     if control.encrypted and usable is None:

@@ -26,9 +26,10 @@ from cosemic.inspector.format1 import apdu_name
 from cosemic.inspector.layers import Block, Entry, GbtLayer, HdlcLayer, Layer
 from cosemic.inspector.message import Message, Unreadable
 from cosemic.inspector.spans import Span, data_spans, spans
-from cosemic.inspector.wording import data_text, octets_text, value_text
+from cosemic.inspector.wording import data_text, octets_text, one_line, value_text
 from cosemic.link.hdlc import HdlcAddress, HdlcFrame, HdlcParameters
 from cosemic.link.wrapper import WrapperHeader
+from cosemic.telegram import P1Telegram
 
 if TYPE_CHECKING:
     from cosemic.inspector.decoded import Decoded, FrameEntry
@@ -55,6 +56,8 @@ def _lines(decoded: Decoded) -> Iterator[str]:
         yield from _message("apdu", decoded.message, limits, 0)
     if decoded.data is not None:
         yield from _data(decoded.data.octets, 0, limits, 0)
+    if decoded.telegram is not None:
+        yield from _p1(decoded.telegram, 0)
     if decoded.kind == "gbt-frames":
         yield f"carries {octets_text(decoded.octets)}"
 
@@ -186,8 +189,22 @@ def _inside(span: Span, message: Message, limits: Limits, level: int) -> Iterato
     if isinstance(content, Unreadable):
         yield _line(None, level + 1, f"content {octets_text(content.octets)}")
         yield _line(None, level + 1, f"no APDU: {content.error}")
+    elif isinstance(content, P1Telegram):
+        yield from _p1(content, level + 1)
     elif content is not None:
         yield from _message("", content, limits, level + 1)
+
+
+def _p1(telegram: P1Telegram, level: int) -> Iterator[str]:
+    yield _line(None, level, f"P1 telegram {one_line(telegram.identification)}")
+    for one in telegram.datasets:
+        values = "".join(f"({one_line(value)})" for value in one.values)
+        yield _line(None, level + 1, f"{one_line(one.address)}{values}")
+    if telegram.crc is None:
+        yield _line(None, level + 1, "no CRC is sent")
+    else:
+        wrong = "" if telegram.crc_ok else f", WRONG: it would be {telegram.crc_computed:04X}"
+        yield _line(None, level + 1, f"CRC {telegram.crc:04X}{wrong}")
 
 
 def _protections(message: Message) -> str:

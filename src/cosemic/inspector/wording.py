@@ -28,6 +28,11 @@ def octets_text(octets: bytes) -> str:
     return octets.hex() if len(octets) <= LONGEST else f"{octets[:LONGEST].hex()}... ({len(octets)} octets)"
 
 
+def one_line(text: str) -> str:
+    """Return text as it can stand in a line: what a terminal would act upon is escaped."""
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
 def octet_string_text(octets: bytes) -> str:
     """Return the octets, and what they seem to mean."""
     meaning = _meaning(octets)

@@ -1,4 +1,4 @@
-"""Both sides of high level security, one object for each opening (IEC 62056-5-3, Green Book 9.2.7.4; security.md 6).
+"""Both sides of high level security, one object for each opening (Green Book 9.2.7.4; reference, security 6).
 
 ::
 

@@ -1,4 +1,4 @@
-"""The security context of an association: whole APDUs in, whole APDUs out (Green Book 9.2.7.2; security.md 5, 17).
+"""The security context of an association: whole APDUs in, whole APDUs out (9.2.7.2; reference, security 5, 17).
 
 What is received is checked in this order; the first thing that is wrong ends it, and nothing has changed:
 
@@ -54,7 +54,7 @@ class SecurityContext:
     keys share. send: protection of what is sent. require: least protection of what is received. dialect:
     ``ciphered_form``, ``max_counter_jump`` and ``gmac_control_without_suite`` are used.
     gmac_offered: HLS mechanism 5 is possible under the same key; then APDUs with authentication only are refused unless
-    ``require`` is exactly that, for f(StoC) is the tag of such an APDU (security.md 6).
+    ``require`` is exactly that, for f(StoC) is the tag of such an APDU (reference, security 6).
 
     Raises ConfigurationError.
     """

@@ -1,4 +1,4 @@
-"""Invocation counters: never used twice, never accepted twice (Green Book 9.2.7.2.4.3; security.md 3).
+"""Invocation counters: never used twice, never accepted twice (Green Book 9.2.7.2.4.3; reference, security 3).
 
 A repeated pair of key and nonce lets an attacker forge at will, so that counters belong to the *value* of a key and a
 system title, not to an association or object: whoever installs the same key again goes on counting.
@@ -339,7 +339,7 @@ class ReceiveCounter:
         self.volatile = accepted(max(self.lowest, self.volatile), counter, True)
 
     def observe(self, counter: int) -> None:
-        """Take note of a verified value that need not be fresh: that of HLS mechanism 5 (security.md 6)."""
+        """Take note of a verified value that need not be fresh: that of HLS mechanism 5 (reference, security 6)."""
         self.lowest = self._store.accept(self._key, self._title, counter, fresh=False)
 
 

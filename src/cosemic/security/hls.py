@@ -1,4 +1,4 @@
-"""The formulas of authentication mechanisms 1 to 6 (IEC 62056-5-3 and Green Book 9.2.7.4; security.md 6).
+"""The formulas of authentication mechanisms 1 to 6 (IEC 62056-5-3 and Green Book 9.2.7.4; reference, security 6).
 
 ::
 

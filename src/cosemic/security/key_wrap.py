@@ -1,4 +1,4 @@
-"""AES key wrap (RFC 3394) of global keys under the key encryption key (Green Book 9.2.3.3.8; security.md 7).
+"""AES key wrap (RFC 3394) of global keys under the key encryption key (Green Book 9.2.3.3.8; reference, security 7).
 
 ::
 

@@ -1,4 +1,4 @@
-"""Symmetric keys as handles (Green Book 9.2.5; security.md 7).
+"""Symmetric keys as handles (Green Book 9.2.5; reference, security 7).
 
 A :class:`Key` is what the functions of this package take: it keeps the cipher object of its octets, can name itself
 towards a counter store without giving anything away, and never shows its octets.
@@ -91,7 +91,7 @@ class Key:
 
 
 NO_AUTHENTICATION_KEY: Final = Key(Secret(b"", "authentication key"))
-"""For profiles that use none: the authenticated data then hold no key (security.md 4)."""
+"""For profiles that use none: the authenticated data then hold no key (reference, security 4)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

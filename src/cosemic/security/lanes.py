@@ -1,4 +1,4 @@
-"""What one kind of APDU is sealed and opened with, worked out once (security.md 4, 4.1).
+"""What one kind of APDU is sealed and opened with, worked out once (reference, security 4, 4.1).
 
 A kind is an envelope, a security control and a key. For authenticated and encrypted APDUs, nearly all there are, all
 that does not change is kept ready; the others go through :mod:`cosemic.security.protection`. Both give the same.

@@ -1,4 +1,4 @@
-"""What protection is needed: security policies and access rights (IEC 62056-6-2, classes 64, 15, 12; security.md 11).
+"""What protection is needed: security policies and access rights (classes 64, 15, 12; reference, security 11).
 
 ::
 

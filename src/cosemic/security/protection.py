@@ -1,4 +1,4 @@
-"""Protecting octets with AES-GCM and taking the protection off (Green Book 9.2.7.2.4; security.md 4 and 4.1).
+"""Protecting octets with AES-GCM and taking the protection off (Green Book 9.2.7.2.4; reference, security 4 and 4.1).
 
 ::
 
@@ -14,7 +14,7 @@ Of received octets the tag is checked in one of two ways that give the same resu
 knows only tags of 16 octets, but GCM encrypts by exclusive-or, so encrypting the ciphertext undoes it, and encrypting
 the plaintext again makes the true tag, of which 12 octets are compared. Long ones: a GCM context that takes short tags.
 Only plaintext leaves :func:`unprotect`, and only when the tag was right: nothing else that is computed on the way may
-be returned, raised, logged or kept, because each such value helps to forge (security.md 4.1).
+be returned, raised, logged or kept, because each such value helps to forge (reference, security 4.1).
 """
 
 from __future__ import annotations

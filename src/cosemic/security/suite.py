@@ -1,4 +1,4 @@
-"""Security suites and the security control octet (Green Book 9.2.3.7 and 9.2.7.2.4.2; security.md 1 and 3).
+"""Security suites and the security control octet (Green Book 9.2.3.7 and 9.2.7.2.4.2; reference, security 1 and 3).
 
 ::
 

@@ -1,4 +1,4 @@
-"""The transmit side of an invocation counter as a plain value, and how it may change (security.md 3).
+"""The transmit side of an invocation counter as a plain value, and how it may change (reference, security 3).
 
 ::
 

@@ -1,7 +1,7 @@
 """Deciphering without verifying: for the inspector alone.
 
 A decoder of recorded octets may show what a message seems to say though its authentication key is missing or its tag is
-wrong, marked so. Nothing that acts on what it reads may import this module (security.md 4.1; the contracts of the rooms
+wrong, marked so. Nothing that acts on what it reads may import this module (security 4.1; the contracts of the rooms
 hold it).
 """
 

@@ -1,4 +1,4 @@
-"""Access rights of one association to the objects of a logical device (IEC 62056-6-2, class 15; security.md 11).
+"""Access rights of one association to the objects of a logical device (class 15; reference, security 11).
 
 A rule tells for each object what a client may do with it; None hides the object::
 

@@ -159,15 +159,15 @@ def _read_file(path: Path) -> Mapping[str, Any]:
     try:
         octets = path.read_bytes()
     except OSError as error:
-        raise ConfigurationError(f"security settings {path.name}: {error.strerror}") from None
+        raise ConfigurationError(f"security settings {path}: {error.strerror}") from None
     try:
         text = octets.decode("utf-8")
         values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except (ValueError, RecursionError):
         kind = "JSON" if path.suffix == ".json" else "TOML"
-        raise ConfigurationError(f"security settings {path.name} are no {kind}") from None
+        raise ConfigurationError(f"security settings {path} are no {kind}") from None
     if not isinstance(values, dict):
-        raise ConfigurationError(f"security settings {path.name} are no table of names and values")
+        raise ConfigurationError(f"security settings {path} are no table of names and values")
     return values
 
 
