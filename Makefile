@@ -4,12 +4,14 @@
 #   VENV=.venv                where packages go
 #   WORKERS=auto              processes that run tests
 #   COUNT=10000000            inputs of `make fuzz`
+#   MINUTES=30                how long `make soak` goes on
 #   CORES=4                   tools that `make check` runs at a time
 
 VENV ?= .venv
 PYTHON ?=
 WORKERS ?= auto
 COUNT ?= 10000000
+MINUTES ?= 30
 CORES ?= 4
 
 SHELL := /bin/sh
@@ -26,7 +28,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input --quiet
 # GNU make 3.81 (macOS) cannot keep the output of tools apart.
 APART := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: help demo test check bench interop fuzz check-format check-lint check-types check-rooms check-tests tshark
+.PHONY: help demo test check bench interop fuzz soak docs check-format check-lint check-types check-rooms check-tests tshark
 
 help:
 	@echo "make demo     simulated meters, read over TCP and shown: start here"
@@ -35,6 +37,8 @@ help:
 	@echo "make interop  against other implementations, both ways; writes build/interop.json"
 	@echo "make bench    our speed beside that of others; writes build/bench.json"
 	@echo "make fuzz     $(COUNT) mutated inputs into every public entry point"
+	@echo "make soak     a fleet collected for $(MINUTES) minutes: nothing lost, doubled or growing"
+	@echo "make docs     the reference of all modules as pages; writes build/docs"
 
 demo: $(MADE)/package
 	@echo "== demo: a fleet of simulated meters behind real TCP sockets, collected and shown"
@@ -83,6 +87,16 @@ fuzz: $(MADE)/check
 	@echo "== fuzz: $(COUNT) mutated inputs"
 	@$(PY) -m fuzz --count $(COUNT)
 
+soak: $(MADE)/package
+	@echo "== soak: $(MINUTES) minutes of rounds"
+	@$(PY) -m soak --minutes $(MINUTES)
+
+docs: $(MADE)/docs
+	@echo "== docs: build/docs"
+	@mkdir -p build
+	@$(PY) -m pdoc --output-directory build/docs cosemic
+	@echo "All good. Next: open build/docs/index.html"
+
 tshark:
 	@if command -v tshark >/dev/null 2>&1; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
@@ -112,4 +126,9 @@ $(MADE)/check: pyproject.toml $(MADE)/package
 $(MADE)/peers: pyproject.toml $(MADE)/venv
 	@echo "== installing the implementations that we compare with"
 	@$(PIP) install --group peers
+	@touch $@
+
+$(MADE)/docs: pyproject.toml $(MADE)/package
+	@echo "== installing pdoc"
+	@$(PIP) install --group docs
 	@touch $@
