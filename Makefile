@@ -23,6 +23,7 @@ ifeq ($(filter check-%,$(MAKECMDGOALS)),)
 endif
 
 MADE := $(VENV)/.made
+ROOMS := $(patsubst src/cosemic/%/__init__.py,cosemic.%,$(wildcard src/cosemic/*/__init__.py))
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check --no-input --quiet
 # GNU make 3.81 (macOS) cannot keep the output of tools apart.
@@ -94,7 +95,7 @@ soak: $(MADE)/package
 docs: $(MADE)/docs
 	@echo "== docs: build/docs"
 	@mkdir -p build
-	@$(PY) -m pdoc --output-directory build/docs cosemic
+	@$(PY) -m pdoc --output-directory build/docs cosemic cosemic.errors cosemic.dialect cosemic.stack $(ROOMS)
 	@echo "All good. Next: open build/docs/index.html"
 
 tshark:
