@@ -25,6 +25,8 @@ from cosemic.security.protection import (
 )
 from cosemic.security.suite import TAG_LENGTH, SecurityControl
 
+MOST_PREFIXES: Final = 256
+"""Kinds and sizes of APDUs whose first octets are kept ready."""
 _TRAILER: Final = HEADER_LENGTH + TAG_LENGTH
 
 
@@ -39,7 +41,7 @@ def _heads(envelope: Envelope, title: bytes) -> dict[int, bytes]:
 class Sealer:
     """Puts APDUs of one kind into their envelope. Raises ConfigurationError where AK is needed and not known."""
 
-    __slots__ = ("_aad", "_ak", "_control", "_counter", "_encrypt", "_envelope", "_heads", "_key", "_octet", "_title")
+    __slots__ = ("_aad", "_ak", "_control", "_encrypt", "_envelope", "_heads", "_key", "_next", "_prefixes", "_title")
 
     def __init__(
         self,
@@ -57,9 +59,9 @@ class Sealer:
         self._key = key
         self._ak = authentication_key
         self._title = title
-        self._counter = counter
+        self._next = counter.next
         self._heads = _heads(envelope, title)
-        self._octet = control.octet
+        self._prefixes: dict[int, bytes] = {}
         self._encrypt = key.aead.encrypt
         self._aad: bytes | None = None
         if control.authenticated and control.encrypted and authentication_key is not None:
@@ -67,18 +69,27 @@ class Sealer:
 
     def seal(self, apdu: bytes) -> bytes:
         """Return the whole ciphered APDU; draws a counter. Raises EncodeError, CounterExhausted."""
+        prefix = self._prefixes.get(len(apdu) << 8 | apdu[0])
+        if prefix is None:
+            prefix = self._prefix(apdu)
+        value = self._next()
+        if self._aad is None:
+            return prefix + protect(self._control, self._key, self._ak, self._title, value, apdu)[1:]
+        counter = value.to_bytes(4, "big")
+        # The cipher makes tags of 16 octets, of which twelve are sent.
+        return prefix + counter + self._encrypt(self._title + counter, apdu, self._aad)[:-4]
+
+    def _prefix(self, apdu: bytes) -> bytes:
+        """Return what stands before the counter: envelope, length and security control; kept for APDUs of this size."""
         head = self._heads.get(apdu[0])
         if head is None:
             name = self._envelope.name
             raise EncodeError(f"an APDU with tag {apdu[0]:02x} cannot travel in {name}: use another envelope")
-        value = self._counter.next()
-        if self._aad is None:
-            content = protect(self._control, self._key, self._ak, self._title, value, apdu)
-            return head + encode_length(len(content)) + content
-        counter = value.to_bytes(4, "big")
-        # The cipher makes tags of 16 octets, of which twelve are sent.
-        sealed = self._encrypt(self._title + counter, apdu, self._aad)
-        return head + encode_length(len(sealed) + 1) + self._octet + counter + sealed[:-4]
+        size = HEADER_LENGTH + len(apdu) + (TAG_LENGTH if self._control.authenticated else 0)
+        if len(self._prefixes) >= MOST_PREFIXES:
+            self._prefixes.clear()
+        prefix = self._prefixes[len(apdu) << 8 | apdu[0]] = head + encode_length(size) + self._control.octet
+        return prefix
 
 
 class Opener:
