@@ -85,6 +85,7 @@ class SecurityContext:
         self.require: Final = require
         self._required = int(require)
         self._default: Sealer | None = None
+        self._sealers: dict[tuple[Envelope, int, bool], Sealer] = {}
         self._gmac_offered = gmac_offered
         self._counters = counters
         self._dedicated_counters: CounterStore = MemoryCounterStore()
@@ -144,6 +145,7 @@ class SecurityContext:
         self.material = self.material.with_dedicated_key(key)
         self._dedicated_counters = MemoryCounterStore()
         self._default = None
+        self._sealers.clear()
         self._openers = {place: opener for place, opener in self._openers.items() if not place[0]}
         self._received = {place: counter for place, counter in self._received.items() if not place[0]}
 
@@ -186,23 +188,33 @@ class SecurityContext:
             sealer = self._sealer(envelope or self.envelope, applied, broadcast) if applied else None
         return apdu if sealer is None else sealer.seal(apdu)
 
+    def _key(self, dedicated: bool, broadcast: bool) -> Key | None:
+        """The key of one kind of APDU, None where there is none."""
+        if dedicated:
+            return None if broadcast else self.material.dedicated_key
+        return self.material.broadcast_key if broadcast else self.material.encryption_key
+
+    def _store(self, dedicated: bool) -> CounterStore:
+        return self._dedicated_counters if dedicated else self._counters
+
     def _sealer(self, envelope: Envelope, protection: Protection, broadcast: bool) -> Sealer:
-        """Return what APDUs of one kind are protected with. Raises ConfigurationError without the key."""
+        """Return what APDUs of one kind are protected with, kept ready. Raises ConfigurationError without the key."""
+        kept = self._sealers.get((envelope, int(protection), broadcast))
+        if kept is not None:
+            return kept
         if protection & Protection.SIGNED:
             raise ConfigurationError(UNSIGNED)
         material = self.material
-        if envelope.dedicated:
-            key = None if broadcast else material.dedicated_key
-        else:
-            key = material.broadcast_key if broadcast else material.encryption_key
+        key = self._key(envelope.dedicated, broadcast)
         if key is None:
             raise ConfigurationError(
                 f"there is no {'broadcast' if broadcast else 'dedicated'} key to protect this with"
             )
-        store = self._dedicated_counters if envelope.dedicated else self._counters
         control = CONTROLS[material.suite.id | int(protection) << 4 | (BROADCAST if broadcast else 0)]
-        counter = store.transmit_counter(key.identity, self.own_title)
-        return Sealer(envelope, control, key, material.authentication_key, self.own_title, counter)
+        counter = self._store(envelope.dedicated).transmit_counter(key.identity, self.own_title)
+        sealer = Sealer(envelope, control, key, material.authentication_key, self.own_title, counter)
+        self._sealers[envelope, int(protection), broadcast] = sealer
+        return sealer
 
     def unprotect_apdu(self, apdu: bytes, *, broadcast: bool = False) -> Unprotected:
         """Return the APDU that came, and how it was protected; see the order of checks above.
@@ -246,8 +258,8 @@ class SecurityContext:
             raise DecipheringError(REFLECTED if title == self.own_title else FAILED)
         assert peer_title is not None
         result = opener.open(apdu, start, peer_title)
-        if opener.refusal is not None:
-            raise opener.refusal.with_traceback(None)
+        if opener.refusal:
+            raise PolicyViolation(opener.refusal)
         self._check_inner_tag(apdu[0], envelope, result)
         assert result.invocation_counter is not None
         if result.authenticated:
@@ -258,10 +270,7 @@ class SecurityContext:
 
     def _opener(self, dedicated: bool, control: SecurityControl) -> Opener:
         """Check what can be told from envelope and security control alone, and remember what passed."""
-        if dedicated:
-            key = None if control.broadcast else self.material.dedicated_key
-        else:
-            key = self.material.broadcast_key if control.broadcast else self.material.encryption_key
+        key = self._key(dedicated, control.broadcast)
         if (
             key is None
             or control.suite != self.material.suite.id
@@ -272,28 +281,24 @@ class SecurityContext:
             raise DecipheringError(FAILED)
         counter = self._received.get((dedicated, control.broadcast))
         if counter is None:
-            store = self._dedicated_counters if dedicated else self._counters
-            counter = self._received[dedicated, control.broadcast] = store.receive_counter(
-                key.identity, self.peer_title
-            )
+            counter = self._store(dedicated).receive_counter(key.identity, self.peer_title)
+            self._received[dedicated, control.broadcast] = counter
         opener = Opener(control, key, self.material.authentication_key, counter, self._refusal(control))
         self._openers[dedicated, int(control)] = opener
         return opener
 
-    def _refusal(self, control: SecurityControl) -> PolicyViolation | None:
-        """Return why APDUs with this protection are refused; None where they are not."""
+    def _refusal(self, control: SecurityControl) -> str:
+        """Return why APDUs with this protection are refused; nothing where they are not."""
         required = self._required
         try:
             check_protection(self.require, control.protection)
         except PolicyViolation as violation:
-            return violation
+            return str(violation)
         if not control.authenticated and required != ENCRYPTED:
-            return PolicyViolation(
-                "encryption without authentication is accepted only where the policy is exactly that"
-            )
+            return "encryption without authentication is accepted only where the policy is exactly that"
         if not control.encrypted and self._gmac_offered and required != AUTHENTICATED:
-            return PolicyViolation("authentication without encryption is not accepted beside HLS mechanism 5")
-        return None
+            return "authentication without encryption is not accepted beside HLS mechanism 5"
+        return ""
 
     @staticmethod
     def _check_inner_tag(tag: int, envelope: Envelope, result: Unprotected) -> None:

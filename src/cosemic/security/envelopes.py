@@ -120,13 +120,16 @@ def open_envelope(apdu: bytes) -> Opened:
     return Opened(system_title, apdu[start:])
 
 
-def seal_envelope(envelope: Envelope, inner_tag: int, system_title: bytes, content: bytes) -> bytes:
-    """Return the ciphered APDU: the reverse of :func:`open_envelope`.
+def head_of(envelope: Envelope, inner_tag: int, system_title: bytes) -> bytes:
+    """Return what stands before the length of the ciphered content.
 
     inner_tag: of an APDU that the envelope :meth:`holds <Envelope.holds>`. system_title: 8 octets.
     """
     if envelope.general:
-        tag = GENERAL_DED if envelope.dedicated else GENERAL_GLO
-        return bytes((tag, len(system_title))) + system_title + encode_length(len(content)) + content
-    tag = (DED_TAGS if envelope.dedicated else GLO_TAGS)[inner_tag]
-    return bytes((tag,)) + encode_length(len(content)) + content
+        return bytes((GENERAL_DED if envelope.dedicated else GENERAL_GLO, len(system_title))) + system_title
+    return bytes(((DED_TAGS if envelope.dedicated else GLO_TAGS)[inner_tag],))
+
+
+def seal_envelope(envelope: Envelope, inner_tag: int, system_title: bytes, content: bytes) -> bytes:
+    """Return the ciphered APDU: the reverse of :func:`open_envelope`; the arguments are those of :func:`head_of`."""
+    return head_of(envelope, inner_tag, system_title) + encode_length(len(content)) + content

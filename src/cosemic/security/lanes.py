@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 from cosemic.codec.length import encode_length
-from cosemic.errors import ConfigurationError, DecodeError, EncodeError, PolicyViolation
+from cosemic.errors import ConfigurationError, DecodeError, EncodeError
 from cosemic.security.counters import ReceiveCounter, TransmitCounter
-from cosemic.security.envelopes import DED_TAGS, GENERAL_DED, GENERAL_GLO, GLO_TAGS, PLAIN_TAGS, Envelope
+from cosemic.security.envelopes import Envelope, head_of
 from cosemic.security.keys import Key
 from cosemic.security.protection import (
     HEADER_LENGTH,
@@ -30,18 +30,10 @@ MOST_PREFIXES: Final = 256
 _TRAILER: Final = HEADER_LENGTH + TAG_LENGTH
 
 
-def _heads(envelope: Envelope, title: bytes) -> dict[int, bytes]:
-    """What stands before the length of the ciphered content, by tag of the APDU inside."""
-    if envelope.general:
-        head = bytes((GENERAL_DED if envelope.dedicated else GENERAL_GLO, len(title))) + title
-        return dict.fromkeys(PLAIN_TAGS, head)
-    return {plain: bytes((tag,)) for plain, tag in (DED_TAGS if envelope.dedicated else GLO_TAGS).items()}
-
-
 class Sealer:
     """Puts APDUs of one kind into their envelope. Raises ConfigurationError where AK is needed and not known."""
 
-    __slots__ = ("_aad", "_ak", "_control", "_encrypt", "_envelope", "_heads", "_key", "_next", "_prefixes", "_title")
+    __slots__ = ("_aad", "_ak", "_control", "_encrypt", "_envelope", "_key", "_next", "_prefixes", "_title")
 
     def __init__(
         self,
@@ -60,7 +52,6 @@ class Sealer:
         self._ak = authentication_key
         self._title = title
         self._next = counter.next
-        self._heads = _heads(envelope, title)
         self._prefixes: dict[int, bytes] = {}
         self._encrypt = key.aead.encrypt
         self._aad: bytes | None = None
@@ -81,10 +72,10 @@ class Sealer:
 
     def _prefix(self, apdu: bytes) -> bytes:
         """Return what stands before the counter: envelope, length and security control; kept for APDUs of this size."""
-        head = self._heads.get(apdu[0])
-        if head is None:
-            name = self._envelope.name
-            raise EncodeError(f"an APDU with tag {apdu[0]:02x} cannot travel in {name}: use another envelope")
+        envelope = self._envelope
+        if not envelope.holds(apdu[0]):
+            raise EncodeError(f"an APDU with tag {apdu[0]:02x} cannot travel in {envelope.name}: use another envelope")
+        head = head_of(envelope, apdu[0], self._title)
         size = HEADER_LENGTH + len(apdu) + (TAG_LENGTH if self._control.authenticated else 0)
         if len(self._prefixes) >= MOST_PREFIXES:
             self._prefixes.clear()
@@ -95,7 +86,8 @@ class Sealer:
 class Opener:
     """Opens received APDUs of one kind.
 
-    refusal: raised for an APDU whose tag was right, because the policy wants another protection; None for none.
+    refusal: why an APDU is refused though its tag is right, because the policy wants another protection; empty: it is
+    not.
     """
 
     __slots__ = ("_aad", "_ak", "_control", "_key", "counter", "refusal")
@@ -106,7 +98,7 @@ class Opener:
         key: Key,
         authentication_key: Key | None,
         counter: ReceiveCounter,
-        refusal: PolicyViolation | None,
+        refusal: str,
     ) -> None:
         self._control = control
         self._key = key
