@@ -63,6 +63,15 @@ class DeviationSign(Enum):
     """Central European winter time is +60."""
 
 
+class MeasuredSide(Enum):
+    """On which side of the measuring transformers the values of a meter are."""
+
+    PRIMARY = "primary"
+    """As in the network: the meter has multiplied by the transformer ratios."""
+    SECONDARY = "secondary"
+    """As at its terminals."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
     """The switches for one meter; :data:`STANDARD` is the standard's reading of each.
@@ -74,6 +83,9 @@ class Dialect:
     repeat_last_block: the server sends the last block again when a get-next repeats the number before (needed where a
         lower layer repeats requests, such as UDP; the strict text aborts the transfer).
     deviation_sign: sign of the deviation field of date-time values.
+    deviation_in_ranges: bounds of a range of a profile carry the deviation; False: they are bare local times.
+    measured_side: side of the values of a meter that has transformer ratios (1-b:0.4.2 ..., IEC 62056-6-1); the codes
+        do not tell it.
     release_request: send RLRQ before the lower layer is disconnected (mandatory on TCP-UDP/IP, IEC 62056-9-7, 9.2).
     release_unanswered_is_released: a server that never answers RLRQ is taken as released after the response time-out.
     protect_release: the RLRQ of a ciphered context carries a ciphered InitiateRequest.
@@ -89,6 +101,8 @@ class Dialect:
     long_get_abort: LongGetAbort = LongGetAbort.LONG_GET_ABORTED
     repeat_last_block: bool = False
     deviation_sign: DeviationSign = DeviationSign.STANDARD
+    deviation_in_ranges: bool = True
+    measured_side: MeasuredSide = MeasuredSide.SECONDARY
     release_request: bool = True
     release_unanswered_is_released: bool = True
     protect_release: bool = True

@@ -26,6 +26,8 @@
     │   ├── ExceptionReceived        exception-response
     │   └── ServiceErrorReceived     confirmedServiceError
     ├── OutcomeUnknown               a change was sent and not answered: read back before sending it again
+    ├── ChangeNotMade                a change was sent and not answered, and read back: it has not been made
+    ├── ChangeWithheld               a change was not sent: the rules it was asked for under forbid it
     └── StoreError                   a store cannot be read or written; nothing of the change was kept
 
 Every message says what happened, with the standard's name and code, and what to do.
@@ -184,7 +186,22 @@ class ServiceErrorReceived(ServiceFailed):
 
 
 class OutcomeUnknown(CosemicError):
-    """A change was sent and its answer never came: read back before you send it again."""
+    """A change was sent and its answer never came: read back before you send it again.
+
+    ``subject`` names class, object and attribute or method concerned, where a client knows it.
+    """
+
+    def __init__(self, message: str, subject: str = "") -> None:
+        self.subject = subject
+        super().__init__(message)
+
+
+class ChangeNotMade(CosemicError):
+    """A change was sent and its answer never came; read back, it has not been made: it can be sent again."""
+
+
+class ChangeWithheld(CosemicError):
+    """A change was not sent: the rules it was asked for under forbid it, at the moment or at all."""
 
 
 class StoreError(CosemicError):

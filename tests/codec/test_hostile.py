@@ -110,6 +110,7 @@ def null_rows(size: int) -> bytes:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [null_columns, null_rows])
 def test_values_of_a_compact_array_are_bounded_by_its_octets(make: Callable[[int], bytes]) -> None:
     octets = make(8192)
@@ -156,6 +157,7 @@ def test_skipping_passes_over_each_element_as_reading_does(
             scan(short + bytes(30), 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("description", ["0203 11 0202 12 11 01 0002 11", "0202 0a 01 0002 04", "01 0003 0c"])
 def test_skipping_a_compact_array_makes_no_values(description: str) -> None:
     body = bytes(60_000)
@@ -285,6 +287,7 @@ HARD = [nested_arrays, false_shapes, rich_elements, growing_counts, different_sh
 DENSE = [null_columns, null_rows]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", HARD + DENSE)
 @pytest.mark.parametrize("cut", [0, 1])
 def test_work_is_linear_in_the_octets(make: Callable[[int], bytes], cut: int) -> None:

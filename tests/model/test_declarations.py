@@ -11,6 +11,7 @@ import yaml
 
 from cosemic.model import InterfaceClass, interface_class, interface_classes, versions
 from cosemic.model.compound import ArrayOf, Choice, CompactArrayOf, Structure
+from cosemic.model.forms import AlsoSeen, StandsFor
 from tests.vectors import reference
 
 
@@ -21,10 +22,14 @@ def load(name: str) -> dict[str, Any]:
     return loaded
 
 
+def table_of(class_id: int) -> str:
+    """The file of the reference tables with a class."""
+    return "interface_classes_001_069.yaml" if class_id < 70 else "interface_classes_070_up.yaml"
+
+
 def entry(declared: type[InterfaceClass]) -> dict[str, Any]:
     """The entry of the reference tables for a class."""
-    name = "interface_classes_001_069.yaml" if declared.class_id < 70 else "interface_classes_070_up.yaml"
-    for one in load(name)["classes"]:
+    for one in load(table_of(declared.class_id))["classes"]:
         if (one["class_id"], one["version"]) == (declared.class_id, declared.version):
             found: dict[str, Any] = one
             return found
@@ -73,7 +78,8 @@ def test_selective_access_is_that_of_the_table(declared: type[InterfaceClass]) -
 @each_class
 def test_forms_seen_in_the_field_are_those_of_the_table(declared: type[InterfaceClass]) -> None:
     have = {one.name: [other.type.notation() for other in one.seen_also] for one in declared.attributes.values()}
-    rows = entry(declared)["attributes"]
+    have |= {one.name: [other.type.notation() for other in one.seen_also] for one in declared.methods.values()}
+    rows = entry(declared)["attributes"] + entry(declared)["methods"]
     assert {name: forms for name, forms in have.items() if forms} == {
         row["name"]: row["seen_also"] for row in rows if "seen_also" in row
     }
@@ -95,6 +101,8 @@ def inner_types(declared: Any) -> Iterator[Any]:
             yield from inner_types(one)
     elif isinstance(declared, ArrayOf | CompactArrayOf):
         yield from inner_types(declared.element)
+    elif isinstance(declared, StandsFor):
+        yield from inner_types(declared.declared)
 
 
 def all_types() -> Iterator[Any]:
@@ -116,9 +124,27 @@ def test_every_type_with_a_name_is_defined_as_in_the_table() -> None:
     assert named == {name: table[name]["type"] for name in named}
 
 
-@pytest.mark.parametrize("class_id", [1, 3, 7, 8, 15, 17, 64])
+def test_forms_of_types_seen_in_the_field_are_those_of_the_table() -> None:
+    table = load("types.yaml")["types"]
+    types = list(all_types())
+    names = {one.notation() for one in types} & table.keys() - {"user_list_entry"}  # text of either kind is read anyway
+    have = {
+        one.notation(): [other.type.notation() for other in one.seen_also] for one in types if isinstance(one, AlsoSeen)
+    }
+    assert {name: forms for name, forms in have.items() if name in names} == {
+        name: table[name]["seen_also"] for name in names if "seen_also" in table[name]
+    }
+
+
+DECLARED = (
+    *(1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 17, 18, 20, 21, 22, 23),
+    *(40, 41, 42, 43, 45, 47, 61, 64, 68, 70, 71, 72),
+)
+
+
+@pytest.mark.parametrize("class_id", DECLARED)
 def test_every_version_of_the_table_is_declared_and_the_newest_is_found(class_id: int) -> None:
-    rows = [row for row in load("interface_classes_001_069.yaml")["classes"] if row["class_id"] == class_id]
+    rows = [row for row in load(table_of(class_id))["classes"] if row["class_id"] == class_id]
     assert versions(class_id) == tuple(row["version"] for row in rows)
     newest = interface_class(class_id)
     assert newest is not None

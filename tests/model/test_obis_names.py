@@ -107,6 +107,12 @@ def test_every_general_object_of_a_medium_is_known(medium: str) -> None:
         ("1-0:1.8.1*255", "Active energy import (+A), time integral 1, rate 1"),
         ("1-0:1.8.0*121", "Active energy import (+A), time integral 1, 21st last billing period"),
         ("1-0:1.8.0*111", "Active energy import (+A), time integral 1, 11th last billing period"),
+        ("1-0:12.31.0*0", "Voltage any phase, under limit threshold, threshold 0"),
+        ("1-0:12.42.0*99", "Voltage any phase, missing magnitude, threshold 99"),
+        ("1-0:12.43.0*3", "Voltage any phase, time threshold for under limit, billing period VZ=3"),
+        ("1-0:12.30.0*3", "Voltage time integral any phase, time integral 6, billing period VZ=3"),
+        ("1-0:12.42.0*101", "Voltage any phase, missing magnitude, last billing period"),
+        ("15-0:12.7.0*101", "Other media: wind, C 12, D 7, last billing period"),
         ("1-0:31.7.3*255", "Current L1, instantaneous value, harmonic 3"),
         ("1-0:81.7.33*255", "Phase angle E 33, instantaneous value"),
         ("1-0:83.8.53*255", "Transformer and line losses, L2 active line losses, time integral 1"),
@@ -160,6 +166,11 @@ def test_what_the_standard_does_not_name_is_not_guessed(code: str, name: str) ->
     assert describe(Obis(code)) == name
     assert not lookup(Obis(code)).known
     assert unit_hint(Obis(code)) is None
+
+
+def test_shares_of_the_components_of_gas_are_in_percent_by_mole() -> None:
+    units = [unit_hint(Obis(f"7-0:70.{d}.0")) for d in (20, 60, 83, 84)]
+    assert units == [None, 62, 62, None]
 
 
 def test_the_class_tells_apart_what_shares_a_code() -> None:

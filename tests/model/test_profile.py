@@ -6,7 +6,6 @@ import datetime as dt
 import json
 from itertools import pairwise
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -14,42 +13,27 @@ from hypothesis import strategies as st
 
 from cosemic.codec import DONT_CARE, DataType, EncodedData
 from cosemic.errors import ConfigurationError, DecodeError, EncodeError
-from cosemic.model import CaptureObjectDefinition, ProfileGeneric, Register, ScalerUnit, SortMethod
-from cosemic.model.profile import LoadProfile, Mark
+from cosemic.model import CaptureObjectDefinition, Mark, ProfileGeneric, Register, SortMethod
+from cosemic.model.profile import LoadProfile
 from cosemic.model.profile_columns import Column, entry_descriptor, range_descriptor, range_of, scaler_unit_of
 from cosemic.values import BitString, ClockStatus, DateTime, Obis, Quantity, Unit
+from tests.model.profiles import (
+    BERLIN,
+    CLOCK,
+    ENERGY,
+    STATUS,
+    UNIX,
+    UTC,
+    WATT_HOURS,
+    at,
+    column,
+    ends,
+    stamp,
+    starts,
+)
 from tests.vectors import octets, record
 
 D = DataType
-UTC = dt.UTC
-BERLIN = ZoneInfo("Europe/Berlin")
-WATT_HOURS = ScalerUnit(-1, Unit(30))
-
-
-def column(text: str, class_id: int = 3, attribute: int = 2, scaler_unit: ScalerUnit | None = None) -> Column:
-    return Column(CaptureObjectDefinition(class_id, Obis(text), attribute, 0), scaler_unit)
-
-
-CLOCK = column("0-0:1.0.0", 8)
-STATUS = column("0-0:96.10.1", 1)
-ENERGY = column("1-0:1.8.0", scaler_unit=WATT_HOURS)
-UNIX = column("0-0:1.1.0", 1)
-
-
-def at(hour: int, minute: int = 0, day: int = 20, month: int = 11, **more: Any) -> dt.datetime:
-    return dt.datetime(2026, month, day, hour, minute, tzinfo=more.get("tzinfo", UTC))
-
-
-def stamp(moment: dt.datetime, **more: Any) -> bytes:
-    return DateTime.from_datetime(moment, **more).octets
-
-
-def ends(profile: LoadProfile) -> list[dt.datetime | None]:
-    return [row.interval_end for row in profile.rows()]
-
-
-def starts(profile: LoadProfile) -> list[dt.datetime | None]:
-    return [row.interval_start for row in profile.rows()]
 
 
 def test_a_row_is_stamped_at_the_end_of_its_interval_and_its_values_have_units() -> None:
@@ -306,20 +290,22 @@ def test_a_profile_is_given_as_plain_values() -> None:
     assert json.loads(json.dumps(plain)) == plain
     assert plain["columns"][0] == {
         "class_id": 3, "obis": "1-0:1.8.0*255", "attribute": 2, "data_index": 0,
-        "name": "Active energy import (+A), time integral 1", "scaler": -1, "unit": "Wh",
+        "name": "Active energy import (+A), time integral 1", "scaler": -1, "unit": "Wh", "side": None,
     }  # fmt: skip
-    assert plain["columns"][1]["name"] == "Active power import (+P), maximum 1, attribute 5"
+    assert plain["columns"][1]["name"] == "Active power import (+P), maximum 1, capture_time"
     assert plain["rows"][0] == {
         "interval_start": "2026-11-20T09:00:00+00:00",
         "interval_end": "2026-11-20T10:00:00+00:00",
         "values": [12345, when.octets.hex(), "01ff", "0101"],
+        "status": None,
         "clock_status": [],
         "marks": [],
     }
     assert plain["rows"][1]["values"] == [[1, ["78"]], when.octets.hex(), "id", True]
     bare = LoadProfile.from_buffer([(1,)], [STATUS], 900).to_dict()
     assert bare["rows"][0] == {
-        "interval_start": None, "interval_end": None, "values": [1], "clock_status": None, "marks": ["no-stamp"],
+        "interval_start": None, "interval_end": None, "values": [1], "status": None, "clock_status": None,
+        "marks": ["no-stamp"],
     }  # fmt: skip
 
 
@@ -377,6 +363,20 @@ def test_a_range_goes_out_in_local_time_and_reaches_the_stamp_at_its_end() -> No
     )
 
 
+def test_a_range_reaches_the_stamp_of_an_interval_whose_middle_lies_in_it() -> None:
+    parameters = range_of([CLOCK], at(0), at(1), period=3600).parameters
+    assert parameters[1][2] == (D.OCTET_STRING, stamp(at(1, 30)))
+    last = dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert range_of([CLOCK], at(0), last, period=3600).parameters[1][2] == (D.OCTET_STRING, stamp(last))
+
+
+def test_a_range_of_billing_is_by_its_time() -> None:
+    billing = column("0-0:0.1.2", 3)
+    parameters = range_of([ENERGY, billing], at(0), at(1)).parameters
+    assert ProfileGeneric.buffer.selector(1).parameters.decode(parameters).restricting_object == billing.capture_object
+    assert parameters[1][1] == (D.OCTET_STRING, stamp(at(0)))
+
+
 def test_a_range_can_be_sent_without_deviation() -> None:
     selection = range_of([CLOCK], at(0), at(1), with_deviation=False)
     parameters = ProfileGeneric.buffer.selector(1).parameters.decode(selection.parameters)
@@ -406,6 +406,126 @@ def test_bounds_may_be_typed_values() -> None:
 def test_a_range_that_cannot_be_asked_for_is_refused(columns: list[Column], since: dt.datetime) -> None:
     with pytest.raises(ConfigurationError):
         range_of(columns, since, at(23))
+
+
+THREE = [CLOCK, STATUS, ENERGY]
+
+
+def test_columns_that_are_not_wanted_are_dropped() -> None:
+    rows = [(stamp(at(10)), 8, 5)]
+    profile = LoadProfile.from_buffer(rows, THREE, 900, kept=[CLOCK, ENERGY])
+    assert [one.obis for one in profile.columns] == [ENERGY.obis]
+    (row,) = profile
+    assert (row.interval_end, row.values, row.status) == (at(10), (Quantity(5, -1, Unit(30)),), None)
+    assert profile.deviations == ()
+
+
+def test_a_meter_that_sends_all_columns_is_read_and_the_deviation_told() -> None:
+    asked = [CLOCK, ENERGY]
+    some = LoadProfile.from_buffer(buffer_of([(stamp(at(10)), 5)]), THREE, 900, selected=asked, kept=asked)
+    whole = LoadProfile.from_buffer(buffer_of([(stamp(at(10)), 8, 5)]), THREE, 900, selected=asked, kept=asked)
+    assert list(some) == list(whole)
+    assert some.deviations == ()
+    assert [str(one) for one in whole.deviations] == ["buffer: 2 columns expected, all 3 found"]
+    assert whole.to_dict()["deviations"] == ["buffer: 2 columns expected, all 3 found"]
+    with pytest.raises(DecodeError):
+        LoadProfile.from_buffer(buffer_of([(stamp(at(10)),)]), THREE, 900, selected=asked)
+
+
+def buffer_of(rows: list[tuple[Any, ...]]) -> EncodedData:
+    kinds = {bytes: D.OCTET_STRING, int: D.DOUBLE_LONG_UNSIGNED}
+    return typed_rows(*(tuple((kinds[type(cell)], cell) for cell in row) for row in rows))
+
+
+def quarters(*numbers: int) -> list[tuple[Any, ...]]:
+    return [(stamp(at(0) + number * dt.timedelta(minutes=15)), number) for number in numbers]
+
+
+@pytest.mark.parametrize("method", [SortMethod.FIFO, SortMethod.LIFO])
+@pytest.mark.parametrize(("entries", "left"), [((1, 0), 6), ((2, 3), 2), ((5, 0), 2), ((6, 9), 1), ((7, 0), 0)])
+def test_rows_of_a_whole_buffer_are_cut_in_its_own_order(
+    method: SortMethod, entries: tuple[int, int], left: int
+) -> None:
+    numbers = [1, 2, 3, 4, 5, 6] if method is SortMethod.FIFO else [6, 5, 4, 3, 2, 1]
+    profile = LoadProfile.from_buffer(quarters(*numbers), [CLOCK, STATUS], 900, sort_method=method, entries=entries)
+    kept = numbers[entries[0] - 1 : entries[1] or None]
+    assert [row.values[0] for row in profile] == sorted(kept)
+    assert len(kept) == left
+    assert profile.deviations == ()
+
+
+def test_rows_that_were_asked_for_by_number_are_not_cut_again() -> None:
+    asked = LoadProfile.from_buffer(quarters(5, 6), [CLOCK, STATUS], 900, entries=(5, 6), asked=True)
+    assert (len(asked), asked.deviations) == (2, ())
+    more = LoadProfile.from_buffer(quarters(5, 6, 7), [CLOCK, STATUS], 900, entries=(5, 0), asked=True)
+    assert (len(more), more.deviations) == (3, ())
+    ignored = LoadProfile.from_buffer(quarters(1, 2, 3, 4), [CLOCK, STATUS], 900, entries=(2, 3), asked=True)
+    assert [row.values[0] for row in ignored] == [2, 3]
+    assert [str(one) for one in ignored.deviations] == ["buffer: rows 2 to 3 expected, 4 rows found"]
+
+
+def test_rows_outside_of_a_range_that_was_asked_for_are_dropped_and_told() -> None:
+    rows = quarters(0, 1, 2, 3, 4, 9)
+    how = {"since": at(0, 15), "until": at(0, 45)}
+    asked = LoadProfile.from_buffer(rows, [CLOCK, STATUS], 900, asked=True, **how)
+    assert [row.values[0] for row in asked] == [2, 3]
+    assert [str(one) for one in asked.deviations] == ["buffer: only rows of the range expected, 3 others found"]
+    assert (asked.since, asked.until) == (at(0, 15), at(0, 45))
+    own = LoadProfile.from_buffer(rows, [CLOCK, STATUS], 900, **how)
+    assert (len(own), own.deviations) == (2, ())
+    edges = LoadProfile.from_buffer(quarters(1, 2, 3), [CLOCK, STATUS], 900, asked=True, **how)
+    assert (len(edges), edges.deviations) == (2, ()), "both bounds of a range belong to it"
+
+
+def test_parts_that_were_read_one_after_the_other_join() -> None:
+    rows = quarters(*range(9))
+    how: dict[str, Any] = {"zone": BERLIN, "asked": True}
+    parts = [
+        LoadProfile.from_buffer(rows[first : first + 4], [CLOCK, STATUS], 900, since=since, until=until, **how)
+        for first, since, until in ((0, at(0), at(0, 45)), (3, at(0, 45), at(1, 30)), (6, at(1, 30), at(2)))
+    ]
+    joined = LoadProfile.join(parts)
+    whole = LoadProfile.from_buffer(rows, [CLOCK, STATUS], 900, since=at(0), until=at(2), **how)
+    assert list(joined) == list(whole)
+    assert joined.to_dict() == whole.to_dict()
+    assert (joined.since, joined.until, joined.gaps()) == (at(0), at(2), [])
+    assert LoadProfile.join(parts[:1]) is parts[0]
+
+
+def test_only_parts_of_one_profile_join() -> None:
+    some = LoadProfile.from_buffer([(stamp(at(10)), 5)], [CLOCK, STATUS], 900)
+    other = LoadProfile.from_buffer([(stamp(at(10)), 5)], [CLOCK, ENERGY], 900)
+    for parts in ([], [some, other]):
+        with pytest.raises(ConfigurationError):
+            LoadProfile.join(parts)
+
+
+def test_deviations_of_parts_are_told_once_each() -> None:
+    how: dict[str, Any] = {"since": at(0), "until": at(0, 15), "asked": True}
+    parts = [LoadProfile.from_buffer(quarters(1, 9), [CLOCK, STATUS], 900, **how) for _ in range(2)]
+    assert len(LoadProfile.join(parts).deviations) == 1
+
+
+def test_the_newest_rows_are_the_last_ones() -> None:
+    profile = LoadProfile.from_buffer(quarters(1, 2, 3), [CLOCK, STATUS], 900)
+    assert [row.values[0] for row in profile.tail(2)] == [2, 3]
+    assert len(profile.tail(9)) == 3
+    assert len(profile.tail(0)) == 0
+
+
+def test_a_buffer_whose_rows_are_of_one_shape_with_deltas_is_read() -> None:
+    clock = (D.OCTET_STRING, stamp(at(10)))
+    rows = [(clock, (D.DOUBLE_LONG_UNSIGNED, 100)), *[(clock, (D.DELTA_UNSIGNED, 3))] * 3]
+    few = LoadProfile.from_buffer(typed_rows(*rows), [CLOCK, STATUS], 0)
+    assert [row.values[0] for row in few] == [100, 103, 106, 109]
+    only = typed_rows(*[(clock, (D.DELTA_UNSIGNED, 3))] * 20)
+    with pytest.raises(DecodeError, match="before the first delta"):
+        LoadProfile.from_buffer(only, [CLOCK, STATUS], 0)
+
+
+def test_rows_in_no_order_of_time_are_put_in_it() -> None:
+    profile = LoadProfile.from_buffer(quarters(3, 1, 2), [CLOCK, STATUS], 900, sort_method=SortMethod.NEAREST_TO_ZERO)
+    assert [row.values[0] for row in profile] == [1, 2, 3]
 
 
 cells = st.one_of(

@@ -67,6 +67,50 @@ def test_a_missing_medium_comes_from_the_context() -> None:
     assert Obis("7-0:3.1.0", a=0).a == 7
 
 
+def test_every_example_of_the_text_forms_is_written(book: Any) -> None:
+    forms = book["text_forms"]
+    code = Obis(ENERGY)
+    assert str(code) == forms["example"]
+    assert code.dotted == forms["dotted"].split()[0]
+    assert code.hex().upper() == forms["hex"]
+    for text, full in forms["examples"].items():
+        if "-" not in text:
+            code = Obis(full.split(" or ")[0])
+            assert code.reduced(code.a, letters=text[0].isalpha()) == text.replace("*0", "*")
+
+
+@pytest.mark.parametrize(
+    ("text", "a", "letters", "manual_reset", "reduced"),
+    [
+        ("1-0:1.8.0*255", 1, False, False, "1.8.0"),
+        ("1-0:1.8.1*3", 1, False, False, "1.8.1*3"),
+        ("1-0:1.8.1*3", 1, False, True, "1.8.1&3"),
+        ("1-0:1.8.1*255", 1, False, True, "1.8.1"),
+        ("1-0:1.8.0*0", 0, False, False, "1-1.8.0*0"),
+        ("7-1:3.1.0*255", 1, False, False, "7-1:3.1.0"),
+        ("7-1:3.1.0*255", 7, False, False, "1:3.1.0"),
+        ("0-0:96.1.0*255", 0, True, False, "C.1.0"),
+        ("0-0:96.1.0*255", 0, False, False, "96.1.0"),
+        ("1-0:97.97.255*255", 1, True, False, "F.F"),
+        ("1-0:97.97.255*255", 1, False, False, "97.97"),
+        ("1-0:97.97.0*255", 1, True, False, "F.F.0"),
+        ("1-0:97.98.0*255", 1, True, False, "F.98.0"),
+        ("1-0:1.97.255*255", 1, True, False, "1.97.255"),
+        ("1-0:98.1.0*126", 1, True, False, "L.1.0*126"),
+        ("1-0:99.97.0*255", 1, True, False, "P.97.0"),
+    ],
+)
+def test_what_can_be_left_out_is_left_out(text: str, a: int, letters: bool, manual_reset: bool, reduced: str) -> None:
+    assert Obis(text).reduced(a, letters=letters, manual_reset=manual_reset) == reduced
+
+
+@given(SIX_OCTETS, st.integers(0, 255), st.booleans(), st.booleans())
+def test_every_written_form_is_read_as_the_same_code(octets: bytes, a: int, letters: bool, manual_reset: bool) -> None:
+    code = Obis(octets)
+    assert Obis(code.reduced(a, letters=letters, manual_reset=manual_reset), a) == code
+    assert Obis(code.dotted) == Obis(code.hex()) == Obis(str(code)) == code
+
+
 @pytest.mark.parametrize(
     "text",
     [

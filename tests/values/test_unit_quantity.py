@@ -38,6 +38,8 @@ def test_the_table_is_that_of_the_reference() -> None:
         assert unit.ucum == SPELT_IN_UCUM.get(row["code"], row["ucum"] or "")
         assert Unit.of(row["symbol"]).symbol == row["symbol"]
         assert Unit.of(row["symbol"]) <= unit
+        for symbol in row.get("symbol_also", ()):
+            assert Unit.of(symbol) == Unit.of(row["symbol"])
 
 
 def test_a_unit_is_its_code() -> None:

@@ -159,6 +159,11 @@ class EncodedData:
             raise DecodeError("rows of one length", 0)
         return list(zip(*rows, strict=True))
 
+    def shape(self, limits: Limits = DEFAULT_LIMITS) -> Shape | None:
+        """Return what all elements of an array have in common; None where they differ, or are too few to look."""
+        found = self._uniform(limits) if self.octets[:1] == b"\x01" else None
+        return found[0] if found is not None else None
+
     def _uniform(self, limits: Limits) -> tuple[Shape, int, int] | None:
         """Shape, start and number of the elements, when all have one shape and reach to the end."""
         octets = self.octets

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from cosemic.model.compound import ArrayOf, Choice, Structure, StructureOf, field
 from cosemic.model.formats import DateData, DateTimeData, LogicalName, TimeData, UnitCode
+from cosemic.model.forms import Alias
 from cosemic.model.types import (
     Bcd,
     BitStringData,
@@ -51,6 +52,10 @@ SimpleData: Final[Choice[SimpleValue]] = Choice(
 """Any simple type; in practice that of the attribute it is compared with."""
 
 
+Threshold: Final = Alias(SimpleData, "threshold")
+"""What a monitored value is held against; of the type of the monitored attribute, with its scaler and unit."""
+
+
 class ScalerUnit(Structure, name="scal_unit_type"):
     """scaler_unit: value = raw * 10 ** scaler, in unit."""
 
@@ -87,6 +92,13 @@ class CaptureObjectDefinition(Structure, name="capture_object_definition"):
     logical_name: Obis = field(LogicalName)
     attribute_index: int = field(Integer)
     data_index: int = field(LongUnsigned)
+
+
+class ActionItem(Structure, name="action_item"):
+    """Which script of which Script table; a name of zeros only: no action."""
+
+    script_logical_name: Obis = field(LogicalName)
+    script_selector: int = field(LongUnsigned)
 
 
 class RangeDescriptor(Structure, name="range_descriptor"):

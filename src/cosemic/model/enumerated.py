@@ -12,7 +12,7 @@ Bit 0 of a number is its least significant one; bit 0 of a bit-string is the one
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import IntEnum, IntFlag
 from typing import Generic, TypeVar
 
@@ -28,38 +28,54 @@ F = TypeVar("F", bound=IntFlag)
 class EnumOf(Notation, Generic[E]):
     """enum with the values of ``values``; a value that is not listed stays a number and is a deviation.
 
-    ranges: values that share one name, such as those left to the manufacturer.
+    ranges: values that share one name, such as those left to the manufacturer. members: those of ``values`` that are
+    listed, where a version has not all of them. labels: printed form of members whose name does not say it.
     """
 
-    def __init__(self, values: type[E], name: str = "", ranges: Mapping[str, range] | None = None) -> None:
+    def __init__(
+        self,
+        values: type[E],
+        name: str = "",
+        ranges: Mapping[str, range] | None = None,
+        *,
+        members: Iterable[E] | None = None,
+        labels: Mapping[E, str] | None = None,
+    ) -> None:
         self.values = values
         self.name = name
         self.ranges = dict(ranges or {})
+        self.listed = {member.value: member for member in (values if members is None else members)}
+        self.labels = dict(labels or {})
 
     def tags(self) -> frozenset[DataType]:
         """Return the tag of enum."""
         return Enum.tags()
 
     def definition(self) -> str:
-        """Return the values and their names."""
-        items = [f"{member.value}: {member.name.lower()}" for member in self.values]
+        """Return the values, their names and labels."""
+        items = [
+            f"{member.value}: {member.name.lower()}" + (f" '{self.labels[member]}'" if member in self.labels else "")
+            for member in self.listed.values()
+        ]
         items += [f"{span[0]}..{span[-1]}: {name}" for name, span in self.ranges.items()]
         return f"enum {{ {', '.join(items)} }}"
+
+    def _shared(self, number: int) -> bool:
+        return any(number in span for span in self.ranges.values())
 
     def decode(self, typed: Typed, reading: Reading = STRICT) -> E | int:
         """Return the member, or the number that is not listed."""
         number = Enum.decode(typed, reading)
-        try:
-            return self.values(number)
-        except ValueError:
-            if not any(number in span for span in self.ranges.values()):
-                reading.report(self.notation(), str(number))
-            return number
+        member = self.listed.get(number)
+        if member is not None:
+            return member
+        if not self._shared(number):
+            reading.report(self.notation(), str(number))
+        return number
 
     def encode(self, value: E | int) -> Typed:
         """Return the typed value; raises EncodeError for one that is not listed."""
-        listed = value in self.values._value2member_map_ or any(value in span for span in self.ranges.values())
-        if not listed or isinstance(value, bool):
+        if not isinstance(value, int) or isinstance(value, bool) or not (value in self.listed or self._shared(value)):
             raise EncodeError(f"{short(value)} is no value of {self.notation()}")
         return Enum.encode(int(value))
 

@@ -10,14 +10,15 @@ A class is declared once, and that is all there is to say about it::
 
 ``Register.value`` is the declaration; ``Register("1-0:1.8.0").value`` refers to that attribute of one object, and is
 what a service asks for. Declaring enters the class in the registry: :func:`interface_class`, :func:`versions`. A base
-class without ``class_id`` holds what several versions share.
+class without ``class_id`` holds what several versions share. A name that is taken already bears an underscore:
+``version_ = attribute(8, ...)`` is the attribute ``version``.
 
 Short names: attribute n stands at base_name + 8 (n - 1), a method at base_name + its own offset.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
@@ -27,6 +28,7 @@ from cosemic.codec import Typed
 from cosemic.errors import ConfigurationError, DecodeError, EncodeError
 from cosemic.model.compound import Unverified
 from cosemic.model.formats import LogicalName
+from cosemic.model.forms import AlsoSeen, SeenAlso
 from cosemic.model.types import STRICT, CosemType, Number, Reading, T
 from cosemic.values import Obis
 
@@ -71,14 +73,6 @@ class AccessSelection:
     parameters: Typed
 
 
-@dataclass(frozen=True, slots=True)
-class SeenAlso(Generic[T]):
-    """Another form of an attribute that devices in the field send; read only where the reading allows it."""
-
-    type: CosemType[Any]
-    convert: Callable[[Any], T]
-
-
 class Attribute(Generic[T]):
     """The declaration of an attribute.
 
@@ -99,7 +93,7 @@ class Attribute(Generic[T]):
         seen_also: tuple[SeenAlso[T], ...] = (),
     ) -> None:
         self.index = index
-        self.type = declared
+        self.type: CosemType[T] = AlsoSeen(declared, *seen_also) if seen_also else declared
         self.storage = storage
         self.default = default
         self.selectors = selectors
@@ -112,19 +106,7 @@ class Attribute(Generic[T]):
 
     def decode(self, typed: Typed, reading: Reading = STRICT) -> T:
         """Return the value as Python object; raises DecodeError."""
-        seen = len(reading.deviations)
-        try:
-            return self.type.decode(typed, reading)
-        except DecodeError:
-            for other in self.seen_also if reading.seen_also else ():
-                del reading.deviations[seen:]
-                try:
-                    value = other.convert(other.type.decode(typed, reading))
-                except DecodeError:
-                    continue
-                reading.report(self.type.notation(), other.type.notation())
-                return value
-            raise
+        return self.type.decode(typed, reading)
 
     def selector(self, which: int | str) -> Selector[Any]:
         """Return a way of selective access by number or name; raises ConfigurationError where there is none."""
@@ -134,7 +116,7 @@ class Attribute(Generic[T]):
         raise ConfigurationError(f"attribute {self.index} ({self.name}) has no selective access {which!r}")
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
+        self.name = name.rstrip("_")
 
     @overload
     def __get__(self, instance: None, owner: type) -> Attribute[T]: ...
@@ -150,18 +132,29 @@ class Attribute(Generic[T]):
 
 
 class Method(Generic[P, R]):
-    """The declaration of a method: index and name of the standard, types of parameter and answer (None: no data)."""
+    """The declaration of a method: index and name of the standard, types of parameter and answer (None: no data).
+
+    seen_also: other forms of the parameter met in the field.
+    """
 
     name: str = ""
 
-    def __init__(self, index: int, parameter: CosemType[P], returns: CosemType[R] | None, sn_offset: int) -> None:
+    def __init__(
+        self,
+        index: int,
+        parameter: CosemType[P],
+        returns: CosemType[R] | None,
+        sn_offset: int,
+        seen_also: tuple[SeenAlso[P], ...] = (),
+    ) -> None:
         self.index = index
-        self.parameter = parameter
+        self.parameter: CosemType[P] = AlsoSeen(parameter, *seen_also) if seen_also else parameter
         self.returns = returns
         self.sn_offset = sn_offset
+        self.seen_also = seen_also
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
+        self.name = name.rstrip("_")
 
     @overload
     def __get__(self, instance: None, owner: type) -> Method[P, R]: ...
@@ -190,14 +183,28 @@ def attribute(
 
 
 @overload
-def method(index: int, parameter: CosemType[P], *, sn_offset: int) -> Method[P, None]: ...
-@overload
-def method(index: int, parameter: CosemType[P], *, sn_offset: int, returns: CosemType[R]) -> Method[P, R]: ...
 def method(
-    index: int, parameter: CosemType[Any], *, sn_offset: int, returns: CosemType[Any] | None = None
+    index: int, parameter: CosemType[P], *, sn_offset: int, seen_also: tuple[SeenAlso[P], ...] = ()
+) -> Method[P, None]: ...
+@overload
+def method(
+    index: int,
+    parameter: CosemType[P],
+    *,
+    sn_offset: int,
+    returns: CosemType[R],
+    seen_also: tuple[SeenAlso[P], ...] = (),
+) -> Method[P, R]: ...
+def method(
+    index: int,
+    parameter: CosemType[Any],
+    *,
+    sn_offset: int,
+    returns: CosemType[Any] | None = None,
+    seen_also: tuple[SeenAlso[Any], ...] = (),
 ) -> Method[Any, Any]:
     """Declare a method; see :class:`Method`."""
-    return Method(index, parameter, returns, sn_offset)
+    return Method(index, parameter, returns, sn_offset, seen_also)
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,4 +176,5 @@ OBJECTS: Final = (
     ("0.b.99.17.e.255", "Token transfer log", (7,)),
     ("0.b.99.18.e.255", "LTE monitoring profile", (7,)),
     ("any.b.99.98.e.255", "Event log", (7,)),
+    ("0.b.127.0.e.255", "Inactive object", ()),
 )

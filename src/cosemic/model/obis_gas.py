@@ -411,6 +411,14 @@ GAS_UNITS: Final = {
 }
 """Unit code by C, where meters agree."""
 
+_PARAMETERS: Final = {
+    **GAS_ANALYSIS,
+    45: "density",
+    46: "relative density",
+    54: "superior calorific value",
+}
+"""Parameters of the compressibility calculation by E."""
+
 GAS_OBJECTS: Final = (
     ("7.b.0.0.0-9.255", "ID {e+1}", (1, 3, 4)),
     ("7.b.0.1.0.f", "Billing period counter 1", (1, 3, 4)),
@@ -497,11 +505,16 @@ GAS_OBJECTS: Final = (
     ("7.b.0.11.11.255", "Ambient device temperature, average 60 min", (1, 3, 4)),
     ("7.b.0.11.21.255", "Ambient device temperature, average day", (1, 3, 4)),
     ("7.b.0.11.31.255", "Ambient device temperature, average month", (1, 3, 4)),
-    ("7.b.0.12.e.255", "Gas parameter for the compressibility calculation, {e:gas}", (1, 3, 4)),
+    *(
+        (f"7.b.0.12.{e}.255", f"Gas parameter for the compressibility calculation, {name}", (1, 3, 4))
+        for e, name in _PARAMETERS.items()
+    ),
+    ("7.b.0.12.e.255", "Gas parameter for the compressibility calculation, E {e}", (1, 3, 4)),
     ("7.b.0.13.1-10.255", "Venturi parameter {e}", (1, 3, 4)),
     ("7.b.0.14.1,2,10,11.255", "Densimeter coefficient or period, E {e}", (1, 3, 4)),
     ("7.b.0.15.e.255", "Sensor manager {e}", (1, 3, 4)),
-    ("7.b.96.5.0-9.255", "Internal operating status, {e:status word}", (1, 3, 4)),
+    ("7.b.96.5.0.255", "Internal operating status, global", (1, 3, 4)),
+    ("7.b.96.5.1-9.255", "Internal operating status, status word {e}", (1, 3, 4)),
     ("7.b.99.1.4.255", "Load profile with recording interval 1", (7,)),
     ("7.b.99.2.4.255", "Load profile with recording interval 2", (7,)),
     ("7.b.99.3.4.255", "Profile of maxima, recording interval 1", (7,)),

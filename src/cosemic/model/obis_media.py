@@ -1,4 +1,4 @@
-"""Heat cost allocators, heat and cooling, water (IEC 62056-6-1, media 4, 5 and 6, 8 and 9).
+"""Heat cost allocators, heat and cooling, water, other media (IEC 62056-6-1, media 4, 5 and 6, 8 and 9, 15).
 
 Rows of objects have the form of :mod:`cosemic.model.obis_abstract`.
 """
@@ -191,5 +191,7 @@ MEDIA_OBJECTS: Final = (
     ("5,6.b.97.97.0.255", "Overall error status", (1, 3, 4)),
     ("5,6.b.97.97.1.255", "Subsystem where the error occurred", (1, 3, 4)),
     ("5,6.b.97.97.2.255", "Duration of the error condition", (1, 3, 4)),
+    ("15.b.1-10.d.e.f", "solar, C {c}, D {d}", ()),
+    ("15.b.11-20.d.e.f", "wind, C {c}, D {d}", ()),
 )
 """General objects and profiles."""

@@ -1,72 +1,53 @@
 """What the buffer of a Profile generic means: rows of values and when they hold (IEC 62056-6-2, class 7).
 
-A buffer is an array of rows, a row a structure with one cell for each capture object. A cell may be::
+How cells become values is told in :mod:`~cosemic.model.profile_cells` (null-data, deltas), which moments stamps mean in
+:mod:`~cosemic.model.profile_stamps`, which intervals they end in :mod:`~cosemic.model.profile_intervals`::
 
-    an absolute value      itself
-    null-data              the same as in the row before; for the clock, where an empty octet-string says the same,
-                           one capture_period after it
-    a delta type           the difference to the row before, in the same column
-    dont-care              no value
+    buffer ──cells──> columns ──clock──> ends ──capture_period──> intervals ──[since, until)──> LoadProfile
 
-A row is stamped when it is captured, at the *end* of its interval: the row of 00:00 belongs to the day before. An
-interval starts one capture_period before its end, but not before the end of the row before it; where the period is of
-whole days, at the same local time. A capture_period of 0 means rows captured on events: they have a stamp, and no
-interval.
+A row is stamped when it is captured, at the *end* of its interval: the row of 00:00 belongs to the day before. A
+capture_period of 0 means rows captured on events: they have a stamp, and no interval.
 
 Rows come out in order of time whatever the sort_method was. What is doubtful about a row is said in its :class:`Mark`;
-rows are never merged or dropped for it.
+rows are never merged or dropped for it, and values are never multiplied but when asked for.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import IntFlag
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass, replace
+from itertools import chain, groupby, repeat
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from cosemic.codec import DONT_CARE, DataType, EncodedData
-from cosemic.errors import DecodeError
+from cosemic.codec import EncodedData
+from cosemic.dialect import MeasuredSide
+from cosemic.errors import ConfigurationError
 from cosemic.model.data_storage import SortMethod
+from cosemic.model.profile_cells import Cells, absolute, as_list, joined, plain
 from cosemic.model.profile_columns import Column, clock_of
-from cosemic.model.types import is_typed, native
-from cosemic.values import BitString, ClockStatus, Date, DateTime, Time
+from cosemic.model.profile_frames import Names, Numbers, arrow_table, pandas_frame, polars_frame
+from cosemic.model.profile_intervals import Interval, missing, missing_months, starts_of, within
+from cosemic.model.profile_scales import at_one_scale, with_captured_scalers
+from cosemic.model.profile_stamps import Mark, instant, moment_of
+from cosemic.model.profile_status import ProfileStatus
+from cosemic.model.profile_table import Table, outside, received, table_of
+from cosemic.model.transformer_ratios import TransformerRatios, exact
+from cosemic.model.types import Deviation
+from cosemic.values import BitString, ClockStatus
 
-UTC: Final = dt.UTC
-_DAY: Final = 86_400
-_DAYLIGHT_SAVING: Final = dt.timedelta(hours=1)
-_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Mark(IntFlag):
-    """What is remarkable about a row."""
-
-    CLOCK_INVALID = 1
-    """The clock status says that the stamp is invalid."""
-    CLOCK_DOUBTFUL = 2
-    """The clock status says that the stamp is doubtful."""
-    STAMP_DERIVED = 4
-    """The stamp was null: the one before and a capture_period."""
-    NO_STAMP = 8
-    """There is no stamp, or it is no moment of the calendar."""
-    ZONE_ASSUMED = 16
-    """The stamp has no deviation and no time zone was given: it was read as UTC."""
-    SHORT_INTERVAL = 32
-    """The row before ended within the capture_period: power failure, or the clock was set."""
-    REPEATED = 64
-    """Another row has the same interval."""
-
-    def names(self) -> list[str]:
-        """Return the kebab-case names of the marks that are set."""
-        return [name.lower().replace("_", "-") for name, mark in Mark.__members__.items() if self & mark]
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow
 
 
 class Row(NamedTuple):
     """A row: its interval in UTC (None where it has none), the values of the columns, and how far to trust it.
 
     Values with scaler and unit are a Quantity; times a DateTime; None where there is none. ``status`` is the value of
-    the first status column (0-b:96.10.e or 96.5.e), which stands among the values too.
+    the first status column (0-b:96.10.e or 96.5.e), which stands among the values too; its bits where their meaning is
+    known.
     """
 
     interval_start: dt.datetime | None
@@ -77,30 +58,26 @@ class Row(NamedTuple):
     marks: Mark
 
 
-NOTHING: Final = Mark(0)
-
-
-@dataclass(slots=True)
-class _Entry:
-    """A row while it is worked on; ``cells`` as sent, without the clock."""
-
-    cells: tuple[Any, ...]
-    end: dt.datetime | None = None
-    start: dt.datetime | None = None
-    clock_status: ClockStatus | None = None
-    marks: Mark = NOTHING
-
-
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class LoadProfile:
     """Rows of a profile with the columns they belong to.
 
     columns: without the clock, whose stamps have become the intervals. capture_period: seconds; 0: on events.
+    since, until: the range that was asked for. zone: of the meter. inverted_deviation: it counts the deviation the
+    other way round. status: what the bits of the status mean. ratios: of the transformers that it measures through.
+    deviations: what it did otherwise than it was asked. table: the rows by column.
     """
 
-    def __init__(self, columns: tuple[Column, ...], capture_period: int, entries: Sequence[_Entry]) -> None:
-        self.columns = columns
-        self.capture_period = capture_period
-        self._entries = entries
+    columns: tuple[Column, ...]
+    capture_period: int
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    zone: dt.tzinfo | None = None
+    inverted_deviation: bool = False
+    status: type[ProfileStatus] | None = None
+    ratios: TransformerRatios | None = None
+    deviations: tuple[Deviation, ...] = ()
+    table: Table
 
     @classmethod
     def from_buffer(
@@ -109,233 +86,303 @@ class LoadProfile:
         columns: Sequence[Column],
         capture_period: int,
         *,
+        selected: Sequence[Column] | None = None,
+        kept: Sequence[Column] | None = None,
+        entries: tuple[int, int] | None = None,
+        asked: bool = False,
         sort_method: SortMethod | int = SortMethod.FIFO,
         since: dt.datetime | None = None,
         until: dt.datetime | None = None,
         zone: dt.tzinfo | None = None,
         inverted_deviation: bool = False,
         nulls_repeat: bool = True,
+        status: type[ProfileStatus] | None = None,
+        ratios: TransformerRatios | None = None,
     ) -> LoadProfile:
         """Give the rows of a buffer their meaning.
 
         buffer: as it came; or rows of native cells, of typed cells where they hold deltas.
-        columns: one for each cell, in the order of capture_objects (or of selected_values).
-        capture_period: seconds. sort_method: of the profile.
+        columns: of the profile, in the order of capture_objects. capture_period: seconds. sort_method: of the profile.
+        selected: those of the columns that the buffer is to have; a meter may send all of them all the same.
+        kept: those of the columns that are kept; None: all.
+        entries: first and last row to keep, in the order of the buffer, from 1; last 0: to the end.
         since, until: keep the intervals that lie in [since, until), by their middle; events by their stamp.
+        asked: the meter was asked for these rows only: entries are cut only where there are more, and rows outside of
+        the range are a deviation.
         zone: of the meter, for stamps without deviation, and for days of 23 and 25 hours.
         inverted_deviation: the meter counts the deviation the other way round.
         nulls_repeat: null-data repeats the value before; False: it stands for no value. Null stamps always advance.
+        status: what the bits of the status column mean. ratios: of the transformers, to label the values.
 
         Raises DecodeError for octets that are no buffer, a row that does not fit the columns, or a delta without base.
         """
-        rows = _rows_of(buffer) if isinstance(buffer, EncodedData) else buffer
-        descending = sort_method in (SortMethod.LIFO, SortMethod.LARGEST)
-        stamps = _Stamps(-capture_period if descending else capture_period, zone, inverted_deviation)
-        at = clock_of(columns)
-        entries = []
-        for cells in _resolved(rows, columns, at, nulls_repeat):
-            entry = _Entry(cells if at is None else cells[:at] + cells[at + 1 :])
-            stamps.put(entry, None if at is None else cells[at])
-            entries.append(entry)
-        if descending:
-            entries.reverse()
-        if all(entry.end is not None for entry in entries):
-            entries.sort(key=lambda entry: entry.end or _EPOCH)
-        _set_intervals(entries, capture_period, zone)
-        kept = [entry for entry in entries if _within(entry, since, until)]
-        return cls(tuple(one for index, one in enumerate(columns) if index != at), capture_period, kept)
+        deviations: list[Deviation] = []
+        sent, cells = received(buffer, columns, columns if selected is None else selected, deviations)
+        clock = clock_of(sent)
+        cells = [absolute(one, at, nulls_repeat=nulls_repeat and at != clock) for at, one in enumerate(cells)]
+        rows = len(cells[0]) if cells else 0
+        if asked and entries is not None and (not entries[1] or rows <= entries[1] - entries[0] + 1):
+            entries = None
+        elif asked and entries is not None:
+            deviations.append(Deviation("buffer", f"rows {entries[0]} to {entries[1]}", f"{rows} rows"))
+        chosen = [at for at, column in enumerate(sent) if at != clock and (kept is None or column in kept)]
+        table = table_of(
+            cells[clock] if clock is not None and cells else None,
+            [cells[at] if cells else [] for at in chosen],
+            rows,
+            capture_period,
+            entries=entries,
+            descending=sort_method in (SortMethod.LIFO, SortMethod.LARGEST),
+            zone=zone,
+            inverted_deviation=inverted_deviation,
+        )
+        first, last = (None if bound is None else instant(bound) for bound in (since, until))
+        within_range = within(table.starts, table.ends, first, last)
+        if within_range is not None:
+            others = outside(table.ends, first, last, capture_period) if asked else 0
+            if others:
+                deviations.append(Deviation("buffer", "only rows of the range", f"{others} others"))
+            table = table.taken(within_range)
+        found, table.cells = with_captured_scalers([sent[at] for at in chosen], table.cells)
+        if status is not None:
+            _mark_by_status(table, found, status)
+        return cls(
+            columns=tuple(_labelled(column, ratios) for column in found),
+            capture_period=capture_period,
+            since=since,
+            until=until,
+            zone=zone,
+            inverted_deviation=inverted_deviation,
+            status=status,
+            ratios=ratios,
+            deviations=tuple(deviations),
+            table=table,
+        )
+
+    @classmethod
+    def join(cls, parts: Sequence[LoadProfile]) -> LoadProfile:
+        """Return the rows of several parts of one profile, read one after the other, as one.
+
+        Raises ConfigurationError for no part, or for parts of different columns.
+        """
+        if len({tuple(column.capture_object for column in part.columns) for part in parts}) != 1:
+            raise ConfigurationError("parts of one profile, with the same columns, can be joined, and nothing else")
+        if len(parts) == 1:
+            return parts[0]
+        columns: list[Column] = []
+        cells: list[Cells] = []
+        for at, column in enumerate(parts[0].columns):
+            scales = chain.from_iterable(repeat(part.columns[at].scaler_unit, len(part)) for part in parts)
+            joint, scale = at_one_scale(joined([part.table.cells[at] for part in parts]), list(scales))
+            columns.append(replace(column, scaler_unit=scale if len(joint) else column.scaler_unit))
+            cells.append(joint)
+        tables = [part.table for part in parts]
+        return replace(
+            parts[0],
+            columns=tuple(columns),
+            until=parts[-1].until,
+            deviations=tuple(dict.fromkeys(chain.from_iterable(part.deviations for part in parts))),
+            table=Table(
+                [one for table in tables for one in table.starts],
+                [one for table in tables for one in table.ends],
+                [one for table in tables for one in table.clock_status],
+                [one for table in tables for one in table.marks],
+                cells,
+            ),
+        )
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.table.ends)
+
+    # ---- rows -------------------------------------------------------------------------------------------------------
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows in order of time."""
-        columns = self.columns
-        status_at = next((index for index, one in enumerate(columns) if one.is_status), None)
-        for entry in self._entries:
-            values = tuple(column.value(cell) for column, cell in zip(columns, entry.cells, strict=True))
-            status = None if status_at is None else values[status_at]
-            yield Row(entry.start, entry.end, values, status, entry.clock_status, entry.marks)
+        table = self.table
+        columns = [column.values(as_list(cells)) for column, cells in zip(self.columns, table.cells, strict=True)]
+        values: Iterable[tuple[Any, ...]] = zip(*columns, strict=True) if columns else repeat((), len(self))
+        statuses = self.statuses() or repeat(None, len(self))
+        marks = {mark: Mark(mark) for mark in set(table.marks)}
+        each = zip(table.starts, table.ends, values, statuses, table.clock_status, table.marks, strict=True)
+        for start, end, cells, status, clock_status, mark in each:
+            yield Row(_moment(start), _moment(end), cells, status, clock_status, marks[mark])
 
     __iter__ = rows
+
+    def statuses(self) -> list[Any] | None:
+        """Return the status of each row, its bits where their meaning is known; None where none is captured."""
+        cells = _status_cells(self.columns, self.table)
+        if cells is None or self.status is None:
+            return cells
+        return [cell if (bits := self.status.of(cell)) is None else bits for cell in cells]
+
+    def tail(self, count: int) -> LoadProfile:
+        """Return the newest rows, at most ``count`` of them."""
+        size = len(self)
+        return replace(self, table=self.table.taken(range(max(size - count, 0), size)))
+
+    # ---- what is not there, and what is there twice -----------------------------------------------------------------
+
+    def gaps(
+        self,
+        since: dt.datetime | None = None,
+        until: dt.datetime | None = None,
+        *,
+        every: dt.timedelta | Literal["month"] | None = None,
+    ) -> list[Interval]:
+        """Return the intervals in [since, until) that no row stands for, in order of time.
+
+        since, until: aware; those that were asked for where they are left out, else those of the rows.
+        every: how long an interval is, where the capture_period does not say it: of whole seconds; or months of the
+        meter, which the rows of a billing profile close.
+
+        Days are those of the meter, of 23 to 25 hours. Raises ConfigurationError where nothing says how long an
+        interval is.
+        """
+        table, period = self.table, self.capture_period
+        starts = table.starts
+        if every is not None and every != "month":
+            period = every // dt.timedelta(seconds=1)
+            starts = starts_of(table.ends, [0] * len(self), period, self.zone)
+        if period <= 0 and every != "month":
+            raise ConfigurationError(
+                "rows are captured on events: say how often they are expected, every=timedelta(...) or every='month'"
+            )
+        pairs = zip(starts, table.ends, strict=True)
+        covered = sorted((start, end) for start, end in pairs if start is not None and end is not None)
+        stamped = [end for end in table.ends if end is not None]
+        begin, stop = since or self.since, until or self.until
+        if stamped:
+            first, last = covered[0][0] if covered else min(stamped), max(stamped)
+        elif begin is None or stop is None:
+            return []
+        first = first if begin is None else instant(begin)
+        last = last if stop is None else instant(stop)
+        if every == "month":
+            found = missing_months(stamped, first, last, self.zone)
+        else:
+            found = missing(covered, first, last, period, self.zone)
+        return [Interval(moment_of(start), moment_of(end)) for start, end in found]
+
+    def duplicates(self) -> list[list[Row]]:
+        """Return the rows of which several have the same interval, those of each interval together."""
+        repeated = [row for row in self.rows() if row.marks & Mark.REPEATED]
+        return [list(same) for _, same in groupby(repeated, key=lambda row: row.interval_end)]
+
+    # ---- both sides of transformers ---------------------------------------------------------------------------------
+
+    def primary(self) -> LoadProfile:
+        """Return the profile with all values on the primary side of the measuring transformers, exact.
+
+        Values that are on it already, and those that transformers do not change, stay as they are. Raises
+        ConfigurationError where the ratios are not known, or are no decimal numbers.
+        """
+        if self.ratios is None:
+            raise ConfigurationError(
+                "no transformer ratios are known: read the profile with ratios='read', or give them"
+            )
+        columns, cells = list(self.columns), list(self.table.cells)
+        for at, column in enumerate(columns):
+            ratio = self.ratios.of(column.obis, column.unit)
+            if column.side is not MeasuredSide.SECONDARY or ratio is None or column.scaler_unit is None:
+                continue
+            factor, scaler_unit = exact(ratio, column.scaler_unit)
+            columns[at] = replace(column, scaler_unit=scaler_unit, side=MeasuredSide.PRIMARY)
+            cells[at] = [
+                cell * factor if isinstance(cell, int | float) and not isinstance(cell, bool) else cell
+                for cell in as_list(cells[at])
+            ]
+        return replace(self, columns=tuple(columns), table=replace(self.table, cells=cells))
+
+    # ---- to other forms ---------------------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
         """Return what ``json.dumps`` takes: columns with scaler and unit; rows with values *as sent*, without scaler.
 
-        Octets and COSEM dates are hexadecimal, intervals ISO 8601 in UTC, marks and clock status lists of names.
+        Octets and COSEM dates are hexadecimal, intervals ISO 8601 in UTC, marks, status and clock status lists of
+        names; the status is None where the meaning of its bits is not known.
         """
+        table = self.table
+        columns = [[plain(cell) for cell in as_list(cells)] for cells in table.cells]
+        values: Iterable[tuple[Any, ...]] = zip(*columns, strict=True) if columns else repeat((), len(self))
+        statuses = self.statuses() or repeat(None, len(self))
+        marks = {mark: Mark(mark).names() for mark in set(table.marks)}
+        each = zip(table.starts, table.ends, values, statuses, table.clock_status, table.marks, strict=True)
         return {
             "capture_period": self.capture_period,
             "columns": [column.to_dict() for column in self.columns],
             "rows": [
                 {
-                    "interval_start": _iso(entry.start),
-                    "interval_end": _iso(entry.end),
-                    "values": [_plain(cell) for cell in entry.cells],
-                    "clock_status": None if entry.clock_status is None else entry.clock_status.names(),
-                    "marks": entry.marks.names(),
+                    "interval_start": _iso(start),
+                    "interval_end": _iso(end),
+                    "values": list(cells),
+                    "status": status.names() if isinstance(status, ProfileStatus) else None,
+                    "clock_status": None if clock_status is None else clock_status.names(),
+                    "marks": list(marks[mark]),
                 }
-                for entry in self._entries
+                for start, end, cells, status, clock_status, mark in each
             ],
+            "deviations": [str(deviation) for deviation in self.deviations],
         }
 
+    def to_arrow(self, *, numbers: Numbers = "exact", names: Names = "readable") -> pyarrow.Table:
+        """Return an Arrow table; see :mod:`cosemic.model.profile_frames` for its columns.
 
-# ---- cells -----------------------------------------------------------------------------------------------------------
+        numbers: ``"exact"`` decimals, or ``"float"``. names: of the columns, ``"readable"`` or ``"obis"``. Raises
+        ConfigurationError where pyarrow is not installed.
+        """
+        return arrow_table(self, numbers, names)
 
-_LEAST_DELTA: Final = DataType.DELTA_INTEGER
-_GREATEST_DELTA: Final = DataType.DELTA_DOUBLE_LONG_UNSIGNED
-_DELTA_TAG: Final = re.compile(rb"[\x1c-\x21]")
-"""Octets without it hold no delta; with it they may."""
+    def to_polars(self, *, numbers: Numbers = "exact", names: Names = "readable") -> polars.DataFrame:
+        """Return a polars DataFrame with the columns of :meth:`to_arrow`.
+
+        Raises ConfigurationError where polars or pyarrow is not installed.
+        """
+        return polars_frame(self, numbers, names)
+
+    def to_pandas(self, *, numbers: Numbers = "float", names: Names = "readable") -> pandas.DataFrame:
+        """Return a pandas DataFrame with the columns of :meth:`to_arrow`, numbers as all of pandas understands them.
+
+        numbers: ``"exact"`` for decimals of Arrow, which add up and compare, and which ``describe`` does not know.
+        Raises ConfigurationError where pandas or pyarrow is not installed.
+        """
+        return pandas_frame(self, numbers, names)
 
 
-def _rows_of(buffer: EncodedData) -> Iterable[Sequence[Any]]:
-    """Rows of native cells; of typed ones where there are deltas, which natives do not tell from numbers."""
-    if _DELTA_TAG.search(buffer.octets):
-        tag, rows = buffer.typed()
-        if tag not in (DataType.ARRAY, DataType.COMPACT_ARRAY) or any(row[0] is not DataType.STRUCTURE for row in rows):
-            raise DecodeError("an array of structures")
-        if any(_LEAST_DELTA <= cell[0] <= _GREATEST_DELTA for row in rows for cell in row[1]):
-            return [row[1] for row in rows]
-    natives = buffer.value()
-    if not isinstance(natives, list) or not all(isinstance(row, tuple) for row in natives):
-        raise DecodeError("an array of structures")
-    return natives
+# ---- helpers ---------------------------------------------------------------------------------------------------------
 
 
-def _resolved(
-    rows: Iterable[Sequence[Any]], columns: Sequence[Column], clock: int | None, nulls_repeat: bool
-) -> Iterator[tuple[Any, ...]]:
-    """Rows with absolute cells; the clock's null stays None."""
-    before: list[Any] = [None] * len(columns)
-    for number, row in enumerate(rows):
-        if len(row) != len(columns):
-            raise DecodeError(f"{len(columns)} columns, not {len(row)}", path=f"buffer[{number}]")
-        if all(cell is not None and cell is not DONT_CARE and type(cell) is not tuple for cell in row):
-            before = list(row)
-            yield tuple(row)
+def _status_cells(columns: Sequence[Column], table: Table) -> list[Any] | None:
+    at = next((index for index, column in enumerate(columns) if column.is_status), None)
+    return None if at is None else columns[at].values(as_list(table.cells[at]))
+
+
+def _mark_by_status(table: Table, columns: Sequence[Column], status: type[ProfileStatus]) -> None:
+    """Set the marks that the status of a row means."""
+    marks: dict[Any, int] = {}
+    for row, cell in enumerate(_status_cells(columns, table) or ()):
+        if not isinstance(cell, int | BitString):
             continue
-        cells = []
-        for index, cell in enumerate(row):
-            delta = False
-            if is_typed(cell):
-                delta = cell[0].is_delta
-                cell = native(cell)
-            if cell is None:
-                cell = before[index] if nulls_repeat and index != clock else None
-            elif delta:
-                base = before[index]
-                if not isinstance(base, int) or isinstance(base, bool):
-                    raise DecodeError("a number before the first delta", path=f"buffer[{number}][{index}]")
-                cell = base + cell
-            elif cell is DONT_CARE:
-                cell = None
-            cells.append(cell)
-            if cell is not None:
-                before[index] = cell
-        yield tuple(cells)
+        if cell not in marks:
+            bits = status.of(cell)
+            marks[cell] = 0 if bits is None else int(bits.marks)
+        table.marks[row] |= marks[cell]
 
 
-# ---- stamps and intervals --------------------------------------------------------------------------------------------
-
-
-class _Stamps:
-    """Turns the cells of the clock into moments, one after the other."""
-
-    def __init__(self, step: int, zone: dt.tzinfo | None, inverted_deviation: bool) -> None:
-        self.step = dt.timedelta(seconds=step)
-        self.zone = zone
-        self.inverted_deviation = inverted_deviation
-        self.before: dt.datetime | None = None
-
-    def put(self, entry: _Entry, cell: Any) -> None:
-        """Set end, clock status and marks of an entry."""
-        try:
-            if cell is None or cell == b"":
-                if self.before is not None:
-                    entry.end = self.before + self.step
-                    entry.marks |= Mark.STAMP_DERIVED
-            elif isinstance(cell, int) and not isinstance(cell, bool):
-                entry.end = _EPOCH + dt.timedelta(seconds=cell)
-            else:
-                self._put_date_time(entry, cell if isinstance(cell, DateTime) else DateTime(cell))
-        except (DecodeError, OverflowError, TypeError):
-            entry.end = None
-        if entry.end is None:
-            entry.marks |= Mark.NO_STAMP
-        else:
-            self.before = entry.end
-
-    def _put_date_time(self, entry: _Entry, stamp: DateTime) -> None:
-        status = entry.clock_status = stamp.clock_status
-        if status:
-            entry.marks |= Mark.CLOCK_INVALID if status & ClockStatus.INVALID_VALUE else NOTHING
-            entry.marks |= Mark.CLOCK_DOUBTFUL if status & ClockStatus.DOUBTFUL_VALUE else NOTHING
-        if stamp.deviation is None and self.zone is None:
-            entry.marks |= Mark.ZONE_ASSUMED
-        moment = stamp.to_datetime(self.zone or UTC, inverted_deviation=self.inverted_deviation)
-        end = moment.astimezone(UTC)
-        if stamp.deviation is None and status is None and self.before is not None:
-            # in the hour that is repeated only the order of the rows tells which of the two it is
-            second = moment.replace(fold=1).astimezone(UTC)
-            expected = self.before + self.step
-            end = min(end, second, key=lambda candidate: abs(candidate - expected))
-        entry.end = end
-
-
-def _set_intervals(entries: list[_Entry], capture_period: int, zone: dt.tzinfo | None) -> None:
-    """Set the starts, and the marks that come from the neighbour; entries are in order of time."""
-    period = dt.timedelta(seconds=capture_period)
-    days = capture_period and capture_period % _DAY == 0
-    before: _Entry | None = None
-    for entry in entries:
-        end = entry.end
-        if end is None or not capture_period:
-            continue
-        if before is not None and before.end == end:
-            before.marks |= Mark.REPEATED
-            entry.marks |= Mark.REPEATED
-            entry.start = before.start
-        else:
-            entry.start = _start(end, period, zone if days else None)
-            last = before.end if before else None
-            if last is not None and entry.start is not None and last < end:
-                if days and abs(last - entry.start) <= _DAYLIGHT_SAVING:
-                    entry.start = last
-                elif last > entry.start:
-                    entry.start = last
-                    entry.marks |= Mark.SHORT_INTERVAL
-        before = entry
-
-
-def _start(end: dt.datetime, period: dt.timedelta, zone: dt.tzinfo | None) -> dt.datetime | None:
-    """One period before the end; with a zone by the clock on the wall."""
-    try:
-        return (end.astimezone(zone) - period).astimezone(UTC) if zone else end - period
-    except OverflowError:
-        return None
-
-
-def _within(entry: _Entry, since: dt.datetime | None, until: dt.datetime | None) -> bool:
-    if entry.end is None:
-        return True
-    middle = entry.end if entry.start is None else entry.start + (entry.end - entry.start) / 2
-    return (since is None or since <= middle) and (until is None or middle < until)
+def _labelled(column: Column, ratios: TransformerRatios | None) -> Column:
+    """A column that says on which side of the transformers its values are."""
+    ratio = ratios.of(column.obis, column.unit) if ratios is not None else None
+    if ratios is None or ratio is None:
+        return column
+    return replace(column, side=MeasuredSide.PRIMARY if ratio == 1 else ratios.side)
 
 
 # ---- to plain values -------------------------------------------------------------------------------------------------
 
 
-def _iso(moment: dt.datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
+def _moment(microseconds: int | None) -> dt.datetime | None:
+    return None if microseconds is None else moment_of(microseconds)
 
 
-def _plain(value: Any) -> Any:
-    if value is DONT_CARE:
-        return None
-    if isinstance(value, DateTime | Date | Time):
-        return value.octets.hex()
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, tuple | list):
-        return [_plain(one) for one in value]
-    return str(value) if isinstance(value, BitString) else value
+def _iso(microseconds: int | None) -> str | None:
+    return None if microseconds is None else moment_of(microseconds).isoformat()

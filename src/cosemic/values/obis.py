@@ -11,6 +11,8 @@ Text forms that are read::
     1.0.1.8.0.255   six decimals, as COSEM tools write them; 1-0:1.8.0.255 too
     0100010800ff    hexadecimal
     C.1.0, F.F      letters of displays in place of C and D: C 96, F 97, L 98, P 99
+
+Each is written too: ``str``, :attr:`Obis.dotted`, ``hex()``, :meth:`Obis.reduced`.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from typing import Final, Self
 from cosemic.errors import ConfigurationError, DecodeError
 
 _LETTERS: Final = {"C": 96, "F": 97, "L": 98, "P": 99}
+_DISPLAYED: Final = {c: letter for letter, c in _LETTERS.items()}
 _NUMBER: Final = "[0-9]{1,3}"
 _CODE: Final = re.compile(
     rf"(?:(?P<a>{_NUMBER})-)?(?:(?P<b>{_NUMBER}):)?"
@@ -96,6 +99,29 @@ class Obis(bytes):
     def f(self) -> int:
         """Value group F: the billing period; 255 current or not used."""
         return self[5]
+
+    @property
+    def dotted(self) -> str:
+        """Six decimals: ``1.0.1.8.0.255``."""
+        return ".".join(map(str, self))
+
+    def reduced(self, a: int = 1, *, letters: bool = False, manual_reset: bool = False) -> str:
+        """Return the shortest text that is read as this code again: ``1.8.0``, ``7-1:3.1.0``, ``1.8.1*3``.
+
+        a: value group A that the reader takes for granted (``Obis(text, a)``). letters: as displays have it (``C.1.0``,
+        ``F.F``). manual_reset: & in place of *, of a value that was stored by a manual reset. IEC 62056-6-1.
+        """
+        medium, b, c, d, e, f = self
+        quantity = f"{_DISPLAYED.get(c, c)}.{'F' if c == d == _ERROR_CODES else d}" if letters else f"{c}.{d}"
+        return "".join(
+            (
+                f"{medium}-" if medium != a else "",
+                f"{b}:" if b else "",
+                quantity,
+                f".{e}" if (c, e) != (_ERROR_CODES, _NOT_USED) else "",
+                f"{'&' if manual_reset else '*'}{f}" if f != _NOT_USED else "",
+            )
+        )
 
     def __str__(self) -> str:
         a, b, c, d, e, f = self

@@ -38,9 +38,15 @@ class Unit(int):
     def of(cls, symbol: str) -> Self:
         """Return the unit with that symbol, the lowest code where several share it (``m³`` is 13).
 
-        Raises ConfigurationError for a symbol that is not in the table.
+        Other spellings are read too: ``cu ft/h`` for ``ft³/h``. Raises ConfigurationError for a symbol that is not in
+        the table.
         """
         code = _CODES.get(symbol)
+        if code is None:
+            spelling = symbol
+            for other, ours in _SPELLINGS:
+                spelling = spelling.replace(other, ours)
+            code = _CODES.get(spelling)
         if code is None:
             raise ConfigurationError(f"{symbol!r} is not the symbol of a COSEM unit (Wh, var, m³ ... without prefix)")
         return cls(code)
@@ -210,4 +216,17 @@ _ROWS: Final = (
     (255, "count", "no unit, unitless, count", "no unit, unitless, count", "1"),
 )
 _TABLE: Final = {row[0]: _Row(*row) for row in _ROWS}
-_CODES: Final = {row.symbol: row.code for row in reversed(_TABLE.values())}
+_CODES: Final = {"ac": 135, "extended": 253} | {row.symbol: row.code for row in reversed(_TABLE.values())}
+_SPELLINGS: Final = (
+    ("(Wh)", "Wh"),
+    ("(varh)", "varh"),
+    ("(VAh)", "VAh"),
+    ("sq in", "in²"),
+    ("sq ft", "ft²"),
+    ("cu in", "in³"),
+    ("cu ft", "ft³"),
+    ("ac ft", "acre·ft"),
+    ("(imp)", "(imp.)"),
+    ("thm(", "thm ("),
+)
+"""Other spellings within a symbol, and ours."""
