@@ -180,6 +180,16 @@ def test_each_selector_of_the_object_list_gives_what_it_names() -> None:
     assert selected(4, unknown) == []
 
 
+@pytest.mark.parametrize("version", range(4))
+def test_the_object_list_says_which_attributes_have_selective_access(version: int) -> None:
+    device = device_with(register(), association_version=version)
+    entries = shown(device, version)
+    for name, selective in ((Obis("0-0:40.0.0"), {2: (1, 2, 3, 4)}), (ENERGY, {})):
+        items = entries[name].access_rights.attribute_access
+        assert {item.attribute_id: item.access_selectors for item in items if item.access_selectors} == selective
+        assert {item.access_selectors for item in items} == {None, *selective.values()}
+
+
 def test_selections_of_the_object_list_that_make_no_sense_are_refused() -> None:
     view = View(device_with())
     for selector, parameters, result in (
@@ -358,11 +368,15 @@ def test_an_association_with_high_level_security_lists_the_method_that_ends_it_p
         material=MATERIAL,
         system_title=CIPHERED.system_title,
     )
+    others = [(number, 1) for number in (3, 4, 5, 6)]
     for settings, expected in ((gmac, [(1, 1)]), (CIPHERED, [])):
         device = device_with(settings=settings, association_version=2)
-        device.admit(Admission(client_sap=17, settings=ServerSettings(), rights=reading()))
-        for name, listed in (("0-0:40.0.0", expected), ("0-0:40.0.1", expected), ("0-0:40.0.2", [])):
-            rights = shown(device, 2)[Obis(name)].access_rights
-            assert [(item.method_id, item.access_mode) for item in rights.method_access] == listed
+        device.admit(Admission(client_sap=17, settings=settings, rights=reading()))
+        # It is served by the current association only, whatever the rights are.
+        for client_sap, granted in ((16, others), (17, [(number, 0) for number, _ in others])):
+            for name, listed in (("0-0:40.0.0", expected), ("0-0:40.0.1", []), ("0-0:40.0.2", [])):
+                rights = shown(device, 2, client_sap)[Obis(name)].access_rights
+                methods = [(item.method_id, item.access_mode) for item in rights.method_access]
+                assert methods == listed + granted
         answer = View(device, applied=BOTH).act(15, "0-0:40.0.0", 1, EncodedData.of(DataType.OCTET_STRING, bytes(17)))
         assert answer.result is ActionResult.READ_WRITE_DENIED

@@ -7,6 +7,7 @@ The checks in order; the first that fails refuses the association with its diagn
     mechanism missing, or another one            authentication-mechanism-name-required, -not-recognized
     too many failures of this client before      authentication-failure, rejected-transient
     password wrong, challenge too short          authentication-failure
+    no user named, or one that is not listed     calling-AE-invocation-identifier-not-recognized
     InitiateRequest not deciphered               ConfirmedServiceError application-reference, deciphering-error
     InitiateRequest not protected as the policy  the same
     dedicated key in clear, or used before       the same
@@ -27,7 +28,7 @@ from typing import Any, Final
 from cosemic import apdu as a
 from cosemic.association.client_history import ClientHistory
 from cosemic.association.opening import DLMS_VERSION
-from cosemic.association.service_provider import ServerSettings
+from cosemic.association.service_provider import Agreement, ServerSettings
 from cosemic.association.serving import SERVER_CONFORMANCE
 from cosemic.association.settings import BOTH, LEAST_PDU_SIZE, LOW_LEVEL, SYSTEM_TITLE_LENGTH, plain_room
 from cosemic.dialect import ResponseForm
@@ -58,10 +59,14 @@ LEAST_ROOM: Final = 5
 
 
 class Refusal(Exception):
-    """The association is refused; ``aare`` says so to the client, None where it wants no answer."""
+    """The association is refused; ``aare`` says so to the client, None where it wants no answer.
 
-    def __init__(self, reason: str, aare: a.AARE | None) -> None:
+    authentication: the client has not proved itself.
+    """
+
+    def __init__(self, reason: str, aare: a.AARE | None, *, authentication: bool = False) -> None:
         self.aare = aare
+        self.authentication = authentication
         super().__init__(reason)
 
 
@@ -75,9 +80,8 @@ class Accepted:
     aare: a.AARE
     context: SecurityContext | None
     hls: HlsServer | None
-    agreed: Conformance
+    agreement: Agreement
     room: int
-    client_title: bytes | None
     response_allowed: bool
 
 
@@ -100,12 +104,14 @@ class _Judge:
         result: AssociationResult = AssociationResult.REJECTED_PERMANENT,
     ) -> Refusal:
         """Make the refusal with its AARE."""
+        authentication = diagnostic is UserDiagnostic.AUTHENTICATION_FAILURE
         if not self.answers:
-            return Refusal(reason, None)
+            return Refusal(reason, None, authentication=authentication)
         information = None
         if service_error is not None:
             information = a.ConfirmedServiceError(ErrorService.INITIATE_ERROR, *service_error).encode()
-        return Refusal(reason, _refusing(self.aarq.application_context_name, diagnostic, information, result))
+        aare = _refusing(self.aarq.application_context_name, diagnostic, information, result)
+        return Refusal(reason, aare, authentication=authentication)
 
     def check_version(self) -> None:
         version = self.aarq.protocol_version
@@ -173,6 +179,13 @@ class _Judge:
             )
         except (AuthenticationFailed, DecipheringError) as error:
             raise self.refuse(UserDiagnostic.AUTHENTICATION_FAILURE, str(error)) from None
+
+    def check_user(self) -> None:
+        users = self.settings.users
+        if users and self.aarq.calling_ae_invocation_id not in users:
+            raise self.refuse(
+                UserDiagnostic.CALLING_AE_INVOCATION_IDENTIFIER_NOT_RECOGNIZED, "the user is not in user_list"
+            )
 
     def initiate(self, context: SecurityContext | None) -> tuple[a.InitiateRequest, Envelope | None, Protection]:
         """Read the InitiateRequest, deciphered where it has to be."""
@@ -267,6 +280,7 @@ def accept(
     judge.check_context_name()
     context = judge.security_context()
     hls = judge.authentication(context, randomness, now)
+    judge.check_user()
     request, envelope, applied = judge.initiate(context)
     agreed, room = judge.negotiate(request)
     response = a.InitiateResponse(None, DLMS_VERSION, agreed, settings.max_pdu_size, VAA_NAME_LN).encode()
@@ -294,6 +308,14 @@ def accept(
         user_information=response,
         **named,
     )
+    agreement = Agreement(
+        ApplicationContext.LN_CIPHERED if judge.ciphered else ApplicationContext.LN,
+        agreed,
+        settings.max_pdu_size,
+        request.client_max_receive_pdu_size,
+        judge.aarq.calling_ap_title or None,
+        judge.aarq.calling_ae_invocation_id,
+    )
     # Without ciphering the context serves high level security only: no service is protected with it.
     services = context if judge.ciphered else None
-    return Accepted(aare, services, hls, agreed, room, judge.aarq.calling_ap_title or None, request.response_allowed)
+    return Accepted(aare, services, hls, agreement, room, request.response_allowed)

@@ -18,6 +18,7 @@ belong to an older request is kept back, and told when the answer to the present
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from typing import Any, Final
 
 from cosemic import apdu as a
@@ -78,6 +79,8 @@ class ClientAssociation:
         """Security context of the association that stands or is being opened."""
         self.opened: Opened | None = None
         """What was agreed; None unless associated."""
+        self.observer: Callable[[bool, bytes], None] | None = None
+        """Sees the plaintext of ciphered APDUs: those sent (True) before they are protected, those received after."""
         self.unanswered = False
         """An opening or release was given up: its late answer could not be told from that to the next one."""
         self._control = ControlFunction(CLIENT)
@@ -279,6 +282,8 @@ class ClientAssociation:
                     label="pdu-too-long",
                 )
             if self.context is not None:
+                if self.observer is not None:
+                    self.observer(True, octets)
                 octets = self.context.protect_apdu(octets)
         self._due = octets
 
@@ -290,6 +295,8 @@ class ClientAssociation:
         if context is not None and tag not in _NEVER_CIPHERED:
             opened = context.unprotect_apdu(octets)
             octets, authenticated = opened.plaintext, opened.authenticated
+            if self.observer is not None:
+                self.observer(False, octets)
             tag = octets[0] if octets else -1
         if tag not in _RESPONSES:
             return self._read_other(tag, octets, request, authenticated)

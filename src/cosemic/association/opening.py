@@ -51,6 +51,8 @@ _ADVICE: Final = {
     UserDiagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED: "the meter does not speak this application context "
     "(ciphered or not, LN or SN) on this client SAP",
     UserDiagnostic.CALLING_AP_TITLE_NOT_RECOGNIZED: "the meter does not know this client system title",
+    UserDiagnostic.CALLING_AE_INVOCATION_IDENTIFIER_NOT_RECOGNIZED: "the meter does not know this user: give the id of "
+    "one that it lists (user=, or user_id in the settings)",
     UserDiagnostic.AUTHENTICATION_MECHANISM_NAME_NOT_RECOGNIZED: "the meter does not speak this mechanism "
     "on this client SAP: check both",
     UserDiagnostic.AUTHENTICATION_MECHANISM_NAME_REQUIRED: "this client SAP needs a mechanism: give one",

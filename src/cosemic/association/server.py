@@ -32,7 +32,7 @@ from cosemic.association.accepting import Refusal, accept
 from cosemic.association.client_history import ClientHistory
 from cosemic.association.control import SERVER, ControlFunction, State, Transition
 from cosemic.association.opening import REPLY_TO_HLS_AUTHENTICATION
-from cosemic.association.service_provider import Access, ServerSettings, ServiceProvider
+from cosemic.association.service_provider import Access, Agreement, ServerSettings, ServiceProvider
 from cosemic.association.serving import Serving, Unservable
 from cosemic.codec import DataType, EncodedData
 from cosemic.dialect import ResponseForm
@@ -68,9 +68,10 @@ class Associated:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An association was refused, or authentication failed."""
+    """An association was refused; ``authentication``: because the client has not proved itself."""
 
     reason: str
+    authentication: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,8 @@ class ServerAssociation:
         self._control.move(Transition.CONNECT)
         self._serving: Serving | None = None
         self._hls: HlsServer | None = None
-        self._client_title: bytes | None = None
+        self.agreement: Agreement | None = None
+        """What was agreed upon, as long as the association stands or is pending."""
         self._answers = True
         self._due: list[bytes] = []
 
@@ -227,7 +229,7 @@ class ServerAssociation:
             if confirmed:
                 self._except(*_OPERATION_NOT_POSSIBLE)
             return []
-        access = Access(applied, self._client_title)
+        access = Access(applied, self.agreement)
         try:
             response = serving.serve(request, access).encode()
         except Unservable as error:
@@ -264,12 +266,13 @@ class ServerAssociation:
             denied = a.ActionResponseWithOptionalData(ActionResult.READ_WRITE_DENIED)
             self._reply(a.ActionResponseNormal(invoke, denied).encode(), envelope, applied)
             self._end(Transition.REFUSED)
-            return [Refused(str(error))]
+            return [Refused(str(error), True)]
         self._history.succeeded()
         answer = a.ActionResponseWithOptionalData(ActionResult.SUCCESS, proof)
         self._control.move(Transition.ACCEPTED)
         self._reply(a.ActionResponseNormal(invoke, answer).encode(), envelope, applied)
-        return [Associated(self._client_title)]
+        assert self.agreement is not None
+        return [Associated(self.agreement.client_title)]
 
     # ---- opening and release ----------------------------------------------------------------------------------------
 
@@ -282,13 +285,18 @@ class ServerAssociation:
             self._control.move(Transition.REFUSED)
             if refusal.aare is not None:
                 self._due.append(refusal.aare.encode())
-            return [Refused(str(refusal))]
+            return [Refused(str(refusal), refusal.authentication)]
         self.context = accepted.context
         self._hls = accepted.hls
-        self._client_title = accepted.client_title
+        self.agreement = accepted.agreement
         settings = self.settings
         self._serving = Serving(
-            self.provider, accepted.agreed, accepted.room, settings.dialect, settings.limits, settings.max_transfer
+            self.provider,
+            accepted.agreement.conformance,
+            accepted.room,
+            settings.dialect,
+            settings.limits,
+            settings.max_transfer,
         )
         self._answers = accepted.response_allowed
         if self._answers:
@@ -299,7 +307,7 @@ class ServerAssociation:
         if settings.mechanism is not AuthenticationMechanism.LOWEST:
             self._history.succeeded()
         self._control.move(Transition.ACCEPTED)
-        return [Associated(self._client_title)]
+        return [Associated(accepted.agreement.client_title)]
 
     def _release(self, octets: bytes) -> list[ServerEvent]:
         try:
@@ -353,4 +361,4 @@ class ServerAssociation:
     def _forget(self) -> None:
         if self._hls is not None:
             self._hls.close()
-        self._hls = self._serving = self.context = self._client_title = None
+        self._hls = self._serving = self.context = self.agreement = None

@@ -11,7 +11,7 @@ from cosemic.apdu import (
     CosemMethodDescriptor,
     SelectiveAccessDescriptor,
 )
-from cosemic.association.settings import LEAST_PDU_SIZE, LOW_LEVEL, SYSTEM_TITLE_LENGTH, check_keys
+from cosemic.association.settings import LARGEST_USER_ID, LEAST_PDU_SIZE, LOW_LEVEL, SYSTEM_TITLE_LENGTH, check_keys
 from cosemic.codec import DEFAULT_LIMITS, EncodedData, Limits
 from cosemic.dialect import STANDARD, Dialect
 from cosemic.errors import ConfigurationError
@@ -38,17 +38,33 @@ from cosemic.values import (
 NO_POLICY = SecurityPolicy()
 
 
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What was agreed upon when an association was opened.
+
+    max_receive_pdu_size, max_send_pdu_size: of the server, in octets, 0 for no limit. client_title: system title of the
+    client, where it gave one. user_id: calling-AE-invocation-id, where it named a user.
+    """
+
+    application_context: ApplicationContext
+    conformance: Conformance
+    max_receive_pdu_size: int
+    max_send_pdu_size: int
+    client_title: bytes | None = None
+    user_id: int | None = None
+
+
 class Access:
     """How the request at hand is protected, and what its answer needs.
 
-    applied: the protection of the request. client_title: system title of the client, where it gave one.
+    applied: the protection of the request. agreement: that of the association in which it came.
     """
 
-    __slots__ = ("applied", "client_title", "response")
+    __slots__ = ("agreement", "applied", "response")
 
-    def __init__(self, applied: Protection, client_title: bytes | None = None) -> None:
+    def __init__(self, applied: Protection, agreement: Agreement | None = None) -> None:
         self.applied = applied
-        self.client_title = client_title
+        self.agreement = agreement
         self.response = Protection.NONE
 
     def require_response(self, protection: Protection) -> None:
@@ -57,7 +73,7 @@ class Access:
 
     def ahead(self) -> Access:
         """Return the same protection to ask about rights with, before anything is answered."""
-        return Access(self.applied, self.client_title)
+        return Access(self.applied, self.agreement)
 
 
 class ServiceProvider(Protocol):
@@ -100,7 +116,8 @@ class ServerSettings:
 
     context_names: application contexts that are accepted. mechanism, secret: as for the client. material, counters,
     system_title: keys and own title (8 octets) for ciphering and mechanisms 5 and 6. client_title: the only client that
-    is let in; None for any. policy: security policy. conformance: what is offered at most. max_pdu_size: largest APDU
+    is let in; None for any. users: user ids that the client may name, 0 to 255 (client user identification); none lets
+    it in whoever it names. policy: security policy. conformance: what is offered at most. max_pdu_size: largest APDU
     taken, 12 to 65535, or 0 for no limit. max_transfer: octets of a request that comes in blocks, and of the answers to
     a list before its other items are refused. Raises ConfigurationError for what does not fit together.
     """
@@ -112,6 +129,7 @@ class ServerSettings:
     counters: CounterStore = PROCESS_COUNTERS
     system_title: bytes = b""
     client_title: bytes | None = None
+    users: frozenset[int] = frozenset()
     policy: SecurityPolicy = NO_POLICY
     conformance: Conformance | None = None
     max_pdu_size: int = 0xFFFF
@@ -132,6 +150,8 @@ class ServerSettings:
             raise ConfigurationError("low level security needs a password")
         if self.max_pdu_size and not LEAST_PDU_SIZE <= self.max_pdu_size <= 0xFFFF:
             raise ConfigurationError(f"max_pdu_size is 0 or 12 to 65535 octets, not {self.max_pdu_size}")
+        if any(not 0 <= user_id <= LARGEST_USER_ID for user_id in self.users):
+            raise ConfigurationError(f"a user id is 0 to {LARGEST_USER_ID}, not {sorted(self.users)}")
         if len(self.system_title) not in (0, SYSTEM_TITLE_LENGTH):
             raise ConfigurationError(f"the own system title has {len(self.system_title)} octets, not 8")
         if self.client_title is not None and self.client_title == self.system_title:

@@ -24,6 +24,8 @@ BOTH = Protection.AUTHENTICATED | Protection.ENCRYPTED
 LEAST_PDU_SIZE = 12
 """The smallest max-receive-pdu-size that can be negotiated, in octets; 0 means no limit."""
 SYSTEM_TITLE_LENGTH = 8
+LARGEST_USER_ID = 255
+"""calling-AE-invocation-id, so far as it names a user."""
 INVOCATION_COUNTER = Obis(bytes((0, 0, 43, 1, 0, 255)))
 """Counter object of the first Security setup."""
 
@@ -102,8 +104,8 @@ class ClientSettings:
             raise ConfigurationError(f"the system title of the meter has {len(self.server_title)} octets, not 8")
         if self.server_title is not None and self.server_title == self.system_title:
             raise ConfigurationError("the system title of the meter is our own: one of them is set wrongly")
-        if self.user_id is not None and not 0 <= self.user_id <= 255:
-            raise ConfigurationError(f"a user id is 0 to 255, not {self.user_id}")
+        if self.user_id is not None and not 0 <= self.user_id <= LARGEST_USER_ID:
+            raise ConfigurationError(f"a user id is 0 to {LARGEST_USER_ID}, not {self.user_id}")
         if self.max_pdu_size and not LEAST_PDU_SIZE <= self.max_pdu_size <= 0xFFFF:
             raise ConfigurationError(f"max_pdu_size is 0 or 12 to 65535 octets, not {self.max_pdu_size}")
         if not self.response_timeout > 0:

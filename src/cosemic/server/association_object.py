@@ -1,69 +1,61 @@
 """Association LN as an object of the device: class 15, versions 0 to 3 (IEC 62056-6-2, 5.3).
 
-0-0:40.0.0*255 is the association in which it is read; 0-0:40.0.e*255 with e from 1 are the ones of each client.
+Each client has its own: 0-0:40.0.e*255 with e from 1, which others may see as well, and 0-0:40.0.0*255, the current
+association, which shows what was agreed in the association that reads it.
 
 object_list shows every attribute of each object in view (without right: no access) and the methods that are served::
 
     selector 1   all objects, 2 those of the classes named: class, version and name; the lists of rights are empty
     selector 3   the objects named, 4 the object named: whole entries; an object that is not in view is left out
+
+======================  ==============================================================================================
+written or invoked      effect, for associations that are opened afterwards, but for the objects: at once
+======================  ==============================================================================================
+secret (attribute 7)    password of LLS, secret of HLS 2, 3, 4 and 6; other mechanisms have none: read-write-denied
+change_HLS_secret       the same, for HLS only
+add_object              the object, which the device has, comes into the view with the rights given, or gets them
+remove_object           it leaves the view; the current association and the logical device name always stay
+add_user, remove_user   see :mod:`cosemic.server.users`
+======================  ==============================================================================================
+
+What cannot be done ends with other-reason: a secret that is empty or too long, rights beyond what the object serves, an
+object that is not there, a user who is not listed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Final, Protocol
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any, Final, NoReturn, Protocol
 
 from cosemic.apdu import SelectiveAccessDescriptor
+from cosemic.association.service_provider import Agreement, ServerSettings
 from cosemic.association.serving import SERVER_CONFORMANCE
-from cosemic.association.settings import LOW_LEVEL
-from cosemic.codec import EncodedData, encode_length
+from cosemic.codec import EncodedData
 from cosemic.errors import DecodeError
-from cosemic.model import InterfaceClass, ObjectDefinition, Reading, interface_class
+from cosemic.model import ObjectDefinition, Reading, interface_class
 from cosemic.model.access_control import (
-    AccessRightV0,
-    AccessRightV1,
-    AccessRightV3,
     ApplicationContextArcs,
     AssociatedPartners,
     AssociationStatus,
-    AttributeAccessItemV0,
-    AttributeAccessItemV1,
-    AttributeAccessItemV3,
-    AttributeAccessModeV3,
     MechanismArcs,
-    MethodAccessItemV0,
-    MethodAccessItemV1,
-    MethodAccessItemV3,
-    MethodAccessModeV3,
-    ObjectListElementV0,
-    ObjectListElementV1,
-    ObjectListElementV3,
     UserListEntry,
     XDLMSContext,
 )
-from cosemic.security import access_coding
-from cosemic.server.clients import AdmittedClient
-from cosemic.server.objects import AccessRefused, CosemObject, Situation
+from cosemic.security import Protection
+from cosemic.server.clients import FIRST_WITH_USERS, AdmittedClient
+from cosemic.server.object_list import ObjectListElement, object_list, rights_in
+from cosemic.server.objects import AccessRefused, CosemObject, Handler, Situation
 from cosemic.server.rights import ObjectRights
 from cosemic.values import ApplicationContext, Conformance, DataAccessResult, Obis
 
-OBJECT_LIST: Final = 2
 CURRENT: Final = Obis("0-0:40.0.0")
+LOGICAL_DEVICE_NAME: Final = Obis("0-0:42.0.0")
+OBJECT_LIST: Final = 2
+_CLASS: Final = 15
+_ALWAYS_IN_VIEW: Final = frozenset(((_CLASS, CURRENT), (1, LOGICAL_DEVICE_NAME)))
 _DLMS_VERSION: Final = 6
-_REPLY_TO_HLS_AUTHENTICATION: Final = 1
 _NO_SECURITY_SETUP: Final = Obis(bytes(6))
-_FORMS: Final[dict[int, tuple[Any, Any, Any, Any]]] = {
-    0: (ObjectListElementV0, AccessRightV0, AttributeAccessItemV0, MethodAccessItemV0),
-    1: (ObjectListElementV1, AccessRightV1, AttributeAccessItemV1, MethodAccessItemV1),
-    2: (ObjectListElementV1, AccessRightV1, AttributeAccessItemV1, MethodAccessItemV1),
-    3: (ObjectListElementV3, AccessRightV3, AttributeAccessItemV3, MethodAccessItemV3),
-}
-_MODES: Final[dict[int, tuple[Callable[[int], Any], Callable[[int], Any]]]] = {
-    0: (int, bool),
-    1: (int, int),
-    2: (int, int),
-    3: (AttributeAccessModeV3, MethodAccessModeV3),
-}
 
 
 class Domain(Protocol):
@@ -73,161 +65,188 @@ class Domain(Protocol):
     def sap(self) -> int:
         """Server SAP."""
 
-    def client(self, client_sap: int) -> AdmittedClient | None:
-        """Return a client that is let in."""
-
     def objects_in_view(self, client: AdmittedClient) -> Iterable[CosemObject]:
         """Return the objects that a client sees."""
 
+    def object_for(self, client: AdmittedClient, class_id: int, instance_id: Obis) -> CosemObject | None:
+        """Return an object as a client would see it."""
+
+    def tell(self, name: str, at: dt.datetime, **details: Any) -> None:
+        """Tell what has happened."""
+
 
 class AssociationObject(CosemObject):
-    """The association of one client, or the current one (``client_sap`` None)."""
+    """The association of one client; with the logical name :data:`CURRENT` the one in which it is read."""
 
-    def __init__(self, domain: Domain, version: int, instance_id: Obis, client_sap: int | None = None) -> None:
+    def __init__(self, domain: Domain, client: AdmittedClient, instance_id: Obis) -> None:
         self._domain = domain
-        self._client_sap = client_sap
-        declared = interface_class(15, version)
+        self._client = client
+        declared = interface_class(_CLASS, client.version)
         assert declared is not None
-        interface: InterfaceClass = declared(instance_id)
-        self._secret = interface.attributes[7].index
-        self._served = frozenset(interface.attributes) - {self._secret}
-        super().__init__(interface, {})
+        methods: dict[str, Handler] = {"add_object": self._add_object, "remove_object": self._remove_object}
+        if client.version >= FIRST_WITH_USERS:
+            methods |= {"add_user": self._add_user, "remove_user": self._remove_user}
+        if client.high_level and client.has_secret:
+            methods["change_HLS_secret"] = self._change_secret
+        if client.high_level and instance_id == CURRENT:
+            methods["reply_to_HLS_authentication"] = _no_longer_pending
+        secret = declared.attributes[7]
+        writers = {secret.name: self._change_secret} if client.has_secret else {}
+        self._served = frozenset(declared.attributes) - {secret.index}
+        super().__init__(declared(instance_id), {}, writers=writers, methods=methods)
 
     @property
     def readable(self) -> frozenset[int]:
         """Every attribute but the secret."""
         return self._served
 
-    @property
-    def writable(self) -> frozenset[int]:
-        """The secret."""
-        return frozenset((self._secret,))
-
     def selectors(self, attribute_id: int) -> tuple[int, ...]:
         """Return the selectors of object_list."""
         return (1, 2, 3, 4) if attribute_id == OBJECT_LIST else ()
 
-    def is_of(self, client: AdmittedClient) -> bool:
-        """Whether it is the association of that client, seen by the client itself where it is the current one."""
-        return self._client_sap in (None, client.client_sap)
-
     def read(self, attribute_id: int, selection: SelectiveAccessDescriptor | None, situation: Situation) -> EncodedData:
         """Return an attribute as it is for the client of this association. Raises AccessRefused."""
-        client = self._client(situation)
         if selection is not None:
-            return self._selected(attribute_id, selection, client)
+            return self.select(attribute_id, selection, situation)
         if attribute_id == OBJECT_LIST:
-            return object_list(client, self._domain.objects_in_view(client))
-        if attribute_id not in self._served:
-            raise AccessRefused(DataAccessResult.READ_WRITE_DENIED)
-        if attribute_id == 1:
-            return super().read(1, None, situation)
+            return self._listed(self._domain.objects_in_view(self._client))
+        if attribute_id not in self._served or attribute_id == 1:
+            return super().read(attribute_id, None, situation)
         attribute = self.interface.attributes[attribute_id]
-        return self._encode(attribute.type, self._value(attribute.name, client))
+        return self._encode(attribute.type, self._value(attribute.name, self._agreement(situation)))
 
-    def write(
-        self,
-        attribute_id: int,
-        selection: SelectiveAccessDescriptor | None,
-        value: EncodedData,
-        situation: Situation,
-    ) -> None:
-        """Write the secret; it holds for associations that are opened afterwards. Raises AccessRefused."""
-        if attribute_id != self._secret:
-            raise AccessRefused(DataAccessResult.READ_WRITE_DENIED)
-        if selection is not None:
+    def select(self, attribute_id: int, selection: SelectiveAccessDescriptor, situation: Situation) -> EncodedData:
+        """Return the part of object_list that is selected. Raises AccessRefused."""
+        if attribute_id != OBJECT_LIST or selection.access_selector not in self.selectors(OBJECT_LIST):
             raise AccessRefused(DataAccessResult.SCOPE_OF_ACCESS_VIOLATED)
-        secret = self._decode(self.interface.attributes[self._secret].type, value)
-        self._client(situation).change_secret(secret)
-
-    # ---- inside -----------------------------------------------------------------------------------------------------
-
-    def _client(self, situation: Situation) -> AdmittedClient:
-        client = self._domain.client(situation.client_sap if self._client_sap is None else self._client_sap)
-        if client is None:
-            raise AccessRefused(DataAccessResult.OBJECT_UNAVAILABLE)
-        return client
-
-    def _value(self, name: str, client: AdmittedClient) -> Any:
-        settings = client.settings
-        match name:
-            case "associated_partners_id":
-                return AssociatedPartners(client.client_sap, self._domain.sap)
-            case "application_context_name":
-                return ApplicationContextArcs(2, 16, 756, 5, 8, 1, max(settings.context_names))
-            case "xDLMS_context_info":
-                offered = SERVER_CONFORMANCE if settings.conformance is None else settings.conformance
-                offered &= SERVER_CONFORMANCE | Conformance.GENERAL_PROTECTION
-                if ApplicationContext.LN_CIPHERED in settings.context_names and settings.conformance is None:
-                    offered |= Conformance.GENERAL_PROTECTION
-                size = settings.max_pdu_size
-                return XDLMSContext(offered, size, size, _DLMS_VERSION, 0, b"")
-            case "authentication_mechanism_name":
-                return MechanismArcs(2, 16, 756, 5, 8, 2, settings.mechanism)
-            case "association_status":
-                current = self._client_sap is None or client.standing
-                return AssociationStatus.ASSOCIATED if current else AssociationStatus.NON_ASSOCIATED
-            case "security_setup_reference":
-                return client.admission.security_setup or _NO_SECURITY_SETUP
-            case "user_list":
-                return ()
-            case _:
-                # current_user of an association that identifies no users.
-                return UserListEntry(0, "")
-
-    def _selected(self, attribute_id: int, selection: SelectiveAccessDescriptor, client: AdmittedClient) -> EncodedData:
-        if attribute_id != OBJECT_LIST:
-            raise AccessRefused(DataAccessResult.SCOPE_OF_ACCESS_VIOLATED)
-        declared = self.interface.attributes[OBJECT_LIST].selectors
-        selector = next((one for one in declared if one.number == selection.access_selector), None)
-        if selector is None:
-            raise AccessRefused(DataAccessResult.SCOPE_OF_ACCESS_VIOLATED)
+        selector = self.interface.attributes[OBJECT_LIST].selector(selection.access_selector)
         try:
             wanted = selector.parameters.decode(selection.access_parameters.typed(), Reading())
         except DecodeError:
             raise AccessRefused(DataAccessResult.TYPE_UNMATCHED) from None
-        objects = self._domain.objects_in_view(client)
+        objects = self._domain.objects_in_view(self._client)
         match selector.number:
             case 1:
-                return object_list(client, objects, with_rights=False)
+                return self._listed(objects, with_rights=False)
             case 2:
                 classes = frozenset(wanted)
-                return object_list(client, [one for one in objects if one.class_id in classes], with_rights=False)
+                return self._listed((one for one in objects if one.class_id in classes), with_rights=False)
             case _:
                 named = frozenset(wanted if selector.number == 3 else (wanted,))
-                return object_list(client, [one for one in objects if _definition(one) in named])
+                return self._listed(one for one in objects if _definition(one) in named)
+
+    # ---- what is read -----------------------------------------------------------------------------------------------
+
+    def _agreement(self, situation: Situation) -> Agreement:
+        """What was agreed in the association that reads it, or in the latest that stands; else what is offered."""
+        if self.instance_id == CURRENT and situation.agreement is not None:
+            return situation.agreement
+        standing = self._client.agreements
+        return standing[-1] if standing else _offer(self._client.settings)
+
+    def _listed(self, objects: Iterable[CosemObject], *, with_rights: bool = True) -> EncodedData:
+        client = self._client
+        return object_list(client.version, ((one, client.rights_to(one)) for one in objects), with_rights=with_rights)
+
+    def _value(self, name: str, agreement: Agreement) -> Any:
+        client = self._client
+        match name:
+            case "associated_partners_id":
+                return AssociatedPartners(client.client_sap, self._domain.sap)
+            case "application_context_name":
+                return ApplicationContextArcs(2, 16, 756, 5, 8, 1, agreement.application_context)
+            case "xDLMS_context_info":
+                # The dedicated key, which the standard has in cyphering_info, is shown to nobody.
+                sizes = agreement.max_receive_pdu_size, agreement.max_send_pdu_size
+                return XDLMSContext(agreement.conformance, *sizes, _DLMS_VERSION, 0, b"")
+            case "authentication_mechanism_name":
+                return MechanismArcs(2, 16, 756, 5, 8, 2, client.settings.mechanism)
+            case "association_status":
+                return self._status()
+            case "security_setup_reference":
+                return client.admission.security_setup or _NO_SECURITY_SETUP
+            case "user_list":
+                return client.users.entries()
+            case _:
+                return client.users.entry(agreement.user_id)
+
+    def _status(self) -> AssociationStatus:
+        if self.instance_id == CURRENT or self._client.standing:
+            return AssociationStatus.ASSOCIATED
+        pending = self._client.pending
+        return AssociationStatus.ASSOCIATION_PENDING if pending else AssociationStatus.NON_ASSOCIATED
+
+    # ---- what is written and invoked --------------------------------------------------------------------------------
+
+    def _change_secret(self, secret: bytes, situation: Situation) -> None:
+        self._client.change_secret(secret)
+        self._told("password-changed", situation)
+
+    def _add_object(self, element: ObjectListElement, situation: Situation) -> None:
+        served = self._named(element)
+        rights = rights_in(element, self._client.version)
+        if not _within(rights, served):
+            raise AccessRefused(DataAccessResult.OTHER_REASON)
+        self._client.show(served, rights)
+        self._told("object-added", situation, class_id=served.class_id, obis=served.instance_id)
+
+    def _remove_object(self, element: ObjectListElement, situation: Situation) -> None:
+        served = self._named(element)
+        if not self._client.sees(served) or (served.class_id, served.instance_id) in _ALWAYS_IN_VIEW:
+            raise AccessRefused(DataAccessResult.OTHER_REASON)
+        self._client.hide(served)
+        self._told("object-removed", situation, class_id=served.class_id, obis=served.instance_id)
+
+    def _named(self, element: ObjectListElement) -> CosemObject:
+        """The object of the device that an element names. Raises AccessRefused where there is none of that version."""
+        served = self._domain.object_for(self._client, element.class_id, element.logical_name)
+        if served is None or served.interface.version != element.version:
+            raise AccessRefused(DataAccessResult.OTHER_REASON)
+        return served
+
+    def _add_user(self, entry: UserListEntry, situation: Situation) -> None:
+        self._client.users.add(entry)
+        self._client.users_changed()
+        self._told("user-added", situation, user_id=entry.user_id, user_name=entry.user_name)
+
+    def _remove_user(self, entry: UserListEntry, situation: Situation) -> None:
+        self._client.users.remove(entry)
+        self._client.users_changed()
+        self._told("user-removed", situation, user_id=entry.user_id, user_name=entry.user_name)
+
+    def _told(self, name: str, situation: Situation, **details: Any) -> None:
+        self._domain.tell(name, situation.now, client_sap=self._client.client_sap, **details)
+
+
+def _no_longer_pending(_: bytes, situation: Situation) -> NoReturn:
+    """reply_to_HLS_authentication is served by the control function, while the association is pending."""
+    raise AccessRefused(DataAccessResult.READ_WRITE_DENIED)
+
+
+def _offer(settings: ServerSettings) -> Agreement:
+    """What a client can agree to at most."""
+    context = max(settings.context_names)
+    offered = SERVER_CONFORMANCE
+    if context is ApplicationContext.LN_CIPHERED:
+        offered |= Conformance.GENERAL_PROTECTION
+    if settings.conformance is not None:
+        offered &= settings.conformance
+    return Agreement(context, offered, settings.max_pdu_size, settings.max_pdu_size)
 
 
 def _definition(served: CosemObject) -> ObjectDefinition:
     return ObjectDefinition(served.class_id, served.instance_id)
 
 
-def object_list(client: AdmittedClient, objects: Iterable[CosemObject], *, with_rights: bool = True) -> EncodedData:
-    """Return entries of object_list as the version of the association codes them."""
-    elements = [_element(client, served, with_rights) for served in objects]
-    return EncodedData(b"\x01" + encode_length(len(elements)) + b"".join(elements))
-
-
-def _element(client: AdmittedClient, served: CosemObject, with_rights: bool) -> bytes:
-    element, access_right, *_ = _FORMS[client.version]
-    rights = _access_right(client, served) if with_rights else access_right((), ())
-    entry = element(served.class_id, served.interface.version, served.instance_id, rights)
-    return EncodedData.from_typed(element.encode(entry)).octets
-
-
-def _access_right(client: AdmittedClient, served: CosemObject) -> Any:
-    _, access_right, attribute_item, method_item = _FORMS[client.version]
-    attribute_mode, method_mode = _MODES[client.version]
-    coding = access_coding(client.version)
-    rights: ObjectRights = client.rights_to(served)
-    attributes = tuple(
-        attribute_item(index, attribute_mode(rights.attribute(index).encode(coding)), served.selectors(index) or None)
-        for index in served.interface.attributes
+def _within(rights: ObjectRights, served: CosemObject) -> bool:
+    """Whether the object serves all that is allowed, and associations can ask for the protection."""
+    requirements = [one.requires for one in rights.attributes.values()]
+    requirements += [one.requires for one in rights.methods.values()]
+    return (
+        all(
+            (not right.readable or index in served.readable) and (not right.writable or index in served.writable)
+            for index, right in rights.attributes.items()
+        )
+        and rights.methods.keys() <= served.invocable
+        and not any((one.request | one.response) & Protection.SIGNED for one in requirements)
     )
-    methods = tuple(
-        method_item(index, method_mode(rights.method(index).encode(coding))) for index in sorted(served.invocable)
-    )
-    if isinstance(served, AssociationObject) and served.is_of(client) and client.settings.mechanism not in LOW_LEVEL:
-        # The control function serves it while the association is pending.
-        methods = (method_item(_REPLY_TO_HLS_AUTHENTICATION, method_mode(1)),)
-    return access_right(attributes, methods)

@@ -6,9 +6,14 @@
     device.add(CosemObject(Register("1-0:1.8.0"), {...}))
     device.admit(Admission(client_sap=16, settings=ServerSettings(), rights=reading()))
 
-The device itself adds its logical device name (0-0:42.0.0*255), the current association (0-0:40.0.0*255) and, for each
-client, its association (0-0:40.0.e*255), its Security setup and invocation counter (0-0:43.1.e*255, readable where the
-rights say so) if it has keys.
+The device itself adds its logical device name (0-0:42.0.0*255) and, for each client, the current association
+(0-0:40.0.0*255, which each client has for itself), its association (0-0:40.0.e*255), its Security setup and invocation
+counter (0-0:43.1.e*255, readable where the rights say so) if it has keys.
+
+What happens in a device as time passes is done by its :class:`~cosemic.server.clockwork.Clockwork`, up to the moment of
+a service before that is answered; objects act upon one another without rights (:meth:`LogicalDevice.read`, ``write``,
+``invoke``) and tell what happens to them (:meth:`LogicalDevice.tell`), as to an event log. With a state
+(:mod:`cosemic.server.state`) everything that a service has changed is committed before its answer leaves.
 
 ========================  ====================================================================
 data-access-result        when
@@ -23,8 +28,11 @@ hardware-fault            the object has no value that fits its type, or what it
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
-from typing import Final, TypeVar
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any, Final, TypeVar
 
 from cosemic.apdu import (
     ActionResponseWithOptionalData,
@@ -34,19 +42,22 @@ from cosemic.apdu import (
 )
 from cosemic.association.service_provider import Access
 from cosemic.codec import DataType, EncodedData
-from cosemic.errors import ConfigurationError, CosemicError
+from cosemic.errors import ConfigurationError, CosemicError, StoreError
 from cosemic.security import Requirement
-from cosemic.server.association_object import CURRENT, AssociationObject
-from cosemic.server.clients import Admission, AdmittedClient
+from cosemic.server.association_object import CURRENT, LOGICAL_DEVICE_NAME, AssociationObject
+from cosemic.server.clients import HIDDEN, Admission, AdmittedClient
+from cosemic.server.clockwork import Clockwork, Order, Process
 from cosemic.server.objects import AccessRefused, CosemObject, Situation, data
 from cosemic.server.rights import ObjectRights
 from cosemic.server.security_setup_object import security_setup
+from cosemic.server.state import FORGETFUL, DeviceState, load_json, save_json
 from cosemic.values import ActionResult, ApplicationContext, DataAccessResult, Obis
 
-LOGICAL_DEVICE_NAME: Final = Obis("0-0:42.0.0")
-_GREATEST_SERVER_SAP: Final = 16383
+GREATEST_SERVER_SAP: Final = 16383
 _LONGEST_NAME: Final = 16
+_CURRENT: Final = (15, CURRENT)
 Served = TypeVar("Served", bound=CosemObject)
+T = TypeVar("T")
 
 
 def utc_now() -> dt.datetime:
@@ -54,13 +65,26 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something that happened in a device, such as ``clock-set`` or ``image-activated``.
+
+    at: true time, aware. name: in kebab-case. details: what else is known, by name.
+    """
+
+    name: str
+    at: dt.datetime
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
 class LogicalDevice:
     """A logical device.
 
     name: logical device name, at most 16 ASCII characters, the first three those of the maker. sap: server SAP, 1 for
-    the management logical device. now: tells the time, aware. association_version: of class 15, 0 to 3.
+    the management logical device. now: tells the time, aware. association_version: of class 15, 0 to 3. state: what
+    outlives the process. start: moment from which on processes run; None: the first service.
 
-    Raises ConfigurationError.
+    Raises ConfigurationError; StoreError where the state cannot be read.
     """
 
     def __init__(
@@ -70,9 +94,11 @@ class LogicalDevice:
         sap: int = 1,
         now: Callable[[], dt.datetime] = utc_now,
         association_version: int = 1,
+        state: DeviceState | None = None,
+        start: dt.datetime | None = None,
     ) -> None:
-        if not 1 <= sap <= _GREATEST_SERVER_SAP:
-            raise ConfigurationError(f"a server SAP is 1 to {_GREATEST_SERVER_SAP}, not {sap}")
+        if not 1 <= sap <= GREATEST_SERVER_SAP:
+            raise ConfigurationError(f"a server SAP is 1 to {GREATEST_SERVER_SAP}, not {sap}")
         if not name.isascii() or not 1 <= len(name) <= _LONGEST_NAME:
             raise ConfigurationError(f"a logical device name has 1 to {_LONGEST_NAME} ASCII characters, not {name!r}")
         if association_version not in range(4):
@@ -80,17 +106,33 @@ class LogicalDevice:
         self.name = name
         self.now = now
         self.association_version = association_version
+        self.state = state
+        self.listeners: list[Callable[[Happening], None]] = []
+        """Called with everything that happens."""
+        self.lock = threading.RLock()
+        """Held while a service is done: connections in several threads are served one after the other."""
+        self.nested_scripts = 0
+        """How many scripts run, each executed by the one before (:mod:`cosemic.server.scripts`)."""
+        self.actions_left = 0
+        """How many actions the first of them may still do."""
         self._sap = sap
+        self._failed: StoreError | None = None
+        self._memory = FORGETFUL if state is None else state.of("device")
+        done = load_json(self._memory, "done")
+        self.clockwork = Clockwork(start if done is None else dt.datetime.fromisoformat(done))
+        self._saved = self.clockwork.done
         self._objects: dict[tuple[int, Obis], CosemObject] = {}
-        self._by_name: dict[Obis, list[CosemObject]] = {}
         self._clients: dict[int, AdmittedClient] = {}
         self.add(data(LOGICAL_DEVICE_NAME, DataType.OCTET_STRING, name.encode()))
-        self.add(AssociationObject(self, association_version, CURRENT))
 
     @property
     def sap(self) -> int:
-        """Server SAP."""
+        """Server SAP; 0: the device is disconnected from all."""
         return self._sap
+
+    def connect(self, sap: int) -> None:
+        """Take another server SAP; 0 disconnects the device."""
+        self._sap = sap
 
     @property
     def clients(self) -> tuple[AdmittedClient, ...]:
@@ -103,25 +145,31 @@ class LogicalDevice:
         Raises ConfigurationError where there is such an object already, or rights cannot be coded.
         """
         key = served.class_id, served.instance_id
-        if key in self._objects:
+        if key in self._objects or key == _CURRENT:
             raise ConfigurationError(f"{self.name} has {served!r} already")
         for client in self._clients.values():
             client.learn(served)
         self._objects[key] = served
-        self._by_name.setdefault(served.instance_id, []).append(served)
+        if self.state is not None:
+            served.attach(self.state.of(f"{served.class_id}/{served.instance_id}"))
         return served
 
     def admit(self, admission: Admission) -> AdmittedClient:
-        """Let a client in. Raises ConfigurationError for a client SAP that is taken, or rights that cannot be coded."""
+        """Let a client in; what clients have changed of it, and the state has kept, holds.
+
+        Raises ConfigurationError for a client SAP that is taken, or rights that cannot be coded; StoreError.
+        """
         if admission.client_sap in self._clients:
             raise ConfigurationError(f"client SAP {admission.client_sap} is taken in {self.name}")
-        client = AdmittedClient(admission, self.association_version)
+        memory = FORGETFUL if self.state is None else self.state.of(f"client {admission.client_sap}")
+        client = AdmittedClient(admission, self.association_version, memory)
+        client.take(AssociationObject(self, client, CURRENT))
         for served in self._objects.values():
             client.learn(served)
         self._clients[admission.client_sap] = client
         number = len(self._clients)
         name = Obis(bytes((0, 0, 40, 0, number, 255)))
-        self.add(AssociationObject(self, self.association_version, name, client.client_sap))
+        self.add(AssociationObject(self, client, name))
         if client.settings.material is not None and admission.security_setup is not None:
             self._add_security_setup(client, admission.security_setup)
         return client
@@ -133,6 +181,97 @@ class LogicalDevice:
         counter = Obis(bytes((0, instance_id.b, 43, 1, instance_id.e, 255)))
         self.add(data(counter, DataType.DOUBLE_LONG_UNSIGNED, lambda now: client.lowest_acceptable_counter()))
 
+    # ---- time -------------------------------------------------------------------------------------------------------
+
+    def run(self, process: Process, order: Order) -> None:
+        """Have a process run at the moments at which it is due."""
+        self.clockwork.add(process, order)
+
+    def advance(self) -> dt.datetime:
+        """Do whatever is due up to now; return now. Raises StoreError."""
+        if self._failed is not None:
+            raise self._failed
+        now = self.now()
+        try:
+            self.clockwork.advance(now)
+        except StoreError as error:
+            self.fail(error)
+            raise
+        return now
+
+    def commit(self) -> None:
+        """Make what has changed last. Raises StoreError, then and for whatever is asked of the device afterwards."""
+        if self.state is None:
+            return
+        try:
+            done = self.clockwork.done
+            if done is not None and done != self._saved and self.state.file.changing:
+                save_json(self._memory, "done", done.isoformat())
+                self._saved = done
+            self.state.commit()
+        except StoreError as error:
+            self.fail(error)
+            raise
+
+    def fail(self, error: StoreError) -> None:
+        """Serve no more: what is in memory is not what is kept."""
+        self._failed = error
+        if self.state is not None:
+            self.state.rollback()
+
+    def tell(self, name: str, at: dt.datetime, **details: Any) -> None:
+        """Tell all listeners what has happened."""
+        happening = Happening(name, at, details)
+        for listener in self.listeners:
+            listener(happening)
+
+    def happened(self, name: str, **details: Any) -> None:
+        """Tell what has happened now and outside of any service.
+
+        Where it cannot be kept, the device serves no more; whoever asks next is told.
+        """
+        with self.lock:
+            try:
+                self.tell(name, self.advance(), **details)
+                self.commit()
+            except StoreError as error:
+                self.fail(error)
+
+    def associated(self, client: AdmittedClient, title: bytes | None) -> None:
+        """Remember the system title of a client that is associated now, outside of any service.
+
+        Where it cannot be kept, the device serves no more; whoever asks next is told.
+        """
+        try:
+            client.associated(title)
+            self.commit()
+        except StoreError as error:
+            self.fail(error)
+
+    # ---- objects for one another ------------------------------------------------------------------------------------
+
+    def read(self, class_id: int, instance_id: Obis, attribute_id: int, at: dt.datetime) -> EncodedData:
+        """Read an attribute for another object of the device. Raises AccessRefused."""
+        return self._wanted(class_id, instance_id).read(attribute_id, None, Situation(at))
+
+    def write(self, class_id: int, instance_id: Obis, attribute_id: int, value: EncodedData, at: dt.datetime) -> None:
+        """Write an attribute for another object of the device. Raises AccessRefused."""
+        self._wanted(class_id, instance_id).write(attribute_id, None, value, Situation(at))
+
+    def invoke(
+        self, class_id: int, instance_id: Obis, method_id: int, parameters: EncodedData | None, at: dt.datetime
+    ) -> EncodedData | None:
+        """Invoke a method for another object of the device. Raises AccessRefused."""
+        return self._wanted(class_id, instance_id).invoke(method_id, parameters, Situation(at))
+
+    def _wanted(self, class_id: int, instance_id: Obis) -> CosemObject:
+        served = self._objects.get((class_id, instance_id))
+        if served is None:
+            raise AccessRefused(DataAccessResult.OBJECT_UNDEFINED)
+        return served
+
+    # ---- clients and their view -------------------------------------------------------------------------------------
+
     def object(self, class_id: int, instance_id: Obis | str) -> CosemObject | None:
         """Return an object."""
         return self._objects.get((class_id, instance_id if isinstance(instance_id, Obis) else Obis(instance_id)))
@@ -141,17 +280,30 @@ class LogicalDevice:
         """Return a client that is let in."""
         return self._clients.get(client_sap)
 
+    def rights_of(self, situation: Situation, class_id: int, instance_id: Obis) -> ObjectRights | None:
+        """Return what the client that asks may do with an object; None for another object, which needs no rights.
+
+        Who has the device read or act on its behalf, now or later, needs the right to do so itself.
+        """
+        client = self._clients.get(situation.client_sap)
+        return None if client is None else client.rights.get((class_id, instance_id), HIDDEN)
+
+    def object_for(self, client: AdmittedClient, class_id: int, instance_id: Obis) -> CosemObject | None:
+        """Return an object as a client would see it, in view or not."""
+        key = class_id, instance_id
+        return client.own.get(key) or self._objects.get(key)
+
     def objects_in_view(self, client: AdmittedClient) -> Iterator[CosemObject]:
         """Return the objects that a client sees."""
-        return (served for served in self._objects.values() if client.sees(served))
+        return (served for served in chain(client.own.values(), self._objects.values()) if client.sees(served))
 
     def find(self, class_id: int, instance_id: Obis, client: AdmittedClient) -> tuple[CosemObject, ObjectRights]:
         """Return an object in the client's view and the rights to it. Raises AccessRefused."""
         key = class_id, instance_id
         rights = client.rights.get(key)
         if rights is not None:
-            return self._objects[key], rights
-        in_view = any(client.sees(served) for served in self._by_name.get(instance_id, ()))
+            return client.own.get(key) or self._objects[key], rights
+        in_view = any(name == instance_id for _, name in client.rights)
         raise AccessRefused(
             DataAccessResult.OBJECT_CLASS_INCONSISTENT if in_view else DataAccessResult.OBJECT_UNDEFINED
         )
@@ -172,15 +324,14 @@ class ClientView:
         self, attribute: CosemAttributeDescriptor, selection: SelectiveAccessDescriptor | None, access: Access
     ) -> EncodedData | DataAccessResult:
         """Read an attribute or a part of it."""
-        try:
+
+        def serve() -> EncodedData:
             served, rights = self.device.find(attribute.class_id, attribute.instance_id, self.client)
             right = rights.attribute(attribute.attribute_id)
             self._check(right.readable, right.requires, access)
             return served.read(attribute.attribute_id, selection, self._situation(access))
-        except AccessRefused as refused:
-            return refused.result
-        except CosemicError:
-            return DataAccessResult.HARDWARE_FAULT
+
+        return self._outcome(serve)
 
     def set(
         self,
@@ -190,26 +341,53 @@ class ClientView:
         access: Access,
     ) -> DataAccessResult:
         """Write an attribute or a part of it."""
-        try:
+
+        def serve() -> DataAccessResult:
             served = self._writable(attribute, access)
-            served.write(attribute.attribute_id, selection, value, self._situation(access))
-        except AccessRefused as refused:
-            return refused.result
-        except CosemicError:
-            return DataAccessResult.HARDWARE_FAULT
-        return DataAccessResult.SUCCESS
+            situation = self._situation(access)
+            served.write(attribute.attribute_id, selection, value, situation)
+            written = {"class_id": served.class_id, "obis": served.instance_id, "attribute": attribute.attribute_id}
+            self.device.tell("parameter-written", situation.now, **written, client_sap=situation.client_sap)
+            return DataAccessResult.SUCCESS
+
+        return self._outcome(serve)
 
     def action(
         self, method: CosemMethodDescriptor, parameters: EncodedData | None, access: Access
     ) -> ActionResponseWithOptionalData:
         """Invoke a method."""
-        try:
-            answer = self._accessible(method, access).invoke(method.method_id, parameters, self._situation(access))
-        except AccessRefused as refused:
-            return ActionResponseWithOptionalData(ActionResult[refused.result.name])
-        except CosemicError:
-            return ActionResponseWithOptionalData(ActionResult.HARDWARE_FAULT)
+
+        def serve() -> EncodedData | None:
+            return self._accessible(method, access).invoke(method.method_id, parameters, self._situation(access))
+
+        answer = self._outcome(serve)
+        if isinstance(answer, DataAccessResult):
+            return ActionResponseWithOptionalData(ActionResult[answer.name])
         return ActionResponseWithOptionalData(ActionResult.SUCCESS, answer)
+
+    def _outcome(self, serve: Callable[[], T]) -> T | DataAccessResult:
+        """Serve, and make what has changed last, be it only by the passing of time, before the answer leaves."""
+        with self.device.lock:
+            return self._served(serve)
+
+    def _served(self, serve: Callable[[], T]) -> T | DataAccessResult:
+        device = self.device
+        outcome: T | DataAccessResult
+        try:
+            try:
+                outcome = serve()
+            except AccessRefused as refused:
+                outcome = refused.result
+            except StoreError:
+                raise
+            except CosemicError:
+                # What was changed before stands in memory, and has to last like everything else.
+                outcome = DataAccessResult.HARDWARE_FAULT
+            device.commit()
+        except StoreError as error:
+            device.fail(error)
+            return DataAccessResult.HARDWARE_FAULT
+        return outcome
 
     def may_set(self, attribute: CosemAttributeDescriptor, access: Access) -> DataAccessResult:
         """Return why a SET would be refused: there is no such object, or no right to it."""
@@ -248,4 +426,4 @@ class ClientView:
         access.require_response(requires.response)
 
     def _situation(self, access: Access) -> Situation:
-        return Situation(self.device.now(), self.client.client_sap, access.client_title)
+        return Situation(self.device.advance(), self.client.client_sap, access.agreement)

@@ -18,16 +18,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Final
+from typing import Final, TypeAlias
 
 from cosemic.errors import ConfigurationError, TransportError
 from cosemic.link.contract import ApduReceived, LinkFailed
 from cosemic.link.wrapper import MAX_APDU, PORT, WrapperLink
 from cosemic.server.logical_device import LogicalDevice
 from cosemic.server.physical_device import DeviceAssociation, PhysicalDevice
-from cosemic.transport.contract import Connection
+from cosemic.transport.contract import Connection, Receiver
 from cosemic.transport.tcp import TcpConnection, TcpServer
 
+DeviceSource: TypeAlias = Callable[[], PhysicalDevice]
 MOST_ANSWERED_AT_ONCE: Final = 1 << 20
 """Octets. A client has one request under way in each association; one that sends thousands at once is cut off."""
 
@@ -89,6 +90,10 @@ class MeterConnection:
         """Hand an APDU to its association; return how many octets its answer has."""
         pair = event.source, event.destination
         association = self._associations.get(pair)
+        if association is not None and association.gone:
+            association.lost()
+            del self._associations[pair]
+            association = None
         if association is None:
             association = self._device.association(*pair)
             if association is None:
@@ -116,25 +121,31 @@ class MeterConnection:
 class MeterServer:
     """A physical device on a TCP port.
 
-    devices: logical devices, or one PhysicalDevice of them. host: address or name, None for all addresses. port: 0
-    takes a free one. Use it as an asynchronous context manager, or call :meth:`start` and :meth:`close`.
+    devices: logical devices, or one PhysicalDevice of them, or a function that gives it when somebody connects. host:
+    address or name, None for all addresses. port: 0 takes a free one. Use it as an asynchronous context manager, or
+    call :meth:`start` and :meth:`close`.
     """
 
     def __init__(
         self,
-        *devices: LogicalDevice | PhysicalDevice,
+        *devices: LogicalDevice | PhysicalDevice | DeviceSource,
         host: str | None = "127.0.0.1",
         port: int = PORT,
         max_apdu: int = MAX_APDU,
         max_connections: int = 1024,
         inactivity_timeout: float | None = 600.0,
     ) -> None:
-        self.device = physical_device(*devices)
+        self._device = device_source(*devices)
         self._host = host
         self._max_apdu = max_apdu
         self._max_connections = max_connections
         self._inactivity_timeout = inactivity_timeout
         self._server = TcpServer(self._receiver, host, port)
+
+    @property
+    def device(self) -> PhysicalDevice:
+        """The device."""
+        return self._device()
 
     @property
     def port(self) -> int:
@@ -168,13 +179,36 @@ class MeterServer:
     ) -> None:
         await self.close()
 
-    def _receiver(self, connection: TcpConnection) -> MeterConnection:
-        receiver = MeterConnection(
+    def answering(self, connection: TcpConnection) -> Receiver:
+        """Return what answers on a connection; a subclass may put something between."""
+        return self.meter_connection(connection)
+
+    def meter_connection(self, connection: Connection) -> MeterConnection:
+        """Return the device on a connection."""
+        return MeterConnection(
             self.device, connection, max_apdu=self._max_apdu, inactivity_timeout=self._inactivity_timeout
         )
+
+    def _receiver(self, connection: TcpConnection) -> Receiver:
+        receiver = self.answering(connection)
         if self.connections > self._max_connections:
             connection.close()
         return receiver
+
+
+def device_source(*devices: LogicalDevice | PhysicalDevice | DeviceSource) -> DeviceSource:
+    """Return what gives the physical device: the function that is given, or one for the devices given.
+
+    Raises ConfigurationError.
+    """
+    ready = [device for device in devices if isinstance(device, LogicalDevice | PhysicalDevice)]
+    source = devices[0] if devices else None
+    if len(devices) == 1 and callable(source):
+        return source
+    if len(ready) != len(devices):
+        raise ConfigurationError("a server is of one physical device, of logical devices, or of one function")
+    device = physical_device(*ready)
+    return lambda: device
 
 
 def physical_device(*devices: LogicalDevice | PhysicalDevice) -> PhysicalDevice:

@@ -10,6 +10,10 @@
 A value is a constant, or a function of the time ``now`` (aware); it is given as the declared type of the attribute
 takes it, or as EncodedData, which goes out as it is. What is not given is not served.
 
+What a client has written outlives the process where the device has a state (:mod:`cosemic.server.state`): an attribute
+with the writer None is kept under its number. An object with a state of its own saves it in :attr:`CosemObject.memory`
+when it changes, and takes it up again in :meth:`CosemObject.restore`.
+
 ========================  ==================================================================
 data-access-result        when
 ========================  ==================================================================
@@ -27,13 +31,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cosemic.apdu import SelectiveAccessDescriptor
+from cosemic.association.service_provider import Agreement
 from cosemic.codec import DataType, EncodedData
 from cosemic.errors import ConfigurationError, DecodeError
 from cosemic.model import Data, InterfaceClass
 from cosemic.model.types import STRICT, CosemType, Number
+from cosemic.server.state import FORGETFUL, Memory
 from cosemic.values import DataAccessResult, Obis
 
 LOGICAL_NAME: Final = 1
+_NO_DATA: Final = EncodedData.of(DataType.NULL_DATA)
 
 
 class AccessRefused(Exception):
@@ -46,11 +53,14 @@ class AccessRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """Under what circumstances an object is asked: the time (aware), the client, and its system title if it has one."""
+    """Under what circumstances an object is asked: the time (aware), the client, and what its association agreed upon.
+
+    Another object of the device has neither client nor association.
+    """
 
     now: dt.datetime
     client_sap: int = 0
-    client_title: bytes | None = None
+    agreement: Agreement | None = None
 
 
 Reader = Callable[[dt.datetime], Any]
@@ -78,6 +88,8 @@ class CosemObject:
         methods: Mapping[str, Handler] | None = None,
     ) -> None:
         self.interface = interface
+        self.memory: Memory = FORGETFUL
+        """What outlives the process; that of the device once the object is added to one."""
         self._constants: dict[int, EncodedData] = {}
         self._readers: dict[int, Reader] = {}
         for name, value in {"logical_name": interface.instance_id, **values}.items():
@@ -133,6 +145,18 @@ class CosemObject:
             self._readers.pop(attribute.index, None)
             self._constants[attribute.index] = encoded
 
+    def attach(self, memory: Memory) -> None:
+        """Become part of a device: what was kept takes the place of what was configured. Raises StoreError."""
+        self.memory = memory
+        self.restore()
+
+    def restore(self) -> None:
+        """Take up what was kept in :attr:`memory`. Raises StoreError."""
+        for index, writer in self._writers.items():
+            octets = self.memory.load(str(index)) if writer is None else None
+            if octets is not None:
+                self._constants[index] = EncodedData(octets)
+
     # ---- services ---------------------------------------------------------------------------------------------------
 
     def read(self, attribute_id: int, selection: SelectiveAccessDescriptor | None, situation: Situation) -> EncodedData:
@@ -174,6 +198,7 @@ class CosemObject:
             writer(decoded, situation)
         else:
             self._constants[attribute_id] = value
+            self.memory.save(str(attribute_id), value.octets)
 
     def invoke(self, method_id: int, parameters: EncodedData | None, situation: Situation) -> EncodedData | None:
         """Invoke a method; return what it returns. Raises AccessRefused."""
@@ -182,13 +207,12 @@ class CosemObject:
             raise AccessRefused(DataAccessResult.READ_WRITE_DENIED)
         declared = self.interface.methods[method_id]
         parameter: CosemType[Any] = declared.parameter
-        if parameters is None or parameters.octets == b"\x00":
+        given = _NO_DATA if parameters is None else parameters
+        if given == _NO_DATA and isinstance(parameter, Number) and parameter.low == parameter.high:
             # A method that needs no data is invoked without any, or with null-data in a list.
-            if not isinstance(parameter, Number) or parameter.low != parameter.high:
-                raise AccessRefused(DataAccessResult.TYPE_UNMATCHED)
             answer = handler(parameter.low, situation)
         else:
-            answer = handler(self._decode(parameter, parameters), situation)
+            answer = handler(self._decode(parameter, given), situation)
         return None if declared.returns is None else self._encode(declared.returns, answer)
 
     @staticmethod

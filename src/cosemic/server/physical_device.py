@@ -1,7 +1,8 @@
 """A physical device: logical devices behind one address, and the associations with them (IEC 62056-5-3, 62056-6-2 4.6).
 
-The management logical device (SAP 1), where there is one, gets the SAP assignment of all (0-0:41.0.0*255). There is one
-association at a time for each pair of client SAP and server SAP of a lower layer; SAPs that nobody has get no answer.
+The management logical device (SAP 1), where there is one, gets the SAP assignment of all (0-0:41.0.0*255), which can
+move the others. There is one association at a time for each pair of client SAP and server SAP of a lower layer; SAPs
+that nobody has get no answer.
 """
 
 from __future__ import annotations
@@ -10,38 +11,49 @@ import secrets
 from typing import Final
 
 from cosemic.association.control import State
-from cosemic.association.server import Associated, ServerAssociation, ServerEvent
+from cosemic.association.server import Associated, Refused, ServerAssociation, ServerEvent
+from cosemic.association.service_provider import Agreement
 from cosemic.errors import ConfigurationError
 from cosemic.model import SAPAssignment
-from cosemic.model.access_control import SAPAssignmentElement
 from cosemic.security.hls import Randomness
 from cosemic.server.clients import AdmittedClient
-from cosemic.server.logical_device import ClientView, LogicalDevice
-from cosemic.server.objects import CosemObject
-from cosemic.values import Obis
+from cosemic.server.logical_device import GREATEST_SERVER_SAP, ClientView, LogicalDevice
+from cosemic.server.sap_assignment_object import (
+    MANAGEMENT_LOGICAL_DEVICE,
+    NO_SAP,
+    SAP_ASSIGNMENT,
+    SAPAssignmentObject,
+)
 
-MANAGEMENT_LOGICAL_DEVICE: Final = 1
-SAP_ASSIGNMENT: Final = Obis("0-0:41.0.0")
 _AARQ: Final = b"\x60"
 
 
 class DeviceAssociation:
     """One association with a logical device, sans-IO; octets are whole APDUs (see ServerAssociation).
 
-    Tells the device when the association stands and when it has ended, and opens it with the settings of that moment.
+    Tells the device when the association stands, has ended or is refused, and opens it with the settings of that
+    moment. A device that has left its SAP is not there any more: its associations are ``gone`` and without effect.
     """
 
     def __init__(self, device: LogicalDevice, client: AdmittedClient, randomness: Randomness) -> None:
+        self._device = device
+        self._sap = device.sap
         self._client = client
         self._machine = ServerAssociation(
             client.settings, ClientView(device, client), randomness=randomness, history=client.history
         )
-        self._stands = False
+        self._standing: Agreement | None = None
+        self._pending = False
 
     @property
     def machine(self) -> ServerAssociation:
         """The state machine."""
         return self._machine
+
+    @property
+    def gone(self) -> bool:
+        """Whether the device has left the SAP at which it was when the association was made."""
+        return self._device.sap != self._sap
 
     def send(self, request: bytes) -> None:
         """Take a whole APDU that the device sends of its own accord."""
@@ -49,6 +61,8 @@ class DeviceAssociation:
 
     def receive(self, octets: bytes, now: float) -> list[ServerEvent]:
         """Take one APDU of the client; its answer is due afterwards. now: seconds, of one clock for all connections."""
+        if self.gone:
+            return self.lost()
         if octets[:1] == _AARQ:
             self._machine.settings = self._client.settings
         return self._told(self._machine.receive(octets, now))
@@ -70,36 +84,59 @@ class DeviceAssociation:
         return self._told(self._machine.lost())
 
     def _told(self, events: list[ServerEvent]) -> list[ServerEvent]:
+        client, machine = self._client, self._machine
         for event in events:
             if isinstance(event, Associated):
-                self._client.last_title = event.client_title or self._client.last_title
-        stands = self._machine.state is State.ASSOCIATED
-        self._client.standing += stands - self._stands
-        self._stands = stands
+                self._device.associated(client, event.client_title)
+            elif isinstance(event, Refused):
+                details = {"client_sap": client.client_sap, "reason": event.reason}
+                self._device.happened("association-failed", **details, authentication=event.authentication)
+        standing = machine.agreement if machine.state is State.ASSOCIATED else None
+        if standing is not self._standing:
+            if self._standing is not None:
+                client.agreements.remove(self._standing)
+            if standing is not None:
+                client.agreements.append(standing)
+            self._standing = standing
+        pending = machine.state is State.ASSOCIATION_PENDING
+        client.pending += pending - self._pending
+        self._pending = pending
         return events
 
 
 class PhysicalDevice:
-    """Logical devices by their SAPs. Raises ConfigurationError for none, or two with one SAP."""
+    """Logical devices by their SAPs. Raises ConfigurationError for none, or two with one SAP or name."""
 
     def __init__(self, *devices: LogicalDevice) -> None:
-        self._devices = {device.sap: device for device in devices}
-        if not devices or len(self._devices) != len(devices):
-            raise ConfigurationError("a physical device has logical devices, each with a SAP of its own")
-        management = self._devices.get(MANAGEMENT_LOGICAL_DEVICE)
+        self._devices = devices
+        saps = [device.sap for device in devices if device.sap != NO_SAP]
+        if not devices or len({*saps}) < len(saps) or len({device.name for device in devices}) < len(devices):
+            raise ConfigurationError("a physical device has logical devices, each with a SAP and a name of its own")
+        management = self._at(MANAGEMENT_LOGICAL_DEVICE)
         if management is not None and management.object(SAPAssignment.class_id, SAP_ASSIGNMENT) is None:
-            assignment = [SAPAssignmentElement(device.sap, device.name.encode()) for device in devices]
-            management.add(CosemObject(SAPAssignment(SAP_ASSIGNMENT), {"SAP_assignment_list": assignment}))
+            management.add(SAPAssignmentObject(self))
 
     @property
     def devices(self) -> tuple[LogicalDevice, ...]:
         """The logical devices, in the order given."""
-        return tuple(self._devices.values())
+        return self._devices
+
+    def assign(self, device: LogicalDevice, sap: int) -> None:
+        """Move a device to a SAP; 0 disconnects it. Raises ConfigurationError where that is taken or none."""
+        if not NO_SAP <= sap <= GREATEST_SERVER_SAP:
+            raise ConfigurationError(f"a server SAP is 0 to {GREATEST_SERVER_SAP}, not {sap}")
+        if sap != NO_SAP and self._at(sap) not in (None, device):
+            raise ConfigurationError(f"SAP {sap} is that of another logical device")
+        device.connect(sap)
 
     def association(
         self, client_sap: int, server_sap: int, *, randomness: Randomness = secrets.token_bytes
     ) -> DeviceAssociation | None:
         """Return a fresh association for a pair of SAPs; None where there is no such client or logical device."""
-        device = self._devices.get(server_sap)
+        device = self._at(server_sap)
         client = device.client(client_sap) if device is not None else None
         return None if device is None or client is None else DeviceAssociation(device, client, randomness)
+
+    def _at(self, sap: int) -> LogicalDevice | None:
+        found = (device for device in self._devices if device.sap == sap)
+        return None if sap == NO_SAP else next(found, None)

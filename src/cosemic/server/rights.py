@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -26,6 +27,7 @@ from cosemic.values import Obis
 NO_REQUIREMENT: Final = Requirement()
 NO_ATTRIBUTE_ACCESS: Final = AttributeAccess()
 NO_METHOD_ACCESS: Final = MethodAccess()
+NOTHING: Final[frozenset[int]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +52,24 @@ AccessRule: TypeAlias = Callable[[CosemObject], ObjectRights | None]
 def reading(requires: Requirement = NO_REQUIREMENT) -> AccessRule:
     """Return the rule that lets every value be read; ``requires``: under which protection."""
 
-    def rule(served: CosemObject) -> ObjectRights:
-        return ObjectRights({index: AttributeAccess(True, False, requires) for index in served.readable})
-
-    return rule
+    return lambda served: _all_of(served.readable, NOTHING, NOTHING, requires)
 
 
 def managing(requires: Requirement = NO_REQUIREMENT) -> AccessRule:
     """Return the rule that allows whatever the objects serve; ``requires``: under which protection."""
 
-    def rule(served: CosemObject) -> ObjectRights:
-        readable, writable = served.readable, served.writable
-        return ObjectRights(
-            {index: AttributeAccess(index in readable, index in writable, requires) for index in readable | writable},
-            {index: MethodAccess(True, requires) for index in served.invocable},
-        )
+    return lambda served: _all_of(served.readable, served.writable, served.invocable, requires)
 
-    return rule
+
+@lru_cache(maxsize=1024)
+def _all_of(
+    readable: frozenset[int], writable: frozenset[int], invocable: frozenset[int], requires: Requirement
+) -> ObjectRights:
+    """The rights to all that an object serves: the same for all objects that serve the same, in thousands of meters."""
+    return ObjectRights(
+        {index: AttributeAccess(index in readable, index in writable, requires) for index in readable | writable},
+        {index: MethodAccess(True, requires) for index in invocable},
+    )
 
 
 def only(rule: AccessRule, *names: str | Obis) -> AccessRule:
@@ -97,14 +100,16 @@ def first(*rules: AccessRule) -> AccessRule:
     return combined
 
 
-def coded(rights: ObjectRights, version: int, what: str) -> ObjectRights:
+def coded(rights: ObjectRights, version: int, what: object) -> ObjectRights:
     """Return rights as Association LN of that version shows them: these, or the same with more protection.
 
     Raises ConfigurationError where the version has no code that covers the protection asked for, or where that is a
     signature.
     """
-    coding = access_coding(version)
     asked = [one.requires for one in rights.attributes.values()] + [one.requires for one in rights.methods.values()]
+    if all(requires is NO_REQUIREMENT for requires in asked):
+        return rights  # plain access has the same code in all versions
+    coding = access_coding(version)
     if any((requires.request | requires.response) & Protection.SIGNED for requires in asked):
         raise ConfigurationError(f"rights to {what} ask for digital signatures, which associations do not have")
     try:

@@ -12,7 +12,8 @@
 0-0:98.1.0              billing values, each month: the same
 ======================  ==================================================================
 
-Status of a load profile entry, one octet: bit 5 (20 hex), the clock was adjusted in the interval; other bits 0.
+Status of a load profile entry, one octet: AMR profile status (:mod:`cosemic.server.profile_status`), such as bit 5
+(20 hex) where the clock was adjusted in the interval.
 
 Without security the public client (16) reads everything. Where passwords or keys are configured it sees only names,
 clock and invocation counter; the reading client (2) reads everything with a password (LLS), the management client (1)
@@ -34,18 +35,20 @@ from cosemic.server import (
     MANAGEMENT_CLIENT,
     PUBLIC_CLIENT,
     Admission,
+    Capture,
     ClockObject,
     CosemObject,
     LogicalDevice,
+    Monthly,
     ProfileObject,
-    ProfileRows,
+    ProfileStatusObject,
     data,
     managing,
     only,
     reading,
 )
+from cosemic.server.capturing import RowFunction
 from cosemic.server.logical_device import utc_now
-from cosemic.simulator.captures import Captures, Every, Monthly, Schedule
 from cosemic.simulator.load_curve import DAY, FIRST_DAY, SLOT, LoadCurve
 from cosemic.simulator.security import MAKER, READING_CLIENT, MeterSecurity
 from cosemic.values import DateTime, Obis, Unit
@@ -66,7 +69,6 @@ CURRENT: Final = Obis("1-0:31.7.0")
 LOAD_PROFILE: Final = Obis("1-0:99.1.0")
 DAILY_VALUES: Final = Obis("1-0:99.2.0")
 BILLING_VALUES: Final = Obis("0-0:98.1.0")
-CLOCK_ADJUSTED: Final = 0x20
 
 _COUNTER: Final = DataType.DOUBLE_LONG_UNSIGNED
 _WATT_HOURS: Final = ScalerUnit(0, Unit.of("Wh"))
@@ -123,7 +125,7 @@ class HouseholdMeter(LogicalDevice):
     def _add_registers(self) -> None:
         curve = self.curve
         self.add(data(SERIAL_NUMBER, DataType.OCTET_STRING, f"{self.serial:013}".encode()))
-        self.add(data(STATUS, DataType.UNSIGNED, 0))
+        self._status = self.add(ProfileStatusObject(self, self.clock, STATUS))
 
         def register(name: Obis, data_type: DataType, scaler_unit: ScalerUnit, of: Callable[[float], int]) -> None:
             def value(now: dt.datetime) -> EncodedData:
@@ -151,47 +153,39 @@ class HouseholdMeter(LogicalDevice):
     def _add_profiles(self, profile_days: int) -> None:
         curve, energy = self.curve, (_COUNTER, _COUNTER)
 
-        def interval(moment: dt.datetime, shown: dt.datetime, adjusted: bool) -> Sequence[Any]:
-            counted = curve.energy(moment.timestamp())
-            return stamp(shown), CLOCK_ADJUSTED if adjusted else 0, counted.imported, counted.export
+        def interval(capture: Capture) -> Sequence[Any]:
+            counted = curve.energy(capture.at.timestamp())
+            return stamp(capture), capture.status, counted.imported, counted.export
 
-        def tariffs(moment: dt.datetime, shown: dt.datetime, adjusted: bool) -> Sequence[Any]:
-            counted = curve.energy(moment.timestamp())
-            return stamp(shown), counted.tariff_1, counted.tariff_2, counted.export
+        def tariffs(capture: Capture) -> Sequence[Any]:
+            counted = curve.energy(capture.at.timestamp())
+            return stamp(capture), counted.tariff_1, counted.tariff_2, counted.export
 
-        def stamp(shown: dt.datetime) -> bytes:
-            return DateTime.from_datetime(shown).octets
+        def stamp(capture: Capture) -> bytes:
+            return DateTime.from_datetime(capture.shown).octets
 
-        names = ((8, CLOCK), (1, STATUS), (3, ENERGY), (3, EXPORT))
-        rows = ProfileRows((DataType.OCTET_STRING, DataType.UNSIGNED, *energy), profile_days * DAY // SLOT)
-        self._add_profile(LOAD_PROFILE, names, rows, SLOT, Every(SLOT), interval)
-        names = ((8, CLOCK), (3, ENERGY_TARIFF_1), (3, ENERGY_TARIFF_2), (3, EXPORT))
+        columns = ((8, CLOCK), (1, STATUS), (3, ENERGY), (3, EXPORT))
+        types: tuple[DataType, ...] = (DataType.OCTET_STRING, DataType.UNSIGNED, *energy)
+        self._add_profile(
+            LOAD_PROFILE, columns, types, profile_days * DAY // SLOT, interval, capture_period=SLOT, status=self._status
+        )
+        columns = ((8, CLOCK), (3, ENERGY_TARIFF_1), (3, ENERGY_TARIFF_2), (3, EXPORT))
         types = (DataType.OCTET_STRING, *energy, _COUNTER)
-        self._add_profile(DAILY_VALUES, names, ProfileRows(types, _DAILY_ENTRIES), DAY, Every(DAY), tariffs)
-        self._add_profile(BILLING_VALUES, names, ProfileRows(types, _BILLING_ENTRIES), 0, Monthly(), tariffs)
+        self._add_profile(DAILY_VALUES, columns, types, _DAILY_ENTRIES, tariffs, capture_period=DAY)
+        self._add_profile(BILLING_VALUES, columns, types, _BILLING_ENTRIES, tariffs, schedule=Monthly())
 
     def _add_profile(
         self,
         name: Obis,
-        names: Sequence[tuple[int, Obis]],
-        rows: ProfileRows,
-        capture_period: int,
-        schedule: Schedule,
-        row: Callable[[dt.datetime, dt.datetime, bool], Sequence[Any]],
+        columns: Sequence[tuple[int, Obis]],
+        types: Sequence[DataType],
+        profile_entries: int,
+        row: RowFunction,
+        **changed: Any,
     ) -> None:
-        captures = Captures(rows, self.clock, schedule, row, self._since)
-        columns = [CaptureObjectDefinition(class_id, captured, 2, 0) for class_id, captured in names]
-        self.add(
-            ProfileObject(
-                name,
-                columns,
-                rows,
-                clock=self.clock,
-                capture_period=capture_period,
-                refresh=captures.catch_up,
-                capture=captures.capture,
-            )
-        )
+        captured = [CaptureObjectDefinition(class_id, column, 2, 0) for class_id, column in columns]
+        options = {"clock": self.clock, "row": row, "types": types, "since": self._since, **changed}
+        self.add(ProfileObject(self, name, captured, profile_entries, **options))
 
     # ---- clients ----------------------------------------------------------------------------------------------------
 

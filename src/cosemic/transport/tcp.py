@@ -14,6 +14,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import struct
+import sys
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -30,6 +32,7 @@ BACKLOG = 1024
 """How many clients may wait to be accepted."""
 
 
+_NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 READ_SIZE = 65536
 """The most octets one read returns."""
 
@@ -87,6 +90,15 @@ class TcpConnection(asyncio.BufferedProtocol):
         self._closing = True
         self._transport.close()
         self._cut = asyncio.get_running_loop().call_later(CLOSE_TIME, self._transport.abort)
+
+    def reset(self) -> None:
+        """End the connection at once: what was written and waits is lost, and the peer sees a reset."""
+        if self._transport is None:
+            return
+        self._closing = True
+        with contextlib.suppress(OSError):  # it may have ended already
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self._transport.abort()
 
     async def wait_closed(self) -> None:
         """Wait until the connection has ended and its receiver knows."""
