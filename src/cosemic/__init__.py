@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from cosemic.dialect import Dialect, Quirk
     from cosemic.errors import ConfigurationError, CosemicError, DecodeError
     from cosemic.inspector import Decoded, decode
+    from cosemic.model import Clock, ProfileGeneric, Register
     from cosemic.values import DateTime, Obis, Quantity, Secret, Unit
 
 _HOMES: Final = {
     "BlockingMeter": "client",
+    "Clock": "model",
     "ConfigurationError": "errors",
     "CosemicError": "errors",
     "DataType": "codec",
@@ -36,8 +38,10 @@ _HOMES: Final = {
     "Dialect": "dialect",
     "Limits": "codec",
     "Obis": "values",
+    "ProfileGeneric": "model",
     "Quantity": "values",
     "Quirk": "dialect",
+    "Register": "model",
     "Secret": "values",
     "Unit": "values",
     "decode": "inspector",
@@ -45,6 +49,7 @@ _HOMES: Final = {
 
 __all__ = [
     "BlockingMeter",
+    "Clock",
     "ConfigurationError",
     "CosemicError",
     "DataType",
@@ -56,8 +61,10 @@ __all__ = [
     "Limits",
     "Meter",
     "Obis",
+    "ProfileGeneric",
     "Quantity",
     "Quirk",
+    "Register",
     "Secret",
     "Unit",
     "__version__",

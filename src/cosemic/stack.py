@@ -2,9 +2,10 @@
 
 ::
 
-    tcp://HOST[:PORT][?client=16&server=1&timeout=10&connect_timeout=5&max_pdu=65535]
+    tcp://HOST[:PORT][?client=16&server=1&user=7&timeout=10&connect_timeout=5&max_pdu=65535]
 
     client, server      SAPs (wPorts of the wrapper); 16 (public client) and 1 (management logical device)
+    user                id of the user that the client names (client user identification), 0 to 255
     timeout             seconds that an answer may take
     connect_timeout     seconds that connecting may take
     max_pdu             largest APDU that is taken, in octets
@@ -17,8 +18,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Final
+from enum import Enum
+from functools import lru_cache, partial
+from typing import Final, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from cosemic.association.client import ClientAssociation
@@ -27,15 +29,17 @@ from cosemic.association.settings import ClientSettings
 from cosemic.errors import AssociationError, ConfigurationError, CosemicError
 from cosemic.link.contract import ApduReceived
 from cosemic.link.wrapper import PORT, WrapperLink
+from cosemic.values import AuthenticationMechanism
 
 PUBLIC_CLIENT: Final = 16
 MANAGEMENT_LOGICAL_DEVICE: Final = 1
+_AARQ: Final = 0x60
 _EXAMPLE: Final = "tcp://HOST:PORT?client=16&server=1"
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What a URL says. Times are in seconds; ``response_timeout`` and ``max_pdu_size`` None where it says nothing."""
+    """What a URL says. Times are in seconds; what it does not say is None, but ``connect_timeout``."""
 
     scheme: str
     host: str
@@ -45,6 +49,7 @@ class Address:
     connect_timeout: float = 5.0
     response_timeout: float | None = None
     max_pdu_size: int | None = None
+    user_id: int | None = None
 
     def but(self, *, client_sap: int | None = None, server_sap: int | None = None) -> Address:
         """Return the address with the SAPs that the URL leaves open."""
@@ -68,6 +73,7 @@ _OPTIONS: Final[dict[str, tuple[str, Callable[[str], float]]]] = {
     "timeout": ("response_timeout", float),
     "connect_timeout": ("connect_timeout", float),
     "max_pdu": ("max_pdu_size", _number),
+    "user": ("user_id", _number),
 }
 _SECRETS: Final = frozenset(("key", "password", "secret", "ek", "ak", "encryption_key", "authentication_key"))
 
@@ -122,14 +128,45 @@ class Traffic:
     octets_received: int = 0
 
 
+class Layer(Enum):
+    """Where octets are seen."""
+
+    MEDIUM = "medium"
+    """As they pass the medium: APDUs in the wrapper, cut as they come."""
+    APDU = "apdu"
+    """Whole APDUs, protected as they are sent."""
+    PLAIN = "plain"
+    """The plaintext of ciphered APDUs."""
+
+
+class Trace(Protocol):
+    """Sees the octets of every layer as they pass; it must not fail, and not keep the stack waiting.
+
+    A password of low level security is masked; keys are in no octets. What is written to a meter is seen as it is sent.
+    """
+
+    @property
+    def plaintext(self) -> bool:
+        """Whether it is to see the plaintext of ciphered APDUs."""
+
+    def connected(self, peer: str) -> None:
+        """A connection was made; what is seen from now on belongs to it."""
+
+    def octets(self, layer: Layer, sent: bool, octets: bytes) -> None:
+        """See octets that this side sent, or received."""
+
+
 class ClientStack:
     """Wrapper and association of one client on one connection, sans-IO (the one contract of the house).
 
     Another association may take the place of the present one (:meth:`use`) while none of its requests is served.
+    trace: sees what passes.
     """
 
-    def __init__(self, settings: ClientSettings, client_sap: int, server_sap: int) -> None:
+    def __init__(self, settings: ClientSettings, client_sap: int, server_sap: int, trace: Trace | None = None) -> None:
         self.traffic = Traffic()
+        self._trace = trace
+        self._masked = b""
         self._link = WrapperLink()
         self._unanswered: set[tuple[int, int]] = set()
         """SAPs between which the late answer to an opening or release may still come."""
@@ -151,6 +188,8 @@ class ClientStack:
 
     def _take(self, settings: ClientSettings, client_sap: int, server_sap: int) -> None:
         self.association = ClientAssociation(settings)
+        if self._trace is not None and self._trace.plaintext:
+            self.association.observer = partial(self._trace.octets, Layer.PLAIN)
         self.client_sap = client_sap
         self.server_sap = server_sap
 
@@ -166,10 +205,14 @@ class ClientStack:
     def receive(self, octets: bytes, now: float) -> list[Event]:
         """Take octets of the medium; return the events of the association."""
         self.traffic.octets_received += len(octets)
+        if self._trace is not None:
+            self._trace.octets(Layer.MEDIUM, False, octets)
         events: list[Event] = []
         for event in self._link.receive(octets, now):
             if isinstance(event, ApduReceived):
                 if event.destination == self.client_sap and event.source == self.server_sap:
+                    if self._trace is not None:
+                        self._trace.octets(Layer.APDU, False, event.apdu)
                     events += self.association.receive(event.apdu, now)
                     self._forward()
             else:
@@ -180,6 +223,9 @@ class ClientStack:
         """Return the octets that are due on the medium."""
         octets = self._link.octets_to_send()
         self.traffic.octets_sent += len(octets)
+        if self._trace is not None and octets:
+            self._trace.octets(Layer.MEDIUM, True, self._shown(octets))
+            self._masked = b""
         return octets
 
     def deadline(self) -> float | None:
@@ -198,4 +244,13 @@ class ClientStack:
         apdu = self.association.octets_to_send()
         if apdu:
             self.traffic.round_trips += 1
+            if self._trace is not None:
+                settings = self.association.settings
+                if apdu[0] == _AARQ and settings.mechanism is AuthenticationMechanism.LLS and settings.secret:
+                    self._masked = settings.secret.reveal()
+                self._trace.octets(Layer.APDU, True, self._shown(apdu))
             self._link.send(apdu, source=self.client_sap, destination=self.server_sap)
+
+    def _shown(self, octets: bytes) -> bytes:
+        """Octets with the password of an opening masked."""
+        return octets.replace(self._masked, b"*" * len(self._masked)) if self._masked else octets

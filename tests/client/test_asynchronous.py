@@ -13,7 +13,10 @@ from cosemic.association.requests import Get, Set
 from cosemic.association.settings import ClientSettings
 from cosemic.client import Meter
 from cosemic.client.asynchronous import AsyncDriver
+from cosemic.client.recovery import NONE
 from cosemic.client.session import Session
+from cosemic.client.steps import Procedure, Wait
+from cosemic.client.timepiece import machine_time
 from cosemic.codec import DataType, EncodedData
 from cosemic.errors import (
     AssociationError,
@@ -28,8 +31,9 @@ from cosemic.errors import (
 )
 from cosemic.stack import ClientStack
 from cosemic.store.security_settings import SecuritySettings
+from cosemic.transport.contract import Connection, Receiver
 from cosemic.transport.memory import memory_pair
-from cosemic.values import Quantity
+from cosemic.values import Quantity, Unit
 from tests.association.samples import VALUE, M, octets, settings
 from tests.client.meters import CLIENT, ENERGY, PUBLIC, MeterEnd, World, at, mute
 from tests.transport.samples import free_port, run
@@ -50,7 +54,10 @@ def over_tcp(use: Use, world: World | None = None, security: Any = None, **optio
     there = world or World()
 
     async def scenario() -> None:
-        async with there.server() as server, Meter.connect(url(server.port, **options), security) as meter:
+        async with (
+            there.server() as server,
+            Meter.connect(url(server.port, **options), security, recovery=NONE) as meter,
+        ):
             await use(meter, there)
 
     run(scenario)
@@ -60,10 +67,12 @@ def over_tcp(use: Use, world: World | None = None, security: Any = None, **optio
 async def in_memory(world: World, client: ClientSettings | None = None, **more: Any) -> tuple[AsyncDriver, Session]:
     """A driver on a connection in memory, its association open."""
     security = SecuritySettings(client or ClientSettings(response_timeout=0.05))
-    session = Session(security, ClientStack(security.client, PUBLIC, 1), dt.UTC)
-    driver = AsyncDriver(session.stack)
-    connection, _ = memory_pair(lambda _: driver, world.receiver, **more)
-    driver.attach(connection)
+    session = Session(security, lambda: ClientStack(security.client, PUBLIC, 1), dt.UTC, NONE)
+
+    async def connect(receiver: Receiver) -> Connection:
+        return memory_pair(lambda _: receiver, world.receiver, **more)[0]
+
+    driver = AsyncDriver(session, connect, machine_time)
     await driver.run(session.open())
     return driver, session
 
@@ -115,6 +124,9 @@ def test_a_meter_can_be_awaited_and_opened_again() -> None:
             assert (await meter.get(REGISTER)).value() == 12345678
             await meter.close()
             assert meter.opened is None
+            async with await Meter.connect(url(server.port)) as both:
+                assert (await both.get(REGISTER)).value() == 12345678
+            assert both.opened is None
 
     run(scenario)
 
@@ -332,7 +344,7 @@ def test_a_connection_that_is_lost_at_any_point_is_told_and_leaves_nothing_behin
 
             world.fault = cut
             async with world.server() as there:
-                meter = Meter.connect(url(there.port, max_pdu=100), chosen)
+                meter = Meter.connect(url(there.port, max_pdu=100), chosen, recovery=NONE)
                 try:
                     async with meter:
                         assert (await meter.get(REGISTER)).value() == 12345678
@@ -411,5 +423,80 @@ def test_a_request_that_is_refused_here_disturbs_nothing() -> None:
         await driver.close()
         with pytest.raises(ConnectionLost):
             await driver.run(session.get(REGISTER))
+
+    run(scenario)
+
+
+def test_a_meter_that_is_closed_in_vain_and_then_cut_does_not_connect_again() -> None:
+    async def scenario() -> None:
+        world = World()
+        async with world.server() as server:
+            meter = Meter.connect(url(server.port, client=PUBLIC))
+            await meter.open()
+
+            def watching() -> Procedure[None]:
+                while True:
+                    yield from meter.session.get(REGISTER)
+                    yield Wait(0.01)
+
+            task = asyncio.create_task(meter.run(watching()))
+            await asyncio.sleep(0.03)
+            closing = asyncio.create_task(meter.close())
+            queued = asyncio.create_task(driver_of(meter).run(meter.session.get(REGISTER)))
+            await asyncio.sleep(0.01)
+            closing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await closing
+            with pytest.raises(ConnectionLost):
+                await task
+            with pytest.raises(ConnectionLost, match="was closed"):
+                await queued
+            assert len(world.ends) == len(world.lost) == 1
+
+    run(scenario)
+
+
+def driver_of(meter: Meter) -> AsyncDriver:
+    assert meter._driver is not None
+    return meter._driver
+
+
+def test_a_driver_that_is_closed_while_it_connects_leaves_no_connection() -> None:
+    async def scenario() -> None:
+        world = World()
+        reached, go_on = asyncio.Event(), asyncio.Event()
+
+        async def connect(receiver: Receiver) -> Connection:
+            reached.set()
+            await go_on.wait()
+            return memory_pair(lambda _: receiver, world.receiver)[0]
+
+        session = Session(SecuritySettings(ClientSettings()), lambda: ClientStack(ClientSettings(), PUBLIC, 1), dt.UTC)
+        driver = AsyncDriver(session, connect, machine_time)
+        opening = asyncio.create_task(driver.run(session.open()))
+        await reached.wait()
+        await driver.close()
+        go_on.set()
+        with pytest.raises(ConnectionLost, match="was closed"):
+            await opening
+        await asyncio.sleep(0)
+        assert len(world.ends) == len(world.lost) == 1
+
+    run(scenario)
+
+
+def test_a_meter_that_two_tasks_open_is_opened_once() -> None:
+    async def scenario() -> None:
+        world = World()
+        async with world.server() as server:
+            meter = Meter.connect(url(server.port, client=PUBLIC))
+            first, second, value = await asyncio.gather(
+                meter.open(), meter.open(), meter.read(REGISTER), return_exceptions=True
+            )
+            assert isinstance(second, AssociationError)
+            assert not isinstance(first, BaseException)
+            assert value == Quantity(12345678, -3, Unit(30))
+            await meter.close()
+            assert len(world.ends) == 1
 
     run(scenario)

@@ -14,7 +14,9 @@ from cosemic.association.requests import Get
 from cosemic.association.settings import ClientSettings
 from cosemic.client import BlockingMeter
 from cosemic.client.blocking import BlockingDriver
+from cosemic.client.recovery import NONE
 from cosemic.client.session import Session
+from cosemic.client.timepiece import machine_time
 from cosemic.errors import (
     AssociationError,
     AssociationRejected,
@@ -50,8 +52,8 @@ def url(port: int, **options: Any) -> str:
 
 def in_memory(world: World, client: ClientSettings | None = None, **more: Any) -> tuple[BlockingDriver, Session]:
     security = SecuritySettings(client or ClientSettings())
-    session = Session(security, ClientStack(security.client, PUBLIC, 1), dt.UTC)
-    driver = BlockingDriver(session.stack, BlockingMemoryConnection(world.receiver, **more))
+    session = Session(security, lambda: ClientStack(security.client, PUBLIC, 1), dt.UTC, NONE)
+    driver = BlockingDriver(session, lambda: BlockingMemoryConnection(world.receiver, **more), machine_time)
     driver.run(session.open())
     return driver, session
 
@@ -114,7 +116,7 @@ def test_a_refusal_leaves_no_connection() -> None:
 @pytest.mark.parametrize("timeout", [0.02, 0.3])
 def test_time_outs_are_kept_and_the_next_call_is_right(timeout: float) -> None:
     world = World()
-    with serving(world) as port, BlockingMeter.connect(url(port, timeout=timeout)) as meter:
+    with serving(world) as port, BlockingMeter.connect(url(port, timeout=timeout), recovery=NONE) as meter:
         for _ in range(3):
             world.fault = mute
             started = time.monotonic()
@@ -151,7 +153,7 @@ def test_a_late_answer_is_passed_over() -> None:
         return held.pop() + bytes.fromhex("000100010010") + len(answer).to_bytes(2) + answer if held else None
 
     world.fault = hold
-    with serving(world) as port, BlockingMeter.connect(url(port, timeout=0.05)) as meter:
+    with serving(world) as port, BlockingMeter.connect(url(port, timeout=0.05), recovery=NONE) as meter:
         with pytest.raises(ResponseTimeout):
             meter.get(REGISTER)
         world.shelf.put(at(3, ENERGY, 2), VALUE)
@@ -203,7 +205,7 @@ def test_a_connection_that_is_lost_at_any_point_is_told(security: str) -> None:
 
             world.fault = cut
             try:
-                with BlockingMeter.connect(url(port, max_pdu=100), chosen) as meter:
+                with BlockingMeter.connect(url(port, max_pdu=100), chosen, recovery=NONE) as meter:
                     assert meter.get(REGISTER).value() == 12345678
                     assert meter.get("1/0-0:96.1.0") == octets(150)
             except ConnectionLost:

@@ -13,7 +13,9 @@ from cosemic import apdu as a
 from cosemic.association.service_provider import ServerSettings
 from cosemic.client import BlockingMeter
 from cosemic.client.blocking import BlockingDriver
+from cosemic.client.recovery import NONE
 from cosemic.client.session import Session
+from cosemic.client.timepiece import machine_time
 from cosemic.codec import DataType, EncodedData
 from cosemic.errors import AssociationRejected, CosemicError
 from cosemic.security import MemoryCounterStore, open_envelope
@@ -45,9 +47,8 @@ class Secured:
 
     def open(self) -> BlockingDriver:
         """A fresh connection and the association on it."""
-        stack = ClientStack(self.client.client, CLIENT, 1)
-        session = self.session = Session(self.client, stack, dt.UTC)
-        driver = BlockingDriver(stack, BlockingMemoryConnection(self.world.receiver))
+        session = self.session = Session(self.client, lambda: ClientStack(self.client.client, CLIENT, 1), dt.UTC, NONE)
+        driver = BlockingDriver(session, lambda: BlockingMemoryConnection(self.world.receiver), machine_time)
         try:
             driver.run(session.open())
         except CosemicError:

@@ -22,6 +22,7 @@ from cosemic.stack import Address, parse_url
             "tcp://h?client=16&server=1&timeout=2.5&connect_timeout=1&max_pdu=0",
             Address("tcp", "h", 4059, 16, 1, 1.0, 2.5, 0),
         ),
+        ("tcp://h?user=0", Address("tcp", "h", 4059, user_id=0)),
     ],
 )
 def test_what_a_url_says(url: str, address: Address) -> None:
@@ -35,7 +36,7 @@ def test_what_a_url_says(url: str, address: Address) -> None:
         "tcp://h:x", "tcp://[::1", "tcp://h/path", "tcp://h#fragment", "tcp://h?client", "tcp://h?client=",
         "tcp://h?client=x", "tcp://h?client=-1", "tcp://h?server=65536", "tcp://h?client=1.5", "tcp://h?timeout=0",
         "tcp://h?timeout=-1", "tcp://h?timeout=nan", "tcp://h?timeout=inf", "tcp://h?connect_timeout=0",
-        "tcp://h?max_pdu=-1", "tcp://h?colour=blue", "tcp://h?client=1&client=2",
+        "tcp://h?max_pdu=-1", "tcp://h?user=me", "tcp://h?colour=blue", "tcp://h?client=1&client=2",
     ],
 )  # fmt: skip
 def test_what_is_no_url(url: str) -> None:

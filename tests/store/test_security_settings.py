@@ -38,6 +38,7 @@ FULL: dict[str, Any] = {
     "mechanism": "hls-gmac",
     "client_sap": 1,
     "server_sap": 2,
+    "user_id": 7,
     "ciphered": True,
     "system_title": TITLE,
     "server_title": "4d4d4d0000bc614e",
@@ -63,6 +64,7 @@ def test_every_documented_name_is_read_from_a_file(tmp_path: Path, suffix: str) 
     client = loaded.client
     assert (loaded.client_sap, loaded.server_sap) == (1, 2)
     assert (client.mechanism, client.ciphered, client.dedicated_key) == (M.HLS_GMAC, True, True)
+    assert client.user_id == 7
     assert client.system_title.hex() == TITLE
     assert client.server_title == bytes.fromhex("4d4d4d0000bc614e")
     assert client.protection == BOTH
@@ -73,6 +75,17 @@ def test_every_documented_name_is_read_from_a_file(tmp_path: Path, suffix: str) 
     assert client.material.authentication_key.reveal().hex() == AK
     assert isinstance(client.counters, FileCounterStore)
     assert (tmp_path / "my.counters").exists()
+
+
+def test_the_user_of_the_url_goes_before_that_of_the_settings() -> None:
+    assert load_security({"user_id": "7"}).client.user_id == 7
+    assert load_security({"user_id": 7}, user_id=0).client.user_id == 0
+    assert load_security(None, user_id=255).client.user_id == 255
+    for user_id in (256, -1, "me", 1.5, True):
+        with pytest.raises(ConfigurationError, match="user_id"):
+            load_security({"user_id": user_id})
+    with pytest.raises(ConfigurationError, match="0 to 255"):
+        load_security(None, user_id=256)
 
 
 def test_two_files_with_the_same_key_draw_from_the_same_counters_unless_said(tmp_path: Path) -> None:
@@ -257,3 +270,13 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     deep.write_text("[" * 100_000)
     with pytest.raises(ConfigurationError):
         load_security(deep)
+
+
+def test_what_a_url_says_takes_the_place_of_what_made_settings_say() -> None:
+    made = load_security({"password": "12345678", "client_sap": 3})
+    dialect = STANDARD.but(release_request=False)
+    used = load_security(made, dialect=dialect, response_timeout=33.0, max_pdu_size=2000, user_id=7)
+    client = used.client
+    assert (client.response_timeout, client.max_pdu_size, client.user_id) == (33.0, 2000, 7)
+    assert (client.dialect, client.secret, used.client_sap) == (dialect, made.client.secret, 3)
+    assert load_security(made) is made

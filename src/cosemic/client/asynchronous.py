@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from cosemic.association.requests import Aborted, Completed, Event, Request
-from cosemic.client.session import Procedure
+from cosemic.client.session import Session
+from cosemic.client.steps import Connect, Now, Procedure, Reconnect, Step, Wait
+from cosemic.client.timepiece import TimeSource, true_time
 from cosemic.errors import ConnectionLost, CosemicError, TransportError
-from cosemic.stack import Address, ClientStack
-from cosemic.transport.contract import Connection
-from cosemic.transport.tcp import connect
+from cosemic.transport.contract import Connection, Receiver
 
 T = TypeVar("T")
+_CLOSED = "the meter was closed: open it again"
 
 
 class AsyncDriver:
-    """One connection and the stack on it; a :class:`cosemic.transport.contract.Receiver`.
+    """One meter's connection and the stack on it; a :class:`cosemic.transport.contract.Receiver`.
+
+    connect: makes a connection of which a receiver is told. now: the true time, for procedures.
 
     Procedures queue: one runs at a time. A cancelled one gives up its request; what still comes in answer to it is
     passed over by the association.
     """
 
-    def __init__(self, stack: ClientStack) -> None:
-        self._stack = stack
+    def __init__(self, session: Session, connect: Callable[[Receiver], Awaitable[Connection]], now: TimeSource) -> None:
+        self.session = session
+        self._connect = connect
+        self._now = now
         self._loop = asyncio.get_running_loop()
         self._turn = asyncio.Lock()
         self._connection: Connection | None = None
@@ -32,34 +38,64 @@ class AsyncDriver:
         self._timer: asyncio.TimerHandle | None = None
         self._error: CosemicError | None = None
         self._ended = self._loop.create_future()
-
-    async def connect(self, address: Address) -> None:
-        """Connect the medium. Raises ConnectionFailed."""
-        self._connection = await connect(address.host, address.port, self, timeout=address.connect_timeout)
-
-    def attach(self, connection: Connection) -> None:
-        """Use a connection that stands."""
-        self._connection = connection
+        self._closed = False
 
     async def run(self, procedure: Procedure[T]) -> T:
-        """Run a procedure when its turn comes; returns its value or raises what ends it."""
-        async with self._turn:
-            try:
-                request = next(procedure)
-                while True:
-                    try:
-                        result = await self._perform(request)
-                    except CosemicError as error:
-                        request = procedure.throw(error)
-                    else:
-                        request = procedure.send(result)
-            except StopIteration as done:
-                return done.value  # type: ignore[no-any-return]  # the value of the procedure
-            finally:
-                procedure.close()
+        """Run a procedure when its turn comes; returns its value or raises what ends it.
 
-    async def _perform(self, request: Request) -> Any:
-        connection, stack = self._connection, self._stack
+        Raises ConnectionLost after :meth:`close`.
+        """
+        async with self._turn:
+            self._refuse_if_closed()
+            return await self._drive(procedure)
+
+    async def _drive(self, procedure: Procedure[T]) -> T:
+        try:
+            step = next(procedure)
+            while True:
+                try:
+                    result = await self._perform(step)
+                except CosemicError as error:
+                    if self._closed:
+                        raise  # it is not to connect again
+                    step = procedure.throw(error)
+                else:
+                    step = procedure.send(result)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]  # the value of the procedure
+        finally:
+            procedure.close()
+
+    async def _perform(self, step: Step) -> Any:
+        if isinstance(step, Wait):
+            return await asyncio.sleep(step.seconds)
+        if isinstance(step, Now):
+            return true_time(self._now)
+        if isinstance(step, Connect):
+            return await self._connect_anew()
+        if isinstance(step, Reconnect):
+            return await self._drive(self.session.open())
+        return await self._ask(step)
+
+    async def _connect_anew(self) -> None:
+        await self._disconnect()
+        self._refuse_if_closed()
+        self.session.connected_anew()
+        self._error = None
+        self._ended = self._loop.create_future()
+        self._connection = await self._connect(self)
+        try:
+            self._refuse_if_closed()
+        except ConnectionLost:  # it was closed while it was being connected
+            await self._disconnect()
+            raise
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise ConnectionLost(_CLOSED)
+
+    async def _ask(self, request: Request) -> Any:
+        connection, stack = self._connection, self.session.stack
         if connection is None or self._error is not None:
             raise ConnectionLost(str(self._error or "the connection is closed: connect again"))
         stack.send(request)
@@ -76,7 +112,7 @@ class AsyncDriver:
 
     def octets_received(self, octets: bytes, /) -> None:
         """Take what comes over the connection."""
-        stack = self._stack
+        stack = self.session.stack
         events = stack.receive(octets, self._loop.time())
         due = stack.octets_to_send()
         if due and self._connection is not None:
@@ -92,7 +128,7 @@ class AsyncDriver:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for event in self._stack.lost(self._error):
+        for event in self.session.stack.lost(self._error):
             self._settle(event)
         if not self._ended.done():
             self._ended.set_result(None)
@@ -112,18 +148,25 @@ class AsyncDriver:
 
     def _watch(self) -> None:
         """Keep one timer for all requests: it looks at the deadline of the moment when it goes off."""
-        deadline = self._stack.deadline()
+        deadline = self.session.stack.deadline()
         if deadline is not None:
             self._timer = self._loop.call_at(deadline, self._look)
 
     def _look(self) -> None:
         self._timer = None
-        for event in self._stack.tick(self._loop.time()):
+        for event in self.session.stack.tick(self._loop.time()):
             self._settle(event)
         self._watch()
 
     async def close(self) -> None:
-        """Close the connection and wait until it has ended; nothing is left behind."""
+        """Close the connection and wait until it has ended; nothing is left behind, and nothing connects again.
+
+        What is still running, in another task, ends with the next error.
+        """
+        self._closed = True
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
         connection = self._connection
         if connection is not None:
             connection.close()

@@ -3,70 +3,110 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, TypeVar
 
-from cosemic.association.requests import Aborted, Completed, Event, Request
-from cosemic.client.session import Procedure
+from cosemic.association.requests import CHANGES, Aborted, Completed, Event, Request
+from cosemic.client.session import Session
+from cosemic.client.steps import Connect, Now, Procedure, Reconnect, Step, Wait
+from cosemic.client.timepiece import TimeSource, true_time
 from cosemic.errors import ConnectionLost, CosemicError, ResponseTimeout
-from cosemic.stack import Address, ClientStack
-from cosemic.transport.blocking import BlockingTcpConnection
 from cosemic.transport.contract import BlockingConnection
 
 T = TypeVar("T")
 
 
 class BlockingDriver:
-    """One connection and the stack on it; one thread uses it at a time."""
+    """One meter's connection and the stack on it; one thread uses it at a time.
 
-    def __init__(self, stack: ClientStack, connection: BlockingConnection) -> None:
-        self._stack = stack
-        self._connection = connection
+    connect: makes a connection. now: the true time, for procedures.
+    """
+
+    def __init__(self, session: Session, connect: Callable[[], BlockingConnection], now: TimeSource) -> None:
+        self.session = session
+        self._connect = connect
+        self._now = now
+        self._connection: BlockingConnection | None = None
         self._error: CosemicError | None = None
-
-    @classmethod
-    def connect(cls, stack: ClientStack, address: Address) -> BlockingDriver:
-        """Connect the medium. Raises ConnectionFailed."""
-        return cls(stack, BlockingTcpConnection(address.host, address.port, address.connect_timeout))
 
     def run(self, procedure: Procedure[T]) -> T:
         """Run a procedure; returns its value or raises what ends it."""
         try:
-            request = next(procedure)
+            step = next(procedure)
             while True:
                 try:
-                    result = self._perform(request)
+                    result = self._perform(step)
                 except CosemicError as error:
-                    request = procedure.throw(error)
+                    step = procedure.throw(error)
                 else:
-                    request = procedure.send(result)
+                    step = procedure.send(result)
         except StopIteration as done:
             return done.value  # type: ignore[no-any-return]  # the value of the procedure
         finally:
             procedure.close()
 
-    def _perform(self, request: Request) -> Any:
-        if self._error is not None:
-            raise ConnectionLost(str(self._error))
-        stack = self._stack
+    def _perform(self, step: Step) -> Any:
+        if isinstance(step, Wait):
+            return time.sleep(step.seconds)
+        if isinstance(step, Now):
+            return true_time(self._now)
+        if isinstance(step, Connect):
+            return self._connect_anew()
+        if isinstance(step, Reconnect):
+            return self.run(self.session.open())
+        return self._ask(step)
+
+    def _connect_anew(self) -> None:
+        self.close()
+        self.session.connected_anew()
+        self._connection = self._connect()
+        self._error = None
+
+    def _ask(self, request: Request) -> Any:
+        connection, stack = self._connection, self.session.stack
+        if connection is None or self._error is not None:
+            raise ConnectionLost(str(self._error or "the connection is closed: connect again"))
+        if isinstance(request, CHANGES):
+            self._look(connection)
         stack.send(request)
         try:
-            events = self._events()
+            events = self._events(connection)
         except ConnectionLost as error:
             events = stack.lost(error)
         finally:
             stack.cancel()  # where it ended without an event: interrupted
-        for event in events:
-            if isinstance(event, Aborted):
-                self._error = event.error
-                self._connection.close()
+        self._settle(events, connection)
         first = events[0]
         if isinstance(first, Completed):
             return first.result
         raise first.error
 
-    def _events(self) -> list[Event]:
+    def _settle(self, events: list[Event], connection: BlockingConnection) -> None:
+        """Close the connection where the association has ended."""
+        for event in events:
+            if isinstance(event, Aborted):
+                self._error = event.error
+                connection.close()
+
+    def _look(self, connection: BlockingConnection) -> None:
+        """Take what has come already. Raises ConnectionLost where it is the end: a change is not to be lost in it."""
+        try:
+            octets = connection.read(time.monotonic())
+        except ResponseTimeout:
+            return
+        except ConnectionLost as error:
+            self._settle(self.session.stack.lost(error), connection)
+            raise
+        if octets:
+            self._settle(self.session.stack.receive(octets, time.monotonic()), connection)
+        else:
+            self._settle(self.session.stack.lost(_closed(connection)), connection)
+        if self._error is not None:
+            raise ConnectionLost(str(self._error))
+
+    def _events(self, connection: BlockingConnection) -> list[Event]:
         """Send and receive until something has come of the request. Raises ConnectionLost."""
-        stack, connection = self._stack, self._connection
+        stack = self.session.stack
         stack.tick(time.monotonic())
         connection.write(stack.octets_to_send())
         events: list[Event] = []
@@ -79,7 +119,7 @@ class BlockingDriver:
                 events = stack.tick(time.monotonic() if deadline is None else max(deadline, time.monotonic()))
                 continue
             if not octets:
-                raise ConnectionLost(f"{connection.peer} closed the connection: connect again")
+                raise _closed(connection)
             events = stack.receive(octets, time.monotonic())
             due = stack.octets_to_send()
             if due:
@@ -88,5 +128,11 @@ class BlockingDriver:
 
     def close(self) -> None:
         """Close the connection."""
+        connection, self._connection = self._connection, None
         self._error = self._error or ConnectionLost("the connection was closed here: connect again")
-        self._connection.close()
+        if connection is not None:
+            connection.close()
+
+
+def _closed(connection: BlockingConnection) -> ConnectionLost:
+    return ConnectionLost(f"{connection.peer} closed the connection: connect again")

@@ -1,52 +1,114 @@
-"""``Meter`` and ``BlockingMeter``: the same names, the same types, once with ``await``."""
+"""``Meter`` and ``BlockingMeter``: the same names, the same types, once with ``await``.
+
+What they do is written once, as procedures; the two classes name them (:mod:`cosemic.client.faces`) and open and close.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Generator, Sequence
+import os
+from collections.abc import Generator
+from functools import cached_property
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar, overload
 
 from cosemic.association.requests import Opened
+from cosemic.client import recovery as rules
 from cosemic.client.asynchronous import AsyncDriver
 from cosemic.client.blocking import BlockingDriver
-from cosemic.client.session import Session, Target
+from cosemic.client.faces import asynchronously, blocking
+from cosemic.client.objects import MeterObject
+from cosemic.client.plan import Plan, known
+from cosemic.client.procedures.billing import AsyncBilling, BlockingBilling
+from cosemic.client.procedures.breaker import AsyncBreaker, BlockingBreaker
+from cosemic.client.procedures.calendar import AsyncCalendar, BlockingCalendar
+from cosemic.client.procedures.clock import AsyncClock, BlockingClock
+from cosemic.client.procedures.demand import AsyncDemand, BlockingDemand
+from cosemic.client.procedures.events import AsyncEvents, BlockingEvents
+from cosemic.client.procedures.firmware import AsyncFirmware, BlockingFirmware
+from cosemic.client.procedures.limiter import AsyncLimiter, BlockingLimiter
+from cosemic.client.procedures.profiles import ProfileProcedures
+from cosemic.client.procedures.push import AsyncPush, BlockingPush
+from cosemic.client.recovery import Recovery
+from cosemic.client.scaling import Readable
+from cosemic.client.session import MethodTarget, Sendable, Session, Target
+from cosemic.client.steps import Procedure
+from cosemic.client.timepiece import TimeSource, machine_time
 from cosemic.codec import EncodedData
-from cosemic.dialect import STANDARD, Dialect
-from cosemic.errors import AssociationError, ConnectionLost, CosemicError, NotAssociated
-from cosemic.model import AccessSelection, MethodReference
-from cosemic.model.profile import LoadProfile
-from cosemic.stack import MANAGEMENT_LOGICAL_DEVICE, PUBLIC_CLIENT, Address, ClientStack, Traffic, parse_url
-from cosemic.store.security_settings import SecuritySettings, Source, load_security
+from cosemic.dialect import Dialect
+from cosemic.errors import AssociationError, CosemicError, NotAssociated
+from cosemic.model import AccessSelection, AttributeReference, InterfaceClass, MethodReference
+from cosemic.model.common import SimpleValue
+from cosemic.stack import Trace, Traffic
+from cosemic.store.security_settings import Source
 from cosemic.values import Obis
 
-
-class _Plan:
-    """What connecting needs: made from URL and settings, used by both faces."""
-
-    def __init__(self, url: str, security: Source, zone: dt.tzinfo, dialect: Dialect) -> None:
-        address = parse_url(url)
-        self.security: SecuritySettings = load_security(
-            security, dialect=dialect, response_timeout=address.response_timeout, max_pdu_size=address.max_pdu_size
-        )
-        self.address: Address = address.but(client_sap=self.security.client_sap, server_sap=self.security.server_sap)
-        self.zone = zone
-
-    def stack(self) -> ClientStack:
-        """A stack for one connection."""
-        client, server = self.address.client_sap, self.address.server_sap
-        return ClientStack(
-            self.security.client,
-            PUBLIC_CLIENT if client is None else client,
-            MANAGEMENT_LOGICAL_DEVICE if server is None else server,
-        )
-
-    def session(self) -> Session:
-        """A fresh stack, and nothing known of the meter yet."""
-        return Session(self.security, self.stack(), self.zone)
+P = TypeVar("P")
+R = TypeVar("R")
+T = TypeVar("T")
 
 
-class Meter:
+class _Meter:
+    """What both faces have: the session with one meter, and how it was named."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._used = False
+        self.session = plan.session()
+
+    @classmethod
+    def connect(
+        cls,
+        url: str,
+        security: Source = None,
+        *,
+        zone: dt.tzinfo | None = None,
+        dialect: Dialect | None = None,
+        meters: str | os.PathLike[str] | None = None,
+        recovery: Recovery = rules.STANDARD,
+        now: TimeSource = machine_time,
+        trace: Trace | None = None,
+    ) -> Self:
+        """Name a meter; it is connected and opened by ``async with`` (``with``), ``await`` or ``open``.
+
+        url: a URL (:mod:`cosemic.stack`), or the name of a known meter (:mod:`cosemic.store.meters`), of which the
+            other arguments take the place of what the file says.
+        security: see :mod:`cosemic.store.security_settings`; None for a public client.
+        zone: of the meter, for its stamps without deviation and for naive times; None: UTC.
+        dialect: its switches; None: those of the standard.
+        meters: the file of known meters.
+        recovery: what is repeated, and when: :mod:`cosemic.client.recovery`.
+        now: the true time, by which clocks are read and set; that of this machine unless said.
+        trace: sees the octets of every layer: :mod:`cosemic.client.trace`.
+
+        Raises ConfigurationError.
+        """
+        return cls(Plan(known(url, security, zone, dialect, meters), recovery, now, trace))
+
+    @property
+    def opened(self) -> Opened | None:
+        """What was agreed when the association was opened; None while none stands."""
+        return self.session.opened
+
+    @property
+    def traffic(self) -> Traffic:
+        """What it cost since the meter was opened: round trips and octets."""
+        return self.session.stack.traffic
+
+    def __getitem__(self: Any, which: str | Obis | InterfaceClass) -> MeterObject:
+        """Return an object by name, ``meter["7/0-0:99.98.0*255"]``; see :mod:`cosemic.client.objects`."""
+        return MeterObject(self, which)
+
+    def _begin(self, driver: object | None) -> None:
+        """Open the meter for the first time, or again: nothing that was learnt before holds."""
+        if driver is not None:
+            raise AssociationError("the meter is open already")
+        if self._used:
+            self.session.forget()
+        self._used = True
+
+
+class Meter(_Meter):
     """A meter on asyncio.
 
     ::
@@ -58,47 +120,20 @@ class Meter:
     :class:`~cosemic.errors.CosemicError` and nothing else for what the meter or the medium does.
     """
 
-    def __init__(self, plan: _Plan) -> None:
-        self._plan = plan
-        self._session = plan.session()
-        self._used = False
-        self._driver: AsyncDriver | None = None
-
-    @classmethod
-    def connect(
-        cls, url: str, security: Source = None, *, zone: dt.tzinfo = dt.UTC, dialect: Dialect = STANDARD
-    ) -> Meter:
-        """Name a meter; it is connected and opened by ``async with``, ``await`` or :meth:`open`.
-
-        url: see :mod:`cosemic.stack`. security: see :mod:`cosemic.store.security_settings`; None for a public client.
-        zone: of the meter, for its stamps without deviation and for naive times. Raises ConfigurationError.
-        """
-        return cls(_Plan(url, security, zone, dialect))
+    _driver: AsyncDriver | None = None
 
     async def open(self) -> Opened:
         """Connect, and open the association. Raises ConnectionFailed, AssociationRejected, SecurityError."""
-        if self._driver is not None:
-            raise AssociationError("the meter is open already")
-        if self._used:
-            self._session = self._plan.session()
-        self._used = True
-        session = self._session
-        while True:
-            driver = AsyncDriver(session.stack)
-            await driver.connect(self._plan.address)
-            try:
-                opened = await driver.run(session.open())
-            except ConnectionLost:
-                await driver.close()
-                if not session.asked_first:
-                    raise
-                session.connected_anew(self._plan.stack())
-            except BaseException:
-                await driver.close()
-                raise
-            else:
-                self._driver = driver
-                return opened
+        self._begin(self._driver)
+        # It is there from the beginning: another task queues, and does not open the meter a second time.
+        driver = self._driver = AsyncDriver(self.session, self._plan.connect, self._plan.now)
+        try:
+            return await driver.run(self.session.open())
+        except BaseException:
+            if self._driver is driver:
+                self._driver = None
+            await driver.close()
+            raise
 
     async def close(self) -> None:
         """Release the association and disconnect; a meter that does not answer the release is left all the same."""
@@ -106,14 +141,15 @@ class Meter:
         if driver is None:
             return
         try:
-            await driver.run(self._session.release())
+            await driver.run(self.session.release())
         except CosemicError:
             return  # the association ends with the connection
         finally:
             await driver.close()
 
     async def __aenter__(self) -> Self:
-        await self.open()
+        if self._driver is None:  # ``async with await Meter.connect(...)`` has opened it already
+            await self.open()
         return self
 
     async def __aexit__(
@@ -121,63 +157,76 @@ class Meter:
     ) -> None:
         await self.close()
 
-    def __await__(self) -> Generator[Any, None, Meter]:
-        async def opened() -> Meter:
+    def __await__(self) -> Generator[Any, None, Self]:
+        async def opened() -> Self:
             await self.open()
             return self
 
         return opened().__await__()
 
-    async def read(self, target: Target) -> Any:
-        """Read one attribute: a Quantity where it has scaler and unit, else what its class says.
-
-        target: ``"1-0:1.8.0"`` (looked up in the association view), ``"3/1-0:1.8.0*255:2"`` or an attribute reference.
-        Raises DataAccessError.
-        """
-        return await self._running.run(self._session.read(target))
-
-    async def read_many(self, targets: Sequence[Target]) -> list[Any]:
-        """Read several attributes, in lists where the meter agrees to them. Raises DataAccessError."""
-        return await self._running.run(self._session.read_many(targets))
-
-    async def get(self, target: Target, selection: AccessSelection | None = None) -> EncodedData:
-        """Read one attribute as it was sent. Raises DataAccessError."""
-        return await self._running.run(self._session.get(target, selection))
-
-    async def write(self, target: Target, value: object) -> None:
-        """Write one attribute. Raises DataAccessError, EncodeError; OutcomeUnknown when no answer came."""
-        await self._running.run(self._session.write(target, value))
-
-    async def call(self, target: str | MethodReference[Any, Any], value: object = None) -> Any:
-        """Invoke a method. Raises ActionFailed, EncodeError; OutcomeUnknown when no answer came."""
-        return await self._running.run(self._session.call(target, value))
-
-    async def objects(self, *, refresh: bool = False) -> list[Any]:
-        """Return the association view: class_id, version, logical_name and access_rights of each object."""
-        return await self._running.run(self._session.objects(refresh))
-
-    async def load_profile(self, obis: Obis | str, since: dt.datetime | str, until: dt.datetime | str) -> LoadProfile:
-        """Read the intervals of a profile in [since, until)."""
-        return await self._running.run(self._session.load_profile(obis, since, until))
-
-    @property
-    def opened(self) -> Opened | None:
-        """What was agreed when the association was opened."""
-        return self._session.opened
-
-    @property
-    def traffic(self) -> Traffic:
-        """What the last connection cost: round trips and octets."""
-        return self._session.stack.traffic
-
-    @property
-    def _running(self) -> AsyncDriver:
+    async def run(self, procedure: Procedure[T]) -> T:
+        """Run a procedure, also one of your own, when its turn comes; returns its value or raises what ends it."""
         if self._driver is None:
             raise NotAssociated("the meter is not open: use it in 'async with', or await open()")
-        return self._driver
+        return await self._driver.run(procedure)
+
+    @overload
+    async def read(
+        self, target: AttributeReference[SimpleValue], selection: AccessSelection | None = None
+    ) -> Readable: ...
+    @overload
+    async def read(self, target: AttributeReference[T], selection: AccessSelection | None = None) -> T: ...
+    @overload
+    async def read(self, target: str | Obis, selection: AccessSelection | None = None) -> Any: ...
+    async def read(self, target: Target, selection: AccessSelection | None = None) -> Any:
+        """Read one attribute, or a part of it; see :meth:`Session.read <cosemic.client.session.Session.read>`."""
+        return await self.run(self.session.read(target, selection))
+
+    @overload
+    async def write(
+        self,
+        target: AttributeReference[SimpleValue],
+        value: Readable | Sendable,
+        selection: AccessSelection | None = None,
+    ) -> None: ...
+    @overload
+    async def write(
+        self, target: AttributeReference[T], value: T | Sendable, selection: AccessSelection | None = None
+    ) -> None: ...
+    @overload
+    async def write(self, target: str | Obis, value: object, selection: AccessSelection | None = None) -> None: ...
+    async def write(self, target: Target, value: Any, selection: AccessSelection | None = None) -> None:
+        """Write one attribute, or a part of it; see :meth:`Session.write <cosemic.client.session.Session.write>`."""
+        await self.run(self.session.write(target, value, selection))
+
+    @overload
+    async def call(self, target: MethodReference[P, R], value: P | EncodedData | None = None) -> R: ...
+    @overload
+    async def call(self, target: str, value: object = None) -> Any: ...
+    async def call(self, target: MethodTarget, value: Any = None) -> Any:
+        """Invoke a method; see :meth:`Session.call <cosemic.client.session.Session.call>`."""
+        return await self.run(self.session.call(target, value))
+
+    get = asynchronously(Session.get)
+    read_many = asynchronously(Session.read_many)
+    write_many = asynchronously(Session.write_many)
+    call_many = asynchronously(Session.call_many)
+    objects = asynchronously(Session.objects)
+    load_profile = asynchronously(ProfileProcedures.load_profile)
+    load_profile_entries = asynchronously(ProfileProcedures.load_profile_entries)
+    load_profile_newest = asynchronously(ProfileProcedures.load_profile_newest)
+    clock = cached_property(AsyncClock)
+    billing = cached_property(AsyncBilling)
+    breaker = cached_property(AsyncBreaker)
+    calendar = cached_property(AsyncCalendar)
+    demand = cached_property(AsyncDemand)
+    events = cached_property(AsyncEvents)
+    firmware = cached_property(AsyncFirmware)
+    limiter = cached_property(AsyncLimiter)
+    push = cached_property(AsyncPush)
 
 
-class BlockingMeter:
+class BlockingMeter(_Meter):
     """A meter for blocking code; every method as in :class:`Meter`, without ``await``.
 
     ::
@@ -188,42 +237,19 @@ class BlockingMeter:
     One thread uses it at a time.
     """
 
-    def __init__(self, plan: _Plan) -> None:
-        self._plan = plan
-        self._session = plan.session()
-        self._used = False
-        self._driver: BlockingDriver | None = None
-
-    @classmethod
-    def connect(
-        cls, url: str, security: Source = None, *, zone: dt.tzinfo = dt.UTC, dialect: Dialect = STANDARD
-    ) -> BlockingMeter:
-        """Name a meter; it is connected and opened by ``with`` or :meth:`open`. See :meth:`Meter.connect`."""
-        return cls(_Plan(url, security, zone, dialect))
+    _driver: BlockingDriver | None = None
 
     def open(self) -> Opened:
         """Connect, and open the association. Raises ConnectionFailed, AssociationRejected, SecurityError."""
-        if self._driver is not None:
-            raise AssociationError("the meter is open already")
-        if self._used:
-            self._session = self._plan.session()
-        self._used = True
-        session = self._session
-        while True:
-            driver = BlockingDriver.connect(session.stack, self._plan.address)
-            try:
-                opened = driver.run(session.open())
-            except ConnectionLost:
-                driver.close()
-                if not session.asked_first:
-                    raise
-                session.connected_anew(self._plan.stack())
-            except BaseException:
-                driver.close()
-                raise
-            else:
-                self._driver = driver
-                return opened
+        self._begin(self._driver)
+        driver = BlockingDriver(self.session, self._plan.connect_blocking, self._plan.now)
+        try:
+            opened = driver.run(self.session.open())
+        except BaseException:
+            driver.close()
+            raise
+        self._driver = driver
+        return opened
 
     def close(self) -> None:
         """Release the association and disconnect; a meter that does not answer the release is left all the same."""
@@ -231,14 +257,15 @@ class BlockingMeter:
         if driver is None:
             return
         try:
-            driver.run(self._session.release())
+            driver.run(self.session.release())
         except CosemicError:
             return  # the association ends with the connection
         finally:
             driver.close()
 
     def __enter__(self) -> Self:
-        self.open()
+        if self._driver is None:
+            self.open()
         return self
 
     def __exit__(
@@ -246,46 +273,61 @@ class BlockingMeter:
     ) -> None:
         self.close()
 
-    def read(self, target: Target) -> Any:
-        """Read one attribute; see :meth:`Meter.read`."""
-        return self._running.run(self._session.read(target))
-
-    def read_many(self, targets: Sequence[Target]) -> list[Any]:
-        """Read several attributes; see :meth:`Meter.read_many`."""
-        return self._running.run(self._session.read_many(targets))
-
-    def get(self, target: Target, selection: AccessSelection | None = None) -> EncodedData:
-        """Read one attribute as it was sent; see :meth:`Meter.get`."""
-        return self._running.run(self._session.get(target, selection))
-
-    def write(self, target: Target, value: object) -> None:
-        """Write one attribute; see :meth:`Meter.write`."""
-        self._running.run(self._session.write(target, value))
-
-    def call(self, target: str | MethodReference[Any, Any], value: object = None) -> Any:
-        """Invoke a method; see :meth:`Meter.call`."""
-        return self._running.run(self._session.call(target, value))
-
-    def objects(self, *, refresh: bool = False) -> list[Any]:
-        """Return the association view; see :meth:`Meter.objects`."""
-        return self._running.run(self._session.objects(refresh))
-
-    def load_profile(self, obis: Obis | str, since: dt.datetime | str, until: dt.datetime | str) -> LoadProfile:
-        """Read the intervals of a profile in [since, until); see :meth:`Meter.load_profile`."""
-        return self._running.run(self._session.load_profile(obis, since, until))
-
-    @property
-    def opened(self) -> Opened | None:
-        """What was agreed when the association was opened."""
-        return self._session.opened
-
-    @property
-    def traffic(self) -> Traffic:
-        """What the last connection cost: round trips and octets."""
-        return self._session.stack.traffic
-
-    @property
-    def _running(self) -> BlockingDriver:
+    def run(self, procedure: Procedure[T]) -> T:
+        """Run a procedure, also one of your own; returns its value or raises what ends it."""
         if self._driver is None:
             raise NotAssociated("the meter is not open: use it in 'with', or call open()")
-        return self._driver
+        return self._driver.run(procedure)
+
+    @overload
+    def read(self, target: AttributeReference[SimpleValue], selection: AccessSelection | None = None) -> Readable: ...
+    @overload
+    def read(self, target: AttributeReference[T], selection: AccessSelection | None = None) -> T: ...
+    @overload
+    def read(self, target: str | Obis, selection: AccessSelection | None = None) -> Any: ...
+    def read(self, target: Target, selection: AccessSelection | None = None) -> Any:
+        """Read one attribute, or a part of it; see :meth:`Session.read <cosemic.client.session.Session.read>`."""
+        return self.run(self.session.read(target, selection))
+
+    @overload
+    def write(
+        self,
+        target: AttributeReference[SimpleValue],
+        value: Readable | Sendable,
+        selection: AccessSelection | None = None,
+    ) -> None: ...
+    @overload
+    def write(
+        self, target: AttributeReference[T], value: T | Sendable, selection: AccessSelection | None = None
+    ) -> None: ...
+    @overload
+    def write(self, target: str | Obis, value: object, selection: AccessSelection | None = None) -> None: ...
+    def write(self, target: Target, value: Any, selection: AccessSelection | None = None) -> None:
+        """Write one attribute, or a part of it; see :meth:`Session.write <cosemic.client.session.Session.write>`."""
+        self.run(self.session.write(target, value, selection))
+
+    @overload
+    def call(self, target: MethodReference[P, R], value: P | EncodedData | None = None) -> R: ...
+    @overload
+    def call(self, target: str, value: object = None) -> Any: ...
+    def call(self, target: MethodTarget, value: Any = None) -> Any:
+        """Invoke a method; see :meth:`Session.call <cosemic.client.session.Session.call>`."""
+        return self.run(self.session.call(target, value))
+
+    get = blocking(Session.get)
+    read_many = blocking(Session.read_many)
+    write_many = blocking(Session.write_many)
+    call_many = blocking(Session.call_many)
+    objects = blocking(Session.objects)
+    load_profile = blocking(ProfileProcedures.load_profile)
+    load_profile_entries = blocking(ProfileProcedures.load_profile_entries)
+    load_profile_newest = blocking(ProfileProcedures.load_profile_newest)
+    clock = cached_property(BlockingClock)
+    billing = cached_property(BlockingBilling)
+    breaker = cached_property(BlockingBreaker)
+    calendar = cached_property(BlockingCalendar)
+    demand = cached_property(BlockingDemand)
+    events = cached_property(BlockingEvents)
+    firmware = cached_property(BlockingFirmware)
+    limiter = cached_property(BlockingLimiter)
+    push = cached_property(BlockingPush)

@@ -12,64 +12,100 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from cosemic.errors import ConfigurationError
-from cosemic.model import AttributeReference, InterfaceClass, MethodReference, interface_class
+from cosemic.model import AttributeReference, InterfaceClass, MethodReference, interface_class, versions
 from cosemic.values import Obis
 
 _TARGET: Final = re.compile(
-    r"(?P<class>\d+)/(?P<obis>[^@/]+?)(?:@(?P<version>\d+))?(?::(?P<member>-?\d+|[A-Za-z_]\w*))?"
+    r"(?P<class>\d{1,5})/(?P<obis>[^@/]+?)(?:@(?P<version>\d{1,3}))?(?::(?P<member>-?\d{1,3}|[A-Za-z_]\w*))?"
 )
 
 
-def subject(target: str | Obis) -> tuple[Obis, int]:
-    """Return object and attribute of a target without class."""
-    return (target if isinstance(target, Obis) else Obis(target)), 2
+_USUAL: Final = "2"
+"""The attribute that is meant where none is named: value, time, buffer."""
 
 
-def _parse(target: str) -> tuple[int, Obis, type[InterfaceClass] | None, str]:
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a target names; None where it leaves it open. member: number or name of an attribute or method."""
+
+    class_id: int | None
+    instance_id: Obis
+    version: int | None = None
+    member: str | None = None
+
+    def of(self, member: str) -> Named:
+        """Return an attribute or method of the object."""
+        return replace(self, member=member)
+
+    def __str__(self) -> str:
+        prefix = "" if self.class_id is None else f"{self.class_id}/"
+        return f"{prefix}{self.instance_id}{'' if self.version is None else f'@{self.version}'}"
+
+    def differs(self) -> bool:
+        """Whether the versions of the class declare the member differently, so that the version is to be known."""
+        assert self.class_id is not None
+        member = self.member or _USUAL
+        found = [_member(interface_class(self.class_id, version), member) for version in versions(self.class_id)]
+        return len(set(found)) > 1
+
+    def attribute_of(self, class_id: int, declared: type[InterfaceClass] | None) -> AttributeReference[Any]:
+        """Return the attribute of this name; raises ConfigurationError."""
+        member = self.member or _USUAL
+        if not member.lstrip("-").isdigit():
+            if declared is None:
+                raise ConfigurationError(f"class {class_id} is not declared: name the attribute by its number")
+            one = declared.attribute_named(member)
+            return AttributeReference(class_id, self.instance_id, one.index, one)
+        known = declared.attributes.get(int(member)) if declared else None
+        if known is not None:
+            return AttributeReference(class_id, self.instance_id, known.index, known)
+        return AttributeReference.of(class_id, self.instance_id, int(member))
+
+    def method_of(self, class_id: int, declared: type[InterfaceClass] | None) -> MethodReference[Any, Any]:
+        """Return the method of this name; raises ConfigurationError."""
+        member = self.member
+        if member is None:
+            raise ConfigurationError(
+                f"name the method of {self.instance_id}: CLASS/OBIS:METHOD, as in 3/1-0:1.8.0:reset"
+            )
+        if declared is None:
+            raise ConfigurationError(f"class {class_id} is not declared: it has no methods that can be called by name")
+        if member.isdigit():
+            one = declared.methods.get(int(member))
+            if one is None:
+                raise ConfigurationError(
+                    f"{declared.class_name} has no method {member}: "
+                    f"{', '.join(f'{index} {one.name}' for index, one in declared.methods.items()) or 'none'}"
+                )
+        else:
+            one = declared.method_named(member)
+        return MethodReference(class_id, self.instance_id, one.index, one)
+
+
+def _member(declared: type[InterfaceClass] | None, member: str) -> tuple[tuple[int, str], ...]:
+    """Index and type of the attribute, and of the method, that a number or name means in one version of a class."""
+    attributes = declared.attributes.values() if declared else ()
+    methods = declared.methods.values() if declared else ()
+    return (
+        *((one.index, one.type.definition()) for one in attributes if member in (str(one.index), one.name)),
+        *((one.index, one.parameter.definition()) for one in methods if member in (str(one.index), one.name)),
+    )
+
+
+def parse(target: str | Obis) -> Named:
+    """Read a target; raises ConfigurationError."""
+    if isinstance(target, Obis) or "/" not in target:
+        return Named(None, target if isinstance(target, Obis) else Obis(target))
     match = _TARGET.fullmatch(target.strip())
     if match is None:
         raise ConfigurationError(f"{target!r} names no attribute or method: CLASS/OBIS:NUMBER, as in 3/1-0:1.8.0*255:2")
-    class_id = int(match["class"])
     text, member = match["obis"], match["member"]
     if member is not None and member.isdigit() and "." not in text:
         # 3/1-0:2 would be a code without groups C and D; there is no such object.
         raise ConfigurationError(f"{target!r}: {text!r} is no OBIS code")
     version = int(match["version"]) if match["version"] else None
-    return class_id, Obis(text), interface_class(class_id, version), member or "2"
-
-
-def attribute_target(target: str | Obis) -> AttributeReference[Any]:
-    """Return the attribute that a target with class names; raises ConfigurationError."""
-    if isinstance(target, Obis) or "/" not in target:
-        raise ConfigurationError(f"{target} needs its class in front: 3/{target}")
-    class_id, obis, known, member = _parse(target)
-    if not member.lstrip("-").isdigit():
-        if known is None:
-            raise ConfigurationError(f"class {class_id} is not declared: name the attribute by its number")
-        declared = known.attribute_named(member)
-        return AttributeReference(class_id, obis, declared.index, declared)
-    number = int(member)
-    declared_here = known.attributes.get(number) if known else None
-    if declared_here is not None:
-        return AttributeReference(class_id, obis, number, declared_here)
-    return AttributeReference.of(class_id, obis, number)
-
-
-def method_target(target: str) -> MethodReference[Any, Any]:
-    """Return the method that a target with class names; raises ConfigurationError."""
-    class_id, obis, known, member = _parse(target)
-    if known is None:
-        raise ConfigurationError(f"class {class_id} is not declared: it has no methods that can be called by name")
-    if member.isdigit():
-        declared = known.methods.get(int(member))
-        if declared is None:
-            raise ConfigurationError(
-                f"{known.class_name} has no method {member}: "
-                f"{', '.join(f'{index} {one.name}' for index, one in known.methods.items()) or 'none'}"
-            )
-    else:
-        declared = known.method_named(member)
-    return MethodReference(class_id, obis, declared.index, declared)
+    return Named(int(match["class"]), Obis(text), version, member)

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
 
-from cosemic.client import Meter
+from cosemic.client import Meter, recovery
 from cosemic.dialect import STANDARD, Dialect
 from cosemic.errors import AssociationRejected, CosemicError, DataAccessError, StoreError, TransportError
 from cosemic.head_end.store import Interval, Store
@@ -178,7 +178,13 @@ class Collector:
 
     async def _visit(self, point: MeterPoint, window: Interval, outcome: Outcome) -> None:
         self._report(Progress(point.name, Stage.CONNECTING))
-        meter = Meter.connect(point.url, point.security, zone=point.zone, dialect=point.dialect)
+        meter = Meter.connect(
+            point.url,
+            point.security,
+            zone=point.zone,
+            dialect=point.dialect,
+            recovery=recovery.NONE,  # what is repeated here is a visit
+        )
         try:
             async with meter:
                 self._report(Progress(point.name, Stage.OBJECTS))

@@ -6,6 +6,8 @@
                                        # hls-gmac with encryption_key, lls with password, lowest without either
     client_sap = 1                     # used where the URL names none
     server_sap = 1
+    user_id = 7                        # of the user that is named (client user identification); used where the URL
+                                       # names none
     password = "12345678"              # LLS; or secret = "...", for HLS 2, 3, 4, 6 (text, or hex: behind "hex:")
     ciphered = true                    # application context with ciphering; true with encryption_key unless said
     system_title = "434f530000000001"  # ours; hex
@@ -29,11 +31,11 @@ import sys
 import threading
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from cosemic.association.settings import BOTH, ClientSettings
+from cosemic.association.settings import BOTH, LARGEST_USER_ID, ClientSettings
 from cosemic.dialect import STANDARD, Dialect
 from cosemic.errors import ConfigurationError
 from cosemic.security import CounterStore, Protection, SecurityMaterial
@@ -44,10 +46,13 @@ _LARGEST_SAP: Final = 0xFFFF
 PREFIX: Final = "COSEMIC_"
 _NAMES: Final = frozenset(
     (
-        "mechanism", "client_sap", "server_sap", "password", "secret", "ciphered", "system_title", "server_title",
-        "encryption_key", "authentication_key", "dedicated_key", "protection", "invocation_counter", "counters",
+        "mechanism", "client_sap", "server_sap", "user_id", "password", "secret", "ciphered", "system_title",
+        "server_title", "encryption_key", "authentication_key", "dedicated_key", "protection",
+        "invocation_counter", "counters",
     )
 )  # fmt: skip
+SECRETS: Final = frozenset(("password", "secret", "encryption_key", "authentication_key"))
+"""Settings that nobody else may see."""
 _PROTECTIONS: Final = {
     "authenticated-encrypted": BOTH,
     "authenticated": Protection.AUTHENTICATED,
@@ -79,11 +84,19 @@ def load_security(
     dialect: Dialect = STANDARD,
     response_timeout: float | None = None,
     max_pdu_size: int | None = None,
+    user_id: int | None = None,
 ) -> SecuritySettings:
-    """Return the settings that a source holds. Raises ConfigurationError, which never quotes a key."""
+    """Return the settings that a source holds; what else is given takes the place of what it says.
+
+    Raises ConfigurationError, which never quotes a key.
+    """
+    limits: dict[str, Any] = {"response_timeout": response_timeout, "max_pdu_size": max_pdu_size, "user_id": user_id}
+    limits = {name: value for name, value in limits.items() if value is not None}
     if isinstance(source, SecuritySettings):
-        return source
-    if source is None and dialect is STANDARD and response_timeout is None and max_pdu_size is None:
+        if dialect is not STANDARD:
+            limits["dialect"] = dialect
+        return replace(source, client=replace(source.client, **limits)) if limits else source
+    if source is None and dialect is STANDARD and not limits:
         return _PUBLIC
     values: Mapping[str, Any]
     beside: Path | None = None
@@ -95,19 +108,16 @@ def load_security(
         values = {name: os.environ[key] for name in _NAMES if (key := PREFIX + name.upper()) in os.environ}
     else:
         beside = Path(source)
-        values = _read_file(beside)
+        values = read_settings(beside)
     unknown = set(map(str, values)) - _NAMES
     if unknown:
         raise ConfigurationError(
             f"{', '.join(sorted(unknown))}: not a security setting; known: {', '.join(sorted(_NAMES))}"
         )
-    limits: dict[str, Any] = {}
-    if response_timeout is not None:
-        limits["response_timeout"] = response_timeout
-    if max_pdu_size is not None:
-        limits["max_pdu_size"] = max_pdu_size
     client = _client_settings(values, beside, dialect, limits)
-    return SecuritySettings(client, _sap(values, "client_sap"), _sap(values, "server_sap"))
+    return SecuritySettings(
+        client, _number(values, "client_sap", _LARGEST_SAP), _number(values, "server_sap", _LARGEST_SAP)
+    )
 
 
 def _client_settings(
@@ -131,6 +141,8 @@ def _client_settings(
     protection = str(values.get("protection", "authenticated-encrypted"))
     if protection not in _PROTECTIONS:
         raise ConfigurationError(f"protection is one of {', '.join(_PROTECTIONS)}")
+    if "user_id" not in limits and (user_id := _number(values, "user_id", LARGEST_USER_ID)) is not None:
+        limits["user_id"] = user_id
     if "invocation_counter" in values:
         limits["invocation_counter"] = Obis(str(values["invocation_counter"]))
     return ClientSettings(
@@ -155,7 +167,8 @@ def _mechanism(label: str) -> AuthenticationMechanism:
         raise ConfigurationError(f"mechanism is one of {names}") from None
 
 
-def _read_file(path: Path) -> Mapping[str, Any]:
+def read_settings(path: Path) -> Mapping[str, Any]:
+    """Return the names and values of a file of settings, unchecked. Raises ConfigurationError, which quotes nothing."""
     try:
         octets = path.read_bytes()
     except OSError as error:
@@ -205,14 +218,14 @@ def _flag(values: Mapping[str, Any], name: str, default: bool) -> bool:
     return bool(value)
 
 
-def _sap(values: Mapping[str, Any], name: str) -> int | None:
+def _number(values: Mapping[str, Any], name: str, largest: int) -> int | None:
     value = values.get(name)
     if value is None:
         return None
     if isinstance(value, str) and value.strip().isdecimal():
         value = int(value)
-    if type(value) is not int or not 0 <= value <= _LARGEST_SAP:
-        raise ConfigurationError(f"{name} is a number from 0 to {_LARGEST_SAP}")
+    if type(value) is not int or not 0 <= value <= largest:
+        raise ConfigurationError(f"{name} is a number from 0 to {largest}")
     return value
 
 

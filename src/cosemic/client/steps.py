@@ -1,0 +1,50 @@
+"""What a procedure yields, beside the requests of :mod:`cosemic.association.requests`, for its driver to perform.
+
+============  ==============================================================  =========================
+step          the driver                                                      the procedure is sent
+============  ==============================================================  =========================
+Wait          lets time pass                                                  None
+Now           looks at its clock                                              an aware ``datetime``, UTC
+Connect       drops the connection, if there is one, and connects the medium  None
+Reconnect     the same, and opens the association of the session              ``Opened``
+============  ==============================================================  =========================
+
+Errors are raised into the procedure: ConnectionFailed for a Connect, whatever an opening raises for a Reconnect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from cosemic.association.requests import Request
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Let so many seconds pass."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """Tell the true time, as far as this side knows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Connect the medium anew; no association is open afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnect:
+    """Connect the medium anew, and open the association of the session on it."""
+
+
+Step = Request | Wait | Now | Connect | Reconnect
+Procedure = Generator[Step, Any, T]
+"""What a client does: it yields steps, is sent their results, and returns a ``T``."""
