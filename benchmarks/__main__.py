@@ -11,15 +11,18 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from benchmarks import ours
+from benchmarks import idle_fleet, ours, sessions
 from benchmarks.contender import Contender, Task
 from benchmarks.hot_spots import hot_spots
 from benchmarks.peers import dlms_cosem, gurux, pydlms
 from benchmarks.responder import responder
 from benchmarks.timing import Figure, measure
 from benchmarks.workloads import WORKLOADS, Workload
+
+_SYSTEMS: Final[dict[str, Any]] = {"sessions-served": sessions, "idle-fleet": idle_fleet}
+"""Measured as a whole, in processes of their own."""
 
 
 class WrongAnswer(Exception):
@@ -160,6 +163,10 @@ def main() -> None:
             with _one_core(workload.over_tcp):
                 records.append(run(workload, contenders))
             _print(records[-1])
+    for name, system in _SYSTEMS.items():
+        if not options.only or any(part in name for part in options.only):
+            records.append(system.compare())
+            system.show(records[-1])
     print(f"{time.monotonic() - start:.0f} s; ratio: time of the fastest peer divided by ours")
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)

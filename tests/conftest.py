@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from cosemic.security import PROCESS_COUNTERS
 from tests import vectors
 
-settings.register_profile("check", deadline=None, max_examples=20, derandomize=True, database=None)
+settings.register_profile("check", deadline=None, max_examples=10, derandomize=True, database=None)
 settings.register_profile("test", deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("test")
 

@@ -18,7 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-CORE = ("values", "codec", "apdu", "security", "association", "link")
+CORE = ("values", "codec", "apdu", "model", "security", "association", "link", "client", "server")
 FLOOR = 95.0
 
 

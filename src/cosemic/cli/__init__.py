@@ -10,6 +10,7 @@ exit  meaning
 0     done
 1     it was tried and failed: what was read is wrong, or a peer refused
 2     the call is wrong: an argument, a file, a key
+3     a change was sent and not answered: whether it was made is not known
 ====  =====================================================================
 """
 
@@ -24,9 +25,9 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from cosemic._version import __version__
-from cosemic.errors import ConfigurationError, CosemicError
+from cosemic.errors import ConfigurationError, CosemicError, OutcomeUnknown
 
-DONE, FAILED, USAGE = 0, 1, 2
+DONE, FAILED, USAGE, UNKNOWN = 0, 1, 2, 3
 
 
 def parser(command: str | None = None) -> argparse.ArgumentParser:
@@ -37,7 +38,8 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="cosemic",
         description="DLMS/COSEM smart meters: read, decode, simulate and collect.",
-        epilog="Exit codes: 0 done; 1 tried and failed; 2 wrong call. `cosemic COMMAND --help` shows examples.",
+        epilog="Exit codes: 0 done; 1 tried and failed; 2 wrong call; 3 outcome of a change unknown. "
+        "`cosemic COMMAND --help` shows examples.",
     )
     made.add_argument("--version", action="version", version=f"cosemic {__version__}")
     commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -65,6 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except ConfigurationError as error:
         return _complain(error, USAGE)
+    except OutcomeUnknown as error:
+        return _complain(error, UNKNOWN)
     except CosemicError as error:
         return _complain(error, FAILED)
     except BrokenPipeError:
@@ -77,5 +81,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _complain(error: object, code: int) -> int:
-    print(f"cosemic: {error}", file=sys.stderr)
+    print("\n".join((f"cosemic: {error}", *getattr(error, "__notes__", ()))), file=sys.stderr)
     return code

@@ -32,7 +32,7 @@ LONG_NAMES: Final = {
 PASSED_OVER: Final = frozenset(
     (
         "mechanism", "client_sap", "server_sap", "password", "secret", "ciphered", "server_title", "protection",
-        "invocation_counter", "counters",
+        "invocation_counter", "counters", "user_id",
     )
 )  # fmt: skip
 """Security settings that open nothing here."""

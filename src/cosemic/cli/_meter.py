@@ -5,25 +5,33 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import datetime as dt
+import sys
 import zoneinfo
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Final
 
 from cosemic.cli._json import NOT_NUMBERS
+from cosemic.cli._table import table as table
 from cosemic.client import BlockingMeter
+from cosemic.client.trace import PcapTrace, TextTrace
 from cosemic.errors import ConfigurationError
 from cosemic.values import BitString, Date, DateTime, Obis, Quantity, Time
 
 HELP: Final = """\
 URL        tcp://HOST:PORT?client=SAP&server=SAP&timeout=SECONDS, port 4059 unless said; quoted, for the
-           shell takes ? and & for itself
+           shell takes ? and & for itself. Or the name of a known meter: one of the file that --meters or
+           COSEMIC_METERS names
 security   a TOML or JSON file with mechanism, client_sap, password, keys; without --security the same names in the
            environment, as COSEMIC_PASSWORD or COSEMIC_ENCRYPTION_KEY; with neither, the public client. Keys and
            passwords never stand in a command, where every user of the machine can see them.
+trace      --trace - writes the octets of every layer to the terminal; --trace FILE.pcap what passes the medium,
+           for Wireshark; --trace-plain shows the plaintext of ciphered APDUs too. Keys are in neither.
 
-exit codes: 0 done; 1 the meter did not answer or refused; 2 wrong arguments, file or key
+exit codes: 0 done; 1 the meter did not answer or refused; 2 wrong arguments, file or key; 3 a change was sent and not
+            answered: whether it was made is not known
 """
 _SHOWN_IN: Final = {"Wh": "kWh", "varh": "kvarh", "VAh": "kVAh"}
 """Energies as bills have them; sent in other multiples, they are no less exact."""
@@ -44,17 +52,42 @@ def add_command(
         epilog=f"examples:\n{example}\n{HELP}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("url", metavar="URL", help="where the meter is: tcp://HOST:PORT?client=16&server=1")
+    command.add_argument(
+        "url", metavar="URL", help="where the meter is: tcp://HOST:PORT?client=16&server=1, or its name"
+    )
     command.add_argument("--security", metavar="FILE", help="TOML or JSON file with password or keys")
-    command.add_argument("--zone", default="UTC", help="time zone of the meter: Europe/Berlin (default: UTC)")
+    command.add_argument("--meters", metavar="FILE", help="TOML file of known meters")
+    command.add_argument(
+        "--zone", help="time zone of the meter: Europe/Berlin (default: UTC, or that of the known meter)"
+    )
     command.add_argument("--json", action="store_true", help=f"print JSON; {NOT_NUMBERS}")
+    command.add_argument("--trace", metavar="-|FILE", help="octets of every layer: - to the terminal, or a pcap file")
+    command.add_argument(
+        "--trace-plain", action="store_true", help="show the plaintext of ciphered APDUs in the trace too"
+    )
     return command
 
 
-def meter_of(arguments: argparse.Namespace) -> BlockingMeter:
-    """Return the meter that the arguments name, not yet open. Raises ConfigurationError."""
-    security = "environment" if arguments.security is None else arguments.security
-    return BlockingMeter.connect(arguments.url, security, zone=zone_of(arguments.zone))
+@contextmanager
+def meter_of(arguments: argparse.Namespace) -> Iterator[BlockingMeter]:
+    """Open the meter that the arguments name, with the trace they ask for. Raises CosemicError."""
+    zone = None if arguments.zone is None else zone_of(arguments.zone)
+    security = arguments.security
+    if security is None and "://" in arguments.url:
+        security = "environment"
+    with ExitStack() as held:
+        trace: TextTrace | PcapTrace | None = None
+        if arguments.trace not in (None, "-"):
+            trace = held.enter_context(PcapTrace(arguments.trace))
+        elif arguments.trace == "-" or arguments.trace_plain:
+            trace = TextTrace(sys.stderr, plaintext=arguments.trace_plain)
+        meter = BlockingMeter.connect(arguments.url, security, zone=zone, meters=arguments.meters, trace=trace)
+        yield held.enter_context(meter)
+
+
+def meter_zone(meter: BlockingMeter) -> dt.tzinfo:
+    """Return the zone in which times of a meter are given and shown."""
+    return meter.session.zone
 
 
 def zone_of(name: str) -> dt.tzinfo:
@@ -65,6 +98,17 @@ def zone_of(name: str) -> dt.tzinfo:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         raise ConfigurationError(f"{name!r} is no time zone of this machine: Europe/Berlin, UTC ...") from None
+
+
+def moment_of(text: str, zone: dt.tzinfo) -> dt.datetime:
+    """Return a time that was typed in, aware; naive ones are in the zone. Raises ConfigurationError."""
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(f"{text!r} is no time: 2026-11-01, 2026-11-01T06:30+01:00") from None
+    if not dt.MINYEAR < moment.year < dt.MAXYEAR:  # no room to reckon with
+        raise ConfigurationError(f"{text!r} is no time of a meter")
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
 
 
 def shown(value: Any) -> str:
@@ -116,15 +160,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
     return value if isinstance(value, bool | int | float | str | None) else str(value)
-
-
-def table(rows: Sequence[tuple[str, ...]], right: frozenset[int] = frozenset()) -> str:
-    """Return lines with columns as wide as they must be; ``right``: numbers of those set to the right."""
-    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))] if rows else []
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if index in right else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )

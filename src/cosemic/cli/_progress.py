@@ -40,6 +40,28 @@ def progress(meters: int) -> Iterator[Report]:
         yield report
 
 
+Count = Callable[[int, int, str], None]
+"""Takes how many are done, of how many, and what is being done."""
+
+
+@contextmanager
+def counted(what: str, things: str) -> Iterator[Count]:
+    """Yield what shows how many things are done, on standard error; nothing where no terminal looks on."""
+    if not sys.stderr.isatty():
+        yield lambda done, whole, now: None
+        return
+
+    def show(done: int, whole: int, now: str) -> None:
+        width = 30 * done // whole if whole else 0
+        bar = f"[{'#' * width}{'.' * (30 - width)}]"
+        print(f"\r{what} {bar} {done}/{whole} {things}  {now:40.40}", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield show
+    finally:
+        print(file=sys.stderr)
+
+
 def _line(meters: int) -> Report:
     ended = rows = 0
 

@@ -7,8 +7,7 @@ import datetime as dt
 from typing import Any
 
 from cosemic.cli._json import print_json
-from cosemic.cli._meter import add_command, meter_of, number_in, shown, table, unit_shown, zone_of
-from cosemic.errors import ConfigurationError
+from cosemic.cli._meter import add_command, meter_of, meter_zone, moment_of, number_in, shown, table, unit_shown
 from cosemic.model import Column, LoadProfile, Row
 from cosemic.values import Obis, Quantity
 
@@ -38,10 +37,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Read the rows and print them."""
-    obis, zone = Obis(arguments.obis), zone_of(arguments.zone)
-    until = _moment(arguments.until, zone) if arguments.until else dt.datetime.now(zone).replace(microsecond=0)
-    since = _moment(arguments.since, zone) if arguments.since else until - dt.timedelta(days=1)
+    obis = Obis(arguments.obis)
     with meter_of(arguments) as meter:
+        zone = meter_zone(meter)
+        until = moment_of(arguments.until, zone) if arguments.until else dt.datetime.now(zone).replace(microsecond=0)
+        since = moment_of(arguments.since, zone) if arguments.since else until - dt.timedelta(days=1)
         found = meter.load_profile(obis, since, until)
     if arguments.json:
         print_json(found.to_dict())
@@ -50,14 +50,6 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(_shown(found, zone))
     return 0
-
-
-def _moment(text: str, zone: dt.tzinfo) -> dt.datetime:
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigurationError(f"{text!r} is no time: 2026-11-01, 2026-11-01T06:30+01:00") from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
 
 
 def _shown(found: LoadProfile, zone: dt.tzinfo) -> str:

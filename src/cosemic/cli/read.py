@@ -9,7 +9,7 @@ from typing import Any
 from cosemic.cli._json import print_json
 from cosemic.cli._meter import add_command, meter_of, plain, shown, table
 from cosemic.client import BlockingMeter
-from cosemic.client.targets import attribute_target, subject
+from cosemic.client.targets import parse
 from cosemic.errors import DataAccessError
 from cosemic.model import describe
 from cosemic.values import Obis
@@ -63,7 +63,7 @@ def _read(meter: BlockingMeter, targets: list[str]) -> list[Any]:
 
 
 def _object(target: str) -> Obis:
-    return attribute_target(target).instance_id if "/" in target else subject(target)[0]
+    return parse(target).instance_id
 
 
 def _item(target: str, obis: Obis, value: Any) -> dict[str, Any]:

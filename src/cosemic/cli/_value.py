@@ -1,0 +1,202 @@
+"""Values as they are typed in: text or JSON, made into what the declared type of an attribute or parameter takes.
+
+========================  =================================================================================
+declared type             what is written
+========================  =================================================================================
+numbers, booleans         ``5``, ``true``
+enumerations              the number, or the name of the standard: ``connected``
+bits                      the number, or a list of names: ``["daylight-saving-active"]``
+octet-string              hexadecimal, or ``text:...``
+logical name              an OBIS code: ``1-0:1.8.0``
+date-time, date, time     ISO 8601: ``2026-11-01T06:00:00+01:00``; or the octets in hexadecimal, wildcards included
+bit-string                ``10110``
+structure                 an object by the names of the fields, or a list in their order
+array                     a list
+any type                  ``{"type": "double-long-unsigned", "value": 5}``, or ``--type`` for simple ones
+========================  =================================================================================
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from cosemic.codec import DataType, EncodedData, Typed
+from cosemic.errors import ConfigurationError, CosemicError, EncodeError
+from cosemic.model.compound import AnyType, ArrayOf, Choice, CompactArrayOf, Structure, StructureOf
+from cosemic.model.enumerated import BitsOf, EnumOf
+from cosemic.model.formats import Formatted
+from cosemic.model.forms import StandsFor
+from cosemic.model.types import Bits, CosemType, Octets
+from cosemic.values import BitString, Date, DateTime, Obis, Time, Unit
+
+_TEXT: Final = "text:"
+_TYPES: Final = {one.label: one for one in DataType}
+
+
+def parsed(text: str) -> Any:
+    """Return what was typed in: JSON where it is some, else the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def value_of(declared: CosemType[Any], plain: Any) -> Any:
+    """Return what ``declared.encode`` takes for a plain value. Raises ConfigurationError that says what is wanted."""
+    while isinstance(declared, StandsFor):
+        declared = declared.declared
+    if isinstance(plain, Mapping) and set(plain) == {"type", "value"}:
+        return typed_of(plain["type"], plain["value"])
+    if isinstance(declared, type) and issubclass(declared, Structure):
+        return _structure(declared, plain)
+    if isinstance(declared, ArrayOf | CompactArrayOf):
+        return tuple(value_of(declared.element, one) for one in _list(plain, declared))
+    if isinstance(declared, StructureOf):
+        return tuple(value_of(AnyType(), one) for one in _list(plain, declared))
+    if isinstance(declared, Choice):
+        return _chosen(declared, plain)
+    return _simple(declared, plain)
+
+
+def typed_of(label: str, plain: Any) -> Typed:
+    """Return a typed value of a simple type. Raises ConfigurationError."""
+    data_type = _TYPES.get(label) if isinstance(label, str) else None
+    if data_type is None:
+        raise ConfigurationError(f"{label!r} is no type: {', '.join(sorted(_TYPES))}")
+    if data_type in (DataType.ARRAY, DataType.STRUCTURE):
+        return data_type, tuple(_typed_element(one) for one in _list(plain, label))
+    try:
+        value = _NATIVES[data_type](plain) if data_type in _NATIVES else plain
+        return EncodedData.of(data_type, value).typed()
+    except (CosemicError, TypeError, ValueError):
+        raise ConfigurationError(f"{plain!r} is no {label}") from None
+
+
+def _typed_element(plain: Any) -> Typed:
+    if not isinstance(plain, Mapping) or set(plain) != {"type", "value"}:
+        raise ConfigurationError(f'{plain!r} has no type: {{"type": "unsigned", "value": 5}}')
+    return typed_of(plain["type"], plain["value"])
+
+
+def _structure(declared: type[Structure], plain: Any) -> Structure:
+    fields = declared.fields_declared
+    if isinstance(plain, Mapping):
+        given = dict(plain)
+        unknown = set(given) - {one.name for one in fields}
+        if unknown:
+            raise ConfigurationError(
+                f"{', '.join(sorted(unknown))}: no field of {declared.notation()}: "
+                f"{', '.join(one.name for one in fields)}"
+            )
+    else:
+        given = dict(zip((one.name for one in fields), _list(plain, declared.notation()), strict=False))
+        if len(plain) > len(fields):
+            raise ConfigurationError(f"{declared.notation()} has {len(fields)} fields, not {len(plain)}")
+    kinds = {one.name: one.type for one in fields}
+    try:
+        return declared(**{name: value_of(kinds[name], one) for name, one in given.items()})
+    except TypeError:
+        missing = [one.name for one in fields if one.name not in given and not one.optional]
+        raise ConfigurationError(f"{declared.notation()} wants {', '.join(missing)} too") from None
+
+
+def _chosen(declared: Choice[Any], plain: Any) -> Any:
+    """The alternative that takes the value; several may: a number can have many sizes."""
+    found: list[Typed] = []
+    for one in declared.alternatives:
+        try:
+            found.append(one.encode(value_of(one, plain)))
+        except (ConfigurationError, EncodeError):
+            continue
+    if len({typed[0] for typed in found}) == 1:
+        return found[0]
+    if not found:
+        raise ConfigurationError(f"{plain!r} is no {declared.notation()}: {declared.definition()}")
+    types = ", ".join(dict.fromkeys(typed[0].label for typed in found))
+    raise ConfigurationError(f'{plain!r} may be {types}: say which with --type, or {{"type": ..., "value": ...}}')
+
+
+def _simple(declared: CosemType[Any], plain: Any) -> Any:
+    try:
+        value = _converted(declared, plain)
+        declared.encode(value)
+    except (CosemicError, KeyError, TypeError, ValueError):  # KeyError: a name that is not of the enumeration
+        raise ConfigurationError(f"{plain!r} is no {declared.notation()}: {declared.definition()}") from None
+    return value
+
+
+def _converted(declared: CosemType[Any], plain: Any) -> Any:
+    if isinstance(declared, EnumOf):
+        return declared.values[_member(plain)] if isinstance(plain, str) else plain
+    if isinstance(declared, BitsOf):
+        if isinstance(plain, list):
+            return declared.flags(sum(declared.flags[_member(one)] for one in plain))
+        return declared.flags(plain)
+    if isinstance(declared, Formatted):
+        make = _FORMATS.get(declared.python)
+        return make(plain) if make is not None else declared.to_python(plain)
+    if isinstance(declared, Octets):
+        return octets(plain)
+    return BitString(plain) if isinstance(declared, Bits) else plain
+
+
+def _member(name: str) -> str:
+    return name.strip().upper().replace("-", "_").replace(" ", "_")
+
+
+def octets(plain: str) -> bytes:
+    """Return octets: hexadecimal, or text behind ``text:``. Raises ValueError, TypeError."""
+    if not isinstance(plain, str):
+        raise TypeError("octets are written as text")
+    return plain[len(_TEXT) :].encode() if plain.startswith(_TEXT) else bytes.fromhex(plain)
+
+
+def _date_time(plain: str) -> DateTime:
+    try:
+        return DateTime(bytes.fromhex(plain))
+    except ValueError:
+        moment = dt.datetime.fromisoformat(plain)
+        return DateTime.from_datetime(moment)
+
+
+def _date(plain: str) -> Date:
+    try:
+        return Date(bytes.fromhex(plain))
+    except ValueError:
+        return Date.from_date(dt.date.fromisoformat(plain))
+
+
+def _time(plain: str) -> Time:
+    try:
+        return Time(bytes.fromhex(plain))
+    except ValueError:
+        return Time.from_time(dt.time.fromisoformat(plain))
+
+
+def _unit(plain: str | int) -> Unit:
+    return Unit.of(plain) if isinstance(plain, str) else Unit(plain)
+
+
+_FORMATS: Final[dict[Any, Callable[[Any], Any]]] = {
+    Obis: Obis,
+    DateTime: _date_time,
+    Date: _date,
+    Time: _time,
+    Unit: _unit,
+}
+_NATIVES: Final[dict[DataType, Callable[[Any], Any]]] = {
+    DataType.OCTET_STRING: octets,
+    DataType.BIT_STRING: BitString,
+    DataType.DATE_TIME: _date_time,
+    DataType.DATE: _date,
+    DataType.TIME: _time,
+}
+
+
+def _list(plain: Any, what: object) -> list[Any]:
+    if not isinstance(plain, list):
+        raise ConfigurationError(f"{plain!r} is no list of {what}")
+    return plain
