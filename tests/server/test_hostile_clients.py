@@ -96,12 +96,12 @@ def test_scripts_execute_one_another_only_so_deep() -> None:
 
 
 def test_scripts_that_multiply_come_to_an_end_and_may_run_again() -> None:
-    several_times = {number: [execute(number + 1)] * 4 for number in range(1, MOST_NESTED)}
-    last = [writing(Data(VALUE).value, (DataType.UNSIGNED, 7))] * (MOST_ACTIONS * 2 // 3)
-    running = running_with({**several_times, MOST_NESTED: last})
+    several_times = {number: [execute(number + 1)] * 3 for number in range(1, MOST_NESTED)}
+    action = writing(Data(VALUE).value, (DataType.UNSIGNED, 7))
+    running = running_with({**several_times, MOST_NESTED: [action], 100: [action] * (MOST_ACTIONS * 2 // 3)})
     assert run(running, 1) == "other-reason"
     assert len(running.happened) <= MOST_ACTIONS
-    assert [run(running, MOST_NESTED) for _ in range(3)] == ["success"] * 3
+    assert [run(running, 100) for _ in range(3)] == ["success"] * 3
 
 
 def test_a_script_has_no_more_actions_than_can_be_done() -> None:
@@ -353,3 +353,33 @@ def test_a_service_waits_until_what_was_due_before_is_done_in_another_thread() -
     for one in threads:
         one.join(10)
     assert seen == [1, 1]
+
+
+def test_who_writes_columns_cannot_have_captured_what_it_may_not_read() -> None:
+    running = Running(NOW)
+    running.device.add(data("0-0:96.99.0", DataType.UNSIGNED, 42))
+    running.device.add(data(VALUE, DataType.UNSIGNED, 1))
+    profile = "1-0:99.1.0"
+    running.device.add(ProfileObject(running.device, profile, [column(VALUE)], 4, writable=["capture_objects"]))
+    running.device.admit(Admission(client_sap=1, settings=ServerSettings(), rights=managing()))
+    few = rights_from([{"objects": [f"7/{profile}", f"1/{VALUE}"], **EVERYTHING}])
+    running.device.admit(Admission(client_sap=2, settings=ServerSettings(), rights=few))
+    few_view = View(running.device, 2)
+    for beyond in (column("0-0:96.99.0"), column("0-0:96.99.0", 0)):
+        assert few_view.set(7, profile, 3, columns(column(VALUE), beyond)) is DENIED
+    assert [one.logical_name for one in decoded(few_view.get(7, profile, 3))] == [Obis(VALUE)]
+    assert few_view.set(7, profile, 3, columns(column(VALUE), column(VALUE, 0))) is SUCCESS
+    assert View(running.device, 1).set(7, profile, 3, columns(column("0-0:96.99.0"))) is SUCCESS
+    assert few_view.set(7, profile, 3, columns(column("0-0:96.99.0"), column(VALUE))) is SUCCESS
+
+
+def column(name: str, attribute: int = 2) -> CaptureObjectDefinition:
+    return CaptureObjectDefinition(1, Obis(name), attribute, 0)
+
+
+def columns(*captured: CaptureObjectDefinition) -> EncodedData:
+    return EncodedData.from_typed(ProfileGeneric.capture_objects.type.encode(captured))
+
+
+def decoded(sent: EncodedData) -> tuple[CaptureObjectDefinition, ...]:
+    return ProfileGeneric.capture_objects.type.decode(sent.typed())

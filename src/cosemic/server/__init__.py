@@ -14,6 +14,7 @@ from cosemic.server.billing import Billing
 from cosemic.server.buffer_encoding import BufferEncoding
 from cosemic.server.capture_times import Every, Monthly
 from cosemic.server.capturing import Capture
+from cosemic.server.client_view import ClientView
 from cosemic.server.clients import MANAGEMENT_CLIENT, PUBLIC_CLIENT, Admission, AdmittedClient
 from cosemic.server.clock import ChangeKind, ClockChange, ClockObject
 from cosemic.server.demand import DemandRegisterObject, MaximumDemandObject
@@ -23,7 +24,7 @@ from cosemic.server.image_checks import crc32_at_end, sha256_at_end
 from cosemic.server.image_transfer import Image, ImageTransferObject, any_image
 from cosemic.server.limiter import LimiterObject
 from cosemic.server.local_time import CENTRAL_EUROPEAN, DaylightSaving, rule_of
-from cosemic.server.logical_device import ClientView, LogicalDevice
+from cosemic.server.logical_device import LogicalDevice
 from cosemic.server.mbus_client import MBusClientObject, MBusIdentity, MBusSlave
 from cosemic.server.meter_server import MeterConnection, MeterServer, serve_in_thread
 from cosemic.server.metered_energy import MeteredEnergy, Supply

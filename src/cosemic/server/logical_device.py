@@ -34,16 +34,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final, TypeVar
 
-from cosemic.apdu import (
-    ActionResponseWithOptionalData,
-    CosemAttributeDescriptor,
-    CosemMethodDescriptor,
-    SelectiveAccessDescriptor,
-)
-from cosemic.association.service_provider import Access
 from cosemic.codec import DataType, EncodedData
-from cosemic.errors import ConfigurationError, CosemicError, StoreError
-from cosemic.security import Requirement
+from cosemic.errors import ConfigurationError, StoreError
 from cosemic.server.association_object import CURRENT, LOGICAL_DEVICE_NAME, AssociationObject
 from cosemic.server.clients import HIDDEN, Admission, AdmittedClient
 from cosemic.server.clockwork import Clockwork, Order, Process
@@ -51,13 +43,12 @@ from cosemic.server.objects import AccessRefused, CosemObject, Situation, data
 from cosemic.server.rights import ObjectRights
 from cosemic.server.security_setup_object import security_setup
 from cosemic.server.state import FORGETFUL, DeviceState, load_json, save_json
-from cosemic.values import ActionResult, ApplicationContext, DataAccessResult, Obis
+from cosemic.values import DataAccessResult, Obis
 
 GREATEST_SERVER_SAP: Final = 16383
 _LONGEST_NAME: Final = 16
 _CURRENT: Final = (15, CURRENT)
 Served = TypeVar("Served", bound=CosemObject)
-T = TypeVar("T")
 
 
 def utc_now() -> dt.datetime:
@@ -288,6 +279,28 @@ class LogicalDevice:
         client = self._clients.get(situation.client_sap)
         return None if client is None else client.rights.get((class_id, instance_id), HIDDEN)
 
+    def may_read_through(
+        self, situation: Situation, captured: tuple[int, Obis, int], through: tuple[int, Obis, int]
+    ) -> bool:
+        """Whether the client that asks may have an attribute shown in another one: class, name and index of both.
+
+        It needs the right to read the first (index 0: all of the object), and that must not ask for more protection
+        than the second.
+        """
+        rights = self.rights_of(situation, *captured[:2])
+        own = self.rights_of(situation, *through[:2])
+        if rights is None or own is None:
+            return True
+        served = self._objects.get(captured[:2])
+        wanted = (served.readable if served is not None else ()) if captured[2] == 0 else (captured[2],)
+        has = own.attribute(through[2]).requires
+        return all(
+            (right := rights.attribute(index)).readable
+            and not right.requires.request & ~has.request
+            and not right.requires.response & ~has.response
+            for index in wanted
+        )
+
     def object_for(self, client: AdmittedClient, class_id: int, instance_id: Obis) -> CosemObject | None:
         """Return an object as a client would see it, in view or not."""
         key = class_id, instance_id
@@ -307,123 +320,3 @@ class LogicalDevice:
         raise AccessRefused(
             DataAccessResult.OBJECT_CLASS_INCONSISTENT if in_view else DataAccessResult.OBJECT_UNDEFINED
         )
-
-
-class ClientView:
-    """A logical device as one client sees it.
-
-    It is the :class:`~cosemic.association.service_provider.ServiceProvider` of its associations, and RightsChecker.
-    Whatever fails behind an object, such as a counter store, is answered and never raised.
-    """
-
-    def __init__(self, device: LogicalDevice, client: AdmittedClient) -> None:
-        self.device = device
-        self.client = client
-
-    def get(
-        self, attribute: CosemAttributeDescriptor, selection: SelectiveAccessDescriptor | None, access: Access
-    ) -> EncodedData | DataAccessResult:
-        """Read an attribute or a part of it."""
-
-        def serve() -> EncodedData:
-            served, rights = self.device.find(attribute.class_id, attribute.instance_id, self.client)
-            right = rights.attribute(attribute.attribute_id)
-            self._check(right.readable, right.requires, access)
-            return served.read(attribute.attribute_id, selection, self._situation(access))
-
-        return self._outcome(serve)
-
-    def set(
-        self,
-        attribute: CosemAttributeDescriptor,
-        selection: SelectiveAccessDescriptor | None,
-        value: EncodedData,
-        access: Access,
-    ) -> DataAccessResult:
-        """Write an attribute or a part of it."""
-
-        def serve() -> DataAccessResult:
-            served = self._writable(attribute, access)
-            situation = self._situation(access)
-            served.write(attribute.attribute_id, selection, value, situation)
-            written = {"class_id": served.class_id, "obis": served.instance_id, "attribute": attribute.attribute_id}
-            self.device.tell("parameter-written", situation.now, **written, client_sap=situation.client_sap)
-            return DataAccessResult.SUCCESS
-
-        return self._outcome(serve)
-
-    def action(
-        self, method: CosemMethodDescriptor, parameters: EncodedData | None, access: Access
-    ) -> ActionResponseWithOptionalData:
-        """Invoke a method."""
-
-        def serve() -> EncodedData | None:
-            return self._accessible(method, access).invoke(method.method_id, parameters, self._situation(access))
-
-        answer = self._outcome(serve)
-        if isinstance(answer, DataAccessResult):
-            return ActionResponseWithOptionalData(ActionResult[answer.name])
-        return ActionResponseWithOptionalData(ActionResult.SUCCESS, answer)
-
-    def _outcome(self, serve: Callable[[], T]) -> T | DataAccessResult:
-        """Serve, and make what has changed last, be it only by the passing of time, before the answer leaves."""
-        with self.device.lock:
-            return self._served(serve)
-
-    def _served(self, serve: Callable[[], T]) -> T | DataAccessResult:
-        device = self.device
-        outcome: T | DataAccessResult
-        try:
-            try:
-                outcome = serve()
-            except AccessRefused as refused:
-                outcome = refused.result
-            except StoreError:
-                raise
-            except CosemicError:
-                # What was changed before stands in memory, and has to last like everything else.
-                outcome = DataAccessResult.HARDWARE_FAULT
-            device.commit()
-        except StoreError as error:
-            device.fail(error)
-            return DataAccessResult.HARDWARE_FAULT
-        return outcome
-
-    def may_set(self, attribute: CosemAttributeDescriptor, access: Access) -> DataAccessResult:
-        """Return why a SET would be refused: there is no such object, or no right to it."""
-        try:
-            self._writable(attribute, access)
-        except AccessRefused as refused:
-            return refused.result
-        return DataAccessResult.SUCCESS
-
-    def may_act(self, method: CosemMethodDescriptor, access: Access) -> ActionResult:
-        """Return why an ACTION would be refused: there is no such object, or no right to it."""
-        try:
-            self._accessible(method, access)
-        except AccessRefused as refused:
-            return ActionResult[refused.result.name]
-        return ActionResult.SUCCESS
-
-    def _writable(self, attribute: CosemAttributeDescriptor, access: Access) -> CosemObject:
-        served, rights = self.device.find(attribute.class_id, attribute.instance_id, self.client)
-        right = rights.attribute(attribute.attribute_id)
-        self._check(right.writable, right.requires, access)
-        return served
-
-    def _accessible(self, method: CosemMethodDescriptor, access: Access) -> CosemObject:
-        served, rights = self.device.find(method.class_id, method.instance_id, self.client)
-        right = rights.method(method.method_id)
-        self._check(right.accessible, right.requires, access)
-        return served
-
-    def _check(self, allowed: bool, requires: Requirement, access: Access) -> None:
-        """Refuse what is not allowed or not protected enough; ask for the protection of the answer."""
-        unprotected = requires.response and ApplicationContext.LN in self.client.settings.context_names
-        if not allowed or requires.request & ~access.applied or (unprotected and not access.applied):
-            # Without ciphering an answer cannot be protected.
-            raise AccessRefused(DataAccessResult.READ_WRITE_DENIED)
-        access.require_response(requires.response)
-
-    def _situation(self, access: Access) -> Situation:
-        return Situation(self.device.advance(), self.client.client_sap, access.agreement)

@@ -16,8 +16,9 @@ from cosemic.association.service_provider import Agreement
 from cosemic.errors import ConfigurationError
 from cosemic.model import SAPAssignment
 from cosemic.security.hls import Randomness
+from cosemic.server.client_view import ClientView
 from cosemic.server.clients import AdmittedClient
-from cosemic.server.logical_device import GREATEST_SERVER_SAP, ClientView, LogicalDevice
+from cosemic.server.logical_device import GREATEST_SERVER_SAP, LogicalDevice
 from cosemic.server.sap_assignment_object import (
     MANAGEMENT_LOGICAL_DEVICE,
     NO_SAP,

@@ -28,6 +28,7 @@ get_buffer_by_index.
 ========================  ==================================================================================
 type-unmatched            the parameters are not those of the selector
 scope-of-access-violated  an unknown selector, or an object that is no column here
+read-write-denied         a new column that the client may not read itself
 other-reason              a column that the device does not have; a sort_object that is no column; see
                           :mod:`cosemic.server.profile_configuration`
 ========================  ==================================================================================
@@ -272,6 +273,11 @@ class ProfileObject(CosemObject):
             raise AccessRefused(DataAccessResult.OTHER_REASON) from None
         if not all(is_there(self._device, one, situation.now) for one in wanted.capture_objects):
             raise AccessRefused(DataAccessResult.OTHER_REASON)
+        known, buffer = set(self._configuration.capture_objects), (self.class_id, self.instance_id, BUFFER)
+        for one in wanted.capture_objects:
+            column = one.class_id, one.logical_name, one.attribute_index
+            if one not in known and not self._device.may_read_through(situation, column, buffer):
+                raise AccessRefused(DataAccessResult.READ_WRITE_DENIED)
         self._buffer.rows.clear()
         self._take(wanted)
         self._keep_configuration()
