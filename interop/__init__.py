@@ -1,7 +1,16 @@
 """Cosemic against other people's software: who reads whom, over real sockets, and what came of it.
 
-`python -m interop --out build/interop.json` runs the matrix. One meter is described once (`meter.py`); `servers/` build
-it from each peer's server, `ours.py` from ours; `clients/` read it with each peer's client. Every client runs in a
-process of its own under a time limit, prints one JSON line a reading (`driver.py`), and is judged against the
-description (`matrix.py`). Where a peer is known to be wrong the driver says so in a comment and goes around it.
+`python -m interop --out build/interop.json` runs the matrix::
+
+    meter.py             the meter that all servers show: its associations, objects, values, and what is done to it
+    servers/, ours.py    it, built from each peer's server and from ours; ours has an object of every class beside it:
+    living.py, plain.py  those that behave, and those that hold values only
+    clients/, ours.py    each peer's client and ours; java/ has the peers in Java
+    driver.py, deeds.py  what clients can be told to read and to do
+    peers.py             who can do what, and what is wrong with whom
+    matrix.py            runs each client in a process of its own, under a time limit
+    judgement.py         holds what it prints against the description, and against what our meter (watched.py) has seen
+
+Where a peer is known to be wrong, `peers.py` says so and the case is not run, or its driver says so in a comment and
+goes around it.
 """

@@ -1,5 +1,8 @@
 """Run the matrix, print a table, write the results: `python -m interop --out build/interop.json`.
 
+How every single attribute of our meter fared with every client that reads them all is written beside that, as
+`interop-attributes.json`.
+
 `--target` and `--reader` put another implementation where Cosemic's server and client stand, which tests the drivers
 themselves: `--target pydlms --reader pydlms`.
 """
@@ -12,7 +15,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from interop.matrix import CLIENTS, SERVERS, Result, observe, read
+from interop.driver import ATTRIBUTES
+from interop.matrix import Result, observe, read
+from interop.peers import CLIENTS, SERVERS
 
 
 def results(target: str, reader: str, captures: Path) -> Iterator[Result]:
@@ -20,8 +25,10 @@ def results(target: str, reader: str, captures: Path) -> Iterator[Result]:
     for name, client in CLIENTS.items():
         if name not in (target, "cosemic"):
             yield from read(client, SERVERS[target], "client")
+        if target == "cosemic" and ATTRIBUTES in client.readings:
+            yield from read(client, SERVERS["simulated"], "client")
     for name, server in SERVERS.items():
-        if name not in (reader, "cosemic"):
+        if name not in (reader, "cosemic", "simulated"):
             yield from read(CLIENTS[reader], server, "server")
     yield from observe(CLIENTS[reader], SERVERS[target], captures)
     if (reader, target) == ("cosemic", "cosemic"):
@@ -53,7 +60,10 @@ def main() -> int:
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(json.dumps([result.to_dict() for result in done], indent=2) + "\n")
-        print(f"wrote {options.out}")
+        each = options.out.with_name(f"{options.out.stem}-attributes.json")
+        lines = ",\n".join(json.dumps(one) for result in done for one in result.attributes_to_dicts())
+        each.write_text(f"[\n{lines}\n]\n")
+        print(f"wrote {options.out} and {each.name}")
     return 1 if failed else 0
 
 

@@ -21,7 +21,8 @@ from interop.meter import HOST
 PORT = 4059
 CLIENT_PORT = 49_200
 CLIENT, SERVER = bytes([192, 0, 2, 1]), bytes([192, 0, 2, 2])
-SEGMENT = 1_400
+SEGMENT = 60_000
+"""Octets. As on a loopback interface, so that every WPDU is in one piece: the dissector does not join several."""
 LINKTYPE_ETHERNET = 1
 ACK, PSH, SYN, FIN = 0x10, 0x08, 0x02, 0x01
 

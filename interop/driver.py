@@ -1,9 +1,18 @@
-"""What all clients have in common: the command line, the three readings, and the JSON lines they print.
+"""What all clients have in common: the command line, what they can be told to do, and the JSON lines they print.
 
 `python -m interop.clients.NAME PORT ASSOCIATION [READING ...]` prints one line for the association, for each reading
-(all, if none is named) and for the release: `{"reading": ..., "value": ...}` or `{"reading": ..., "error": "..."}`.
-Values: register `[value, scaler, unit]`; view a list of `[class_id, version, logical name in hex]`; profile a list of
-`[clock in hex, status, import, export]`.
+(the first three, if none is named) and for the release: `{"reading": ..., "value": ...}` or `{"reading": ...,
+"error": "..."}`. A reading is a method of the client by that name, with `_` for `-`. Values:
+
+==============  ========================================================================================================
+register        `[value, scaler, unit]`
+view            a list of `[class_id, version, logical name in hex]`
+profile         a list of `[clock in hex, status, import, export]`
+attributes      a list of `[class_id, version, logical name in hex, attribute, octets in hex or null, what went wrong]`:
+                the octets of the value as they came; then nothing, `refused 3` with the data-access-result, or what the
+                client's own decoder says of the octets
+a deed          what the client reads afterwards (:mod:`interop.deeds`)
+==============  ========================================================================================================
 """
 
 from __future__ import annotations
@@ -18,10 +27,13 @@ from typing import Any, Protocol, TextIO
 from interop.meter import ASSOCIATIONS, Association
 
 READINGS = ("register", "view", "profile")
+ATTRIBUTES = "attributes"
+
+AttributeRow = tuple[int, int, str, int, str | None, str]
 
 
 class Reader(Protocol):
-    """A client with an open association."""
+    """A client with an open association; what else it can do are methods named after it."""
 
     def register(self) -> list[int]:
         """Value, scaler and unit of the energy imported."""
@@ -44,12 +56,12 @@ def first_counter() -> int:
     return int(time.time())
 
 
-def _report(out: TextIO, reading: str, act: Callable[[], Any]) -> Any:
+def _report(out: TextIO, reading: str, act: Callable[[], Any], *, tell: bool = True) -> Any:
     line: dict[str, Any] = {"reading": reading}
     value = None
     try:
         value = act()
-        line["value"] = value if reading in READINGS else None
+        line["value"] = value if tell else None
     except Exception as error:  # whatever a peer raises is its answer
         line["error"] = f"{type(error).__name__}: {error}"
     print(json.dumps(line), file=out, flush=True)
@@ -61,9 +73,9 @@ def main(connect: Connect) -> None:
     port, association = int(sys.argv[1]), ASSOCIATIONS[sys.argv[2]]
     out = sys.stdout
     with contextlib.redirect_stdout(sys.stderr):
-        reader = _report(out, "association", lambda: connect(port, association))
+        reader = _report(out, "association", lambda: connect(port, association), tell=False)
         if reader is None:
             return
         for reading in sys.argv[3:] or READINGS:
-            _report(out, reading, getattr(reader, reading))
+            _report(out, reading, getattr(reader, reading.replace("-", "_")))
         _report(out, "release", reader.close)

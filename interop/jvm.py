@@ -40,40 +40,53 @@ def _stamp(stamp: datetime) -> str:
     return stamp.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _records(rows: list[tuple[datetime, int]]) -> str:
+    return ";".join(f"{_stamp(stamp)},{number},{meter.clock_octets(stamp).hex()}" for stamp, number in rows)
+
+
+_NAMES = (
+    "ASSOCIATION_VIEW", "CLOCK", "LOGICAL_DEVICE_NAME", "PROFILE_STATUS", "ENERGY_IMPORT", "LOAD_PROFILE",
+    "IMAGE_TRANSFER", "BREAKER", "CALENDAR", "SPECIAL_DAYS", "LIMITER", "MESSAGE", "KEPT_REGISTER", "TARIFF_SCRIPTS",
+    "REGISTER_ACTIVATION", "EVENT_LOG", "EVENT_CODE", "BILLING",
+)  # fmt: skip
+_OCTETS = (
+    "ENCRYPTION_KEY", "AUTHENTICATION_KEY", "METER_TITLE", "DEVICE_NAME", "IMAGE", "IMAGE_IDENTIFIER", "NEW_MESSAGE"
+)  # fmt: skip
+_VALUES = (
+    "HOST", "SERVER_SAP", "MAX_PDU_SIZE", "CAPTURE_PERIOD", "IMAGE_BLOCK", "NEW_THRESHOLD", "NEW_VALUE", "PEAK_SCRIPT",
+    "FIRST_ENTRY", "LAST_ENTRY", "CLOCK_SHIFT",
+)  # fmt: skip
+_MOMENTS = ("FIRST", "SINCE", "UNTIL", "CLOCK_SET")
+
+
 def _description() -> dict[str, object]:
+    """What the Java side has to know of :mod:`interop.meter`: names and octets in hex, moments in both forms."""
     registers = (f"{name.hex()},{value},{scaler},{unit}" for name, (value, scaler, unit) in meter.REGISTERS.items())
     rows = (
         f"{_stamp(stamp)},{status},{energy_import},{energy_export},{meter.clock_octets(stamp).hex()}"
         for stamp, status, energy_import, energy_export in meter.rows()
     )
+    index, date, day_id = meter.NEW_HOLIDAY
     return {
-        "host": meter.HOST,
-        "server_sap": meter.SERVER_SAP,
+        **{name.lower(): getattr(meter, name).hex() for name in (*_NAMES, *_OCTETS)},
+        **{name.lower(): getattr(meter, name) for name in _VALUES},
+        **{name.lower(): _stamp(getattr(meter, name)) for name in _MOMENTS},
+        **{f"{name.lower()}_octets": meter.clock_octets(getattr(meter, name)).hex() for name in _MOMENTS},
         **{f"sap.{association.name}": association.client_sap for association in meter.ASSOCIATIONS.values()},
         "password": meter.PASSWORD.decode(),
         "password_octets": meter.PASSWORD.hex(),
-        "encryption_key": meter.ENCRYPTION_KEY.hex(),
-        "authentication_key": meter.AUTHENTICATION_KEY.hex(),
-        "meter_title": meter.METER_TITLE.hex(),
-        "max_pdu_size": meter.MAX_PDU_SIZE,
-        "association_view": meter.ASSOCIATION_VIEW.hex(),
-        "clock": meter.CLOCK.hex(),
-        "logical_device_name": meter.LOGICAL_DEVICE_NAME.hex(),
-        "device_name": meter.DEVICE_NAME.hex(),
         "device_name_text": meter.DEVICE_NAME.decode(),
-        "profile_status": meter.PROFILE_STATUS.hex(),
-        "energy_import": meter.ENERGY_IMPORT.hex(),
         "registers": ";".join(registers),
-        "load_profile": meter.LOAD_PROFILE.hex(),
-        "capture_period": meter.CAPTURE_PERIOD,
         "capture_objects": ";".join(
             f"{class_id},{name.hex()},{attribute}" for class_id, name, attribute in meter.CAPTURE_OBJECTS
         ),
         "rows": ";".join(rows),
-        "since": _stamp(meter.SINCE),
-        "until": _stamp(meter.UNTIL),
-        "since_octets": meter.clock_octets(meter.SINCE).hex(),
-        "until_octets": meter.clock_octets(meter.UNTIL).hex(),
+        "events": _records(meter.EVENTS),
+        "billings": _records(meter.BILLINGS),
+        "new_calendar": meter.NEW_CALENDAR.decode(),
+        "new_holiday_index": index,
+        "new_holiday_date": date.hex(),
+        "new_holiday_day_id": day_id,
     }
 
 

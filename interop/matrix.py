@@ -1,23 +1,21 @@
-"""Who reads whom, and the judgement: each client's lines against the description of the meter."""
+"""Who reads whom: each client is run against each server, and its lines are judged."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as distribution_version
 from pathlib import Path
 from typing import Any
 
-from interop import capture, jvm, meter, tshark
-from interop.driver import READINGS
+from interop import capture, judgement, jvm, meter, tshark
+from interop.driver import ATTRIBUTES
+from interop.judgement import AttributeResult
+from interop.peers import Client, Running, Server
 
-SECONDS = 40
+SECONDS = 60
 """A client has so long for one association. dlms-cosem loops for ever on a truncated value."""
 
 
@@ -31,108 +29,18 @@ class Result:
     case: str
     passed: bool | None
     why: str
+    attributes: list[AttributeResult] = field(default_factory=list)
+    """Of the case that reads them all."""
 
     def to_dict(self) -> dict[str, Any]:
-        """As it is written to the JSON file."""
-        return asdict(self)
+        """As it is written to the JSON file; without what has a file of its own."""
+        told = asdict(self)
+        del told["attributes"]
+        return told
 
-
-def _distribution(name: str) -> str:
-    try:
-        return distribution_version(name)
-    except PackageNotFoundError:
-        return ""
-
-
-@dataclass(frozen=True)
-class Client:
-    """A program that reads a meter: how to start it for a port, an association and some readings."""
-
-    peer: str
-    version: str
-    command: Callable[[int, str, Sequence[str]], list[str]]
-
-
-@dataclass(frozen=True)
-class Server:
-    """A meter to be read: what it can do, and what is known to be wrong with it."""
-
-    peer: str
-    version: str
-    serve: Callable[[str], AbstractContextManager[int]]
-    associations: Sequence[str] = tuple(meter.ASSOCIATIONS)
-    readings: Sequence[str] = READINGS
-    view: frozenset[tuple[int, bytes]] = frozenset(meter.VIEW)
-    faults: dict[str, str] = field(default_factory=dict)
-    """Association name: why a client must refuse it."""
-
-
-def _python(module: str) -> Callable[[int, str, Sequence[str]], list[str]]:
-    return lambda port, association, readings: [sys.executable, "-m", module, str(port), association, *readings]
-
-
-def _java(program: str) -> Callable[[int, str, Sequence[str]], list[str]]:
-    return lambda port, association, _: jvm.command(program, str(port), association)
-
-
-@contextmanager
-def _serve(module: str) -> Iterator[int]:
-    """Import the server only when it is wanted: a peer that is not installed must not hinder the others."""
-    from importlib import import_module
-
-    with import_module(module).serve() as port:
-        yield port
-
-
-CLIENTS = {
-    "cosemic": Client("cosemic", _distribution("cosemic"), _python("interop.ours")),
-    "pydlms": Client("pydlms-client", _distribution("pydlms-client"), _python("interop.clients.pydlms")),
-    "gurux": Client("gurux-dlms", _distribution("gurux-dlms"), _python("interop.clients.gurux")),
-    "dlms-cosem": Client("dlms-cosem", _distribution("dlms-cosem"), _python("interop.clients.dlms_cosem")),
-    "gurux.java": Client("gurux.dlms.java", jvm.version("gurux.dlms"), _java("GuruxClient")),
-    "jdlms": Client("jDLMS", jvm.version("jdlms"), _java("JdlmsClient")),
-}
-
-SERVERS = {
-    "cosemic": Server("cosemic", _distribution("cosemic"), lambda _: _serve("interop.ours")),
-    "pydlms": Server("pydlms-client", _distribution("pydlms-client"), lambda _: _serve("interop.servers.pydlms")),
-    "gurux": Server(
-        "gurux-dlms",
-        _distribution("gurux-dlms"),
-        lambda _: _serve("interop.servers.gurux"),
-        associations=("none",),
-        readings=("register", "view"),
-        view=frozenset((3, name) for name in meter.REGISTERS),
-    ),
-    "gurux.java": Server(
-        "gurux.dlms.java", jvm.version("gurux.dlms"), lambda association: jvm.serve("GuruxServer", association)
-    ),
-    "jdlms": Server(
-        "jDLMS",
-        jvm.version("jdlms"),
-        lambda association: jvm.serve("JdlmsServer", association),
-        view=frozenset(meter.VIEW - {(1, meter.LOGICAL_DEVICE_NAME)}),
-        faults={"lls": "its AARE to a plain AARQ with a password names the ciphered context; a client has to refuse"},
-    ),
-}
-
-
-def _wrong(reading: str, told: Any, server: Server) -> str:
-    """What is wrong with a reading, or nothing."""
-    match reading:
-        case "register":
-            expected: Any = list(meter.REGISTERS[meter.ENERGY_IMPORT])
-        case "profile":
-            expected = [[meter.clock_octets(stamp).hex(), *cells] for stamp, *cells in meter.selected_rows()]
-        case _:
-            seen = {(class_id, bytes.fromhex(name)) for class_id, _, name in told}
-            missing = ", ".join(f"{class_id}/{name.hex()}" for class_id, name in sorted(server.view - seen))
-            return f"the view lacks {missing}" if missing else ""
-    if told == expected:
-        return ""
-    if reading == "profile" and len(told) != len(expected):
-        return f"{len(told)} rows instead of {len(expected)}"
-    return f"read {str(told)[:120]} instead of {str(expected)[:120]}"
+    def attributes_to_dicts(self) -> list[dict[str, Any]]:
+        """How each attribute fared, with who read it and how."""
+        return [{"peer": self.peer, "case": self.case, **asdict(one)} for one in self.attributes]
 
 
 def _lines(command: list[str]) -> tuple[dict[str, dict[str, Any]], str]:
@@ -152,49 +60,99 @@ def _lines(command: list[str]) -> tuple[dict[str, dict[str, Any]], str]:
     return {line["reading"]: line for line in told}, why
 
 
-def _case(reading: str, lines: dict[str, dict[str, Any]], why: str, server: Server) -> tuple[bool, str]:
-    association = lines.get("association", {})
-    if "error" in association:
-        return False, f"association: {association['error']}"
-    line = lines.get(reading)
-    if line is None:
-        return False, why or "the client said nothing"
-    if "error" in line:
-        return False, line["error"]
-    wrong = _wrong(reading, line["value"], server)
-    return not wrong, wrong or "as described"
+@dataclass(frozen=True)
+class _Visit:
+    """What a client has said of a server in an association; `why` there is not more of it."""
+
+    client: Client
+    server: Server
+    association: str
+    running: Running
+    lines: dict[str, dict[str, Any]]
+    why: str
+
+    @classmethod
+    def made(cls, client: Client, server: Server, association: str, running: Running, readings: list[str]) -> _Visit:
+        lines, why = _lines(client.command(running.port, association, readings))
+        return cls(client, server, association, running, lines, why)
+
+    def judged(self, reading: str) -> tuple[bool, str, list[AttributeResult]]:
+        """Whether a reading is right, what is to be said of it, and of each attribute."""
+        line, watched = self.lines.get(reading), self.running.watched
+        client_sap = meter.ASSOCIATIONS[self.association].client_sap
+        refused = self.lines.get("association", {}).get("error")
+        if refused is not None:
+            return False, f"association: {refused}", []
+        if line is None or "error" in line:
+            return False, self.why or "the client said nothing" if line is None else line["error"], []
+        if reading == ATTRIBUTES and watched is not None:
+            faults = not self.server.label
+            judged = judgement.attributes(line["value"], self.client, client_sap, watched, shows_faults=faults)
+            return *judgement.summary(judged, len(watched.view(client_sap))), judged
+        wrong = judgement.wrong(reading, line["value"], self.server, watched, client_sap)
+        return not wrong, wrong or "as described", []
+
+
+def _common(client: Client, server: Server, association: str) -> tuple[list[str], dict[str, str]]:
+    """What there is to be read and done, and why some of it is not."""
+    both = [one for one in server.readings_for(association) if one in client.readings]
+    reasons = {**client.lacks, **server.lacks}
+    return both, {one: reasons[one] for one in both if one in reasons}
 
 
 def read(client: Client, server: Server, role: str) -> Iterator[Result]:
-    """Let the client read everything that the server has; a fresh server for each association."""
+    """Let the client do everything that both sides can; a fresh server for each association."""
     peer = client if role == "client" else server
+
+    def result(association: str, reading: str, passed: bool | None, why: str, *more: Any) -> Result:
+        case = f"{server.label}{association}/{reading}"
+        return Result(peer.peer, peer.version, role, case, passed, why, *more)
+
     for association in server.associations:
-        cases = [f"{association}/{reading}" for reading in server.readings]
-        if association in server.faults:
-            yield from (Result(peer.peer, peer.version, role, case, None, server.faults[association]) for case in cases)
+        both, lacking = _common(client, server, association)
+        readings = [one for one in both if one not in lacking]
+        if association in server.refusals:
+            yield from (result(association, one, None, server.refusals[association]) for one in both)
             continue
         try:
-            with server.serve(association) as port:
-                lines, why = _lines(client.command(port, association, server.readings))
+            with server.serve(association) as running:
+                visit = _Visit.made(client, server, association, running, readings)
         except jvm.JavaMissing as missing:
-            yield from (Result(peer.peer, peer.version, role, case, None, str(missing)) for case in cases)
+            yield from (result(association, one, None, str(missing)) for one in both)
             continue
         except Exception as error:  # a server may fail in any way; its failure is the result
             failure = f"the server did not start: {type(error).__name__}: {error}"
-            yield from (Result(peer.peer, peer.version, role, case, False, failure) for case in cases)
+            yield from (result(association, one, False, failure) for one in both)
             continue
-        for reading, case in zip(server.readings, cases, strict=True):
-            yield Result(peer.peer, peer.version, role, case, *_case(reading, lines, why, server))
+        for one in both:
+            if one in lacking:
+                yield result(association, one, None, lacking[one])
+            else:
+                yield result(association, one, *visit.judged(one))
+        yield from (result(association, *fault) for fault in _faults(visit))
+
+
+def _faults(visit: _Visit) -> Iterator[tuple[str, None, str]]:
+    """What the client did not understand: cases that could not be run."""
+    if ATTRIBUTES in visit.lines:
+        judged = visit.judged(ATTRIBUTES)[2]
+        faults = {
+            (one.class_id, one.version, one.attribute): one.why for one in judged if one.outcome == "misunderstood"
+        }
+        for (class_id, version, attribute), why in sorted(faults.items()):
+            yield f"class {class_id} v{version}, attribute {attribute}", None, why
 
 
 def observe(client: Client, server: Server, path: Path) -> Iterator[Result]:
     """Record the unciphered associations between the two, and ask tshark what it thinks of them."""
     for association in ("none", "lls"):
         case = f"{association}/{client.peer} reads {server.peer}"
+        both, lacking = _common(client, server, association)
+        readings = [one for one in both if one not in lacking]
         file = path / f"{client.peer}-{server.peer}-{association}.pcap"
         try:
-            with server.serve(association) as target, capture.relay(target) as (port, conversations):
-                lines, why = _lines(client.command(port, association, server.readings))
+            with server.serve(association) as running, capture.relay(running.port) as (port, conversations):
+                visit = _Visit.made(client, server, association, running._replace(port=port), readings)
                 capture.write_pcap(file, conversations)
             verdict = tshark.examine(file)
         except (tshark.TsharkMissing, jvm.JavaMissing) as missing:
@@ -203,7 +161,7 @@ def observe(client: Client, server: Server, path: Path) -> Iterator[Result]:
         except Exception as error:  # a server may fail in any way; its failure is the result
             yield Result("tshark", tshark.version(), "observer", case, False, f"{type(error).__name__}: {error}")
             continue
-        complete = all(_case(reading, lines, why, server)[0] for reading in server.readings)
+        complete = all(visit.judged(reading)[0] for reading in readings)
         told = f"{verdict.frames} APDUs, {len(verdict.malformed)} malformed"
         if verdict.malformed:
             told += f": {verdict.malformed[0][:160]}"

@@ -29,14 +29,16 @@ class Association:
     client_sap: int
     mechanism: int
     ciphered: bool
+    manages: bool
+    """Whether the client may change the meter, or only read it."""
 
 
 ASSOCIATIONS = {
     association.name: association
     for association in (
-        Association("none", 16, 0, ciphered=False),
-        Association("lls", 2, 1, ciphered=False),
-        Association("hls-gmac", 3, 5, ciphered=True),
+        Association("none", 16, 0, ciphered=False, manages=False),
+        Association("lls", 2, 1, ciphered=False, manages=True),
+        Association("hls-gmac", 3, 5, ciphered=True, manages=True),
     )
 }
 
@@ -47,6 +49,18 @@ ENERGY_IMPORT = bytes.fromhex("0100010800ff")
 ENERGY_EXPORT = bytes.fromhex("0100020800ff")
 PROFILE_STATUS = bytes.fromhex("0000600a01ff")
 LOAD_PROFILE = bytes.fromhex("0100630100ff")
+
+IMAGE_TRANSFER = bytes.fromhex("00002c0000ff")
+BREAKER = bytes.fromhex("000060030aff")
+CALENDAR = bytes.fromhex("00000d0000ff")
+SPECIAL_DAYS = bytes.fromhex("00000b0000ff")
+LIMITER = bytes.fromhex("0000110000ff")
+MESSAGE = bytes.fromhex("0000600d01ff")
+BILLING = bytes.fromhex("0000620100ff")
+KEPT_REGISTER = bytes.fromhex("0100800801ff")
+
+EVENT_LOG = bytes.fromhex("0000636200ff")
+EVENT_CODE = bytes.fromhex("0000600b00ff")
 
 REGISTERS = {ENERGY_IMPORT: (12_345_678, -1, 30), ENERGY_EXPORT: (4_321, 0, 30)}
 """Logical name: value (double-long-unsigned), scaler, unit (30 is Wh)."""
@@ -86,3 +100,38 @@ def rows() -> list[Row]:
 def selected_rows() -> list[Row]:
     """What a range selection from `SINCE` to `UNTIL` must answer."""
     return [row for row in rows() if SINCE <= row[0] <= UNTIL]
+
+
+EVENTS = [(FIRST + timedelta(hours=3 * n), code) for n, code in enumerate((1, 2, 4, 5))]
+"""Moment and code: power down and up, clock adjusted from and to."""
+BILLINGS = [(FIRST + timedelta(days=30 * n), 12_000_000 + 100_000 * n) for n in range(3)]
+"""Moment and energy imported."""
+
+IMAGE = bytes(n * n % 251 for n in range(5_000))
+IMAGE_IDENTIFIER = b"interop-1"
+IMAGE_BLOCK = 200
+"""Octets: the last block is not a whole one, and no block needs block transfer."""
+
+CLOCK_SET = datetime(2026, 12, 24, 10, 20, 30, tzinfo=UTC)
+CLOCK_SHIFT = 600
+"""Seconds: the time to which the clock is set, and by how much it is shifted after that."""
+
+FIRST_ENTRY, LAST_ENTRY = 3, 7
+"""Of the load profile, counted from 1."""
+
+TARIFF_SCRIPTS = bytes.fromhex("00000a0064ff")
+REGISTER_ACTIVATION = bytes.fromhex("00000e0000ff")
+PEAK_SCRIPT, PEAK = 3, b"peak"
+"""A script that no calendar runs, and the name of the active mask afterwards."""
+
+NEW_MESSAGE = b"hello"
+NEW_VALUE = 4_711
+NEW_THRESHOLD = 4_000
+NEW_CALENDAR = b"2027"
+NEW_HOLIDAY = (2, bytes.fromhex("07ea0c1aff"), 2)
+"""index, date (2026-12-26, its weekday left open), day_id."""
+
+
+def entries() -> list[Row]:
+    """What a selection of the entries must answer."""
+    return rows()[FIRST_ENTRY - 1 : LAST_ENTRY]

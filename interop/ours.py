@@ -12,25 +12,36 @@ from typing import Any
 from cosemic.association.service_provider import ServerSettings
 from cosemic.client import BlockingMeter
 from cosemic.codec import DataType
-from cosemic.model import CaptureObjectDefinition, Register, ScalerUnit
+from cosemic.model import (
+    CaptureObjectDefinition,
+    InterfaceClass,
+    LoadProfile,
+    Register,
+    ScalerUnit,
+    interface_classes,
+)
 from cosemic.security import SecurityMaterial, SecurityPolicy
 from cosemic.server import (
     Admission,
     ClockObject,
     CosemObject,
-    LogicalDevice,
     ProfileObject,
-    ProfileRows,
-    centiseconds,
     data,
+    managing,
     reading,
     serve_in_thread,
 )
+from cosemic.simulator import HouseholdMeter
 from cosemic.values import ApplicationContext, AuthenticationMechanism, Obis, Secret, Unit
-from interop import meter
+from interop import living, meter, plain
 from interop.driver import main
+from interop.watched import Watched
 
 TITLE = "434f530000000001"
+VERSIONS = {"none": 0, "lls": 2, "hls-gmac": 3}
+"""Of Association LN; what version 1 has, version 2 has too."""
+_BY_ITSELF = (15, 17)
+"""Association LN and SAP assignment are added by the server, in one version."""
 
 
 def _settings(association: meter.Association) -> ServerSettings:
@@ -49,37 +60,73 @@ def _settings(association: meter.Association) -> ServerSettings:
     )
 
 
-def build() -> LogicalDevice:
-    """The meter of :mod:`interop.meter` on our server."""
-    device = LogicalDevice(meter.DEVICE_NAME.decode())
+def build(association: str) -> Watched:
+    """The meter of :mod:`interop.meter` on our server, with an object of every class that the model declares.
+
+    association: by whose name the version of Association LN, and so the coding of rights, is chosen.
+    """
+    device = Watched(meter.DEVICE_NAME.decode(), association_version=VERSIONS[association])
     clock = device.add(ClockObject(Obis(meter.CLOCK), utc_offset=0))
     device.add(data(Obis(meter.PROFILE_STATUS), DataType.UNSIGNED, 0))
     for name, (value, scaler, unit) in meter.REGISTERS.items():
         values = {"value": (DataType.DOUBLE_LONG_UNSIGNED, value), "scaler_unit": ScalerUnit(scaler, Unit(unit))}
         device.add(CosemObject(Register(Obis(name)), values))
     types = (DataType.OCTET_STRING, DataType.UNSIGNED, DataType.DOUBLE_LONG_UNSIGNED, DataType.DOUBLE_LONG_UNSIGNED)
-    rows = ProfileRows(types, meter.ROWS)
-    rows.extend(((meter.clock_octets(stamp), *rest), centiseconds(stamp)) for stamp, *rest in meter.rows())
     columns = [CaptureObjectDefinition(kind, Obis(name), index, 0) for kind, name, index in meter.CAPTURE_OBJECTS]
-    device.add(ProfileObject(Obis(meter.LOAD_PROFILE), columns, rows, clock=clock, capture_period=meter.CAPTURE_PERIOD))
-    for association in meter.ASSOCIATIONS.values():
-        settings = _settings(association)
+    profile = ProfileObject(
+        device,
+        Obis(meter.LOAD_PROFILE),
+        columns,
+        meter.ROWS,
+        clock=clock,
+        capture_period=meter.CAPTURE_PERIOD,
+        types=types,
+        recorded=True,
+    )
+    device.add(profile).extend(((meter.clock_octets(stamp), *rest), stamp) for stamp, *rest in meter.rows())
+    living.furnish(device, clock)
+    for held in plain.objects():
+        device.add(held)
+    for one in meter.ASSOCIATIONS.values():
         device.admit(
             Admission(
-                client_sap=association.client_sap,
-                settings=settings,
-                rights=reading(),
-                security_setup=Obis("0-0:43.0.0") if association.ciphered else None,
+                client_sap=one.client_sap,
+                settings=_settings(one),
+                rights=managing() if one.manages else reading(),
+                security_setup=Obis("0-0:43.0.0") if one.ciphered else None,
             )
         )
+    served = {(one.class_id, one.interface.version) for one in device.objects}
+    missing = [one for one in interface_classes() if one.class_id not in _BY_ITSELF and _key(one) not in served]
+    if missing:
+        raise ValueError(f"the meter has no {missing[0].__name__}: add one to interop.living or interop.plain")
     return device
 
 
+def _key(declared: type[InterfaceClass]) -> tuple[int, int]:
+    return declared.class_id, declared.version
+
+
+class _Household(Watched, HouseholdMeter):
+    """The meter of the simulator."""
+
+
 @contextmanager
-def serve() -> Iterator[int]:
-    """Listen on a free port of the loopback interface, which is yielded."""
-    with serve_in_thread(build(), host=meter.HOST) as server:
-        yield server.port
+def serve(association: str, *, simulated: bool = False) -> Iterator[tuple[int, Watched]]:
+    """Listen on a free port of the loopback interface, which is yielded with the meter."""
+    device = _Household(1, profile_days=1) if simulated else build(association)
+    with serve_in_thread(device, host=meter.HOST) as server:
+        yield server.port, device
+
+
+def _stamp(moment: dt.datetime | None) -> str:
+    return "" if moment is None else meter.clock_octets(moment).hex()
+
+
+def _rows(profile: LoadProfile) -> list[list[Any]]:
+    return [
+        [_stamp(row.interval_end), row.status, *(energy.raw for energy in row.values[1:])] for row in profile.rows()
+    ]
 
 
 class Reader:
@@ -111,11 +158,42 @@ class Reader:
     def profile(self) -> list[list[Any]]:
         # [since, until) in intervals: the one that ends at SINCE is the first that is wanted.
         since = meter.SINCE - dt.timedelta(seconds=meter.CAPTURE_PERIOD)
-        profile = self._meter.load_profile(Obis(meter.LOAD_PROFILE), since, meter.UNTIL)
-        return [
-            [meter.clock_octets(row.interval_end).hex(), row.status, *(energy.raw for energy in row.values[1:])]
-            for row in profile.rows()
-        ]
+        return _rows(self._meter.load_profile(Obis(meter.LOAD_PROFILE), since, meter.UNTIL))
+
+    # ---- deeds ------------------------------------------------------------------------------------------------------
+
+    def entries(self) -> list[list[Any]]:
+        profile = self._meter.load_profile_entries(Obis(meter.LOAD_PROFILE), meter.FIRST_ENTRY, meter.LAST_ENTRY)
+        return _rows(profile)
+
+    def read_out(self) -> list[list[Any]]:
+        values: dict[Obis, Any] = self._meter.billing.registers().values()
+        return sorted([name.octets.hex(), value.raw] for name, value in values.items())
+
+    def events(self) -> list[list[Any]]:
+        return [[_stamp(event.time), event.code] for event in self._meter.events.read(Obis(meter.EVENT_LOG))]
+
+    def billing(self) -> list[list[Any]]:
+        periods = self._meter.billing.periods(Obis(meter.BILLING))
+        return [[_stamp(period.closed), period.values[-1].raw] for period in periods]
+
+    def image(self) -> int:
+        return int(self._meter.firmware.update(meter.IMAGE, meter.IMAGE_IDENTIFIER, interval=0.01).status)
+
+    def disconnect(self) -> int:
+        return int(self._meter.breaker.disconnect(interval=0.01).control_state)
+
+    def reconnect(self) -> int:
+        return int(self._meter.breaker.reconnect(interval=0.01).control_state)
+
+    def set_clock(self) -> str:
+        return self._meter.clock.set(meter.CLOCK_SET).sent.octets.hex()
+
+    def shift_clock(self) -> str:
+        return self._meter.clock.shift(meter.CLOCK_SHIFT).sent.octets.hex()
+
+    def synchronise(self) -> str:
+        return self._meter.clock.synchronise(policy="set", boundary=0).action.value
 
     def close(self) -> None:
         self._meter.close()

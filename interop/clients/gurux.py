@@ -5,15 +5,29 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from gurux_dlms import GXByteBuffer, GXReplyData
-from gurux_dlms.enums import Authentication, Conformance, InterfaceType, RequestTypes, Security
+from gurux_dlms import GXByteBuffer, GXDateTime, GXReplyData
+from gurux_dlms.enums import Authentication, Conformance, DataType, InterfaceType, RequestTypes, Security
 from gurux_dlms.internal._GXCommon import _GXCommon
 from gurux_dlms.internal._GXDataInfo import _GXDataInfo
-from gurux_dlms.objects import GXDLMSClock, GXDLMSObject, GXDLMSProfileGeneric, GXDLMSRegister
+from gurux_dlms.objects import (
+    GXDLMSActivityCalendar,
+    GXDLMSClock,
+    GXDLMSData,
+    GXDLMSDisconnectControl,
+    GXDLMSImageTransfer,
+    GXDLMSLimiter,
+    GXDLMSObject,
+    GXDLMSProfileGeneric,
+    GXDLMSRegister,
+    GXDLMSRegisterActivation,
+    GXDLMSScriptTable,
+    GXDLMSSpecialDay,
+    GXDLMSSpecialDaysTable,
+)
 from gurux_dlms.secure import GXDLMSSecureClient
 
 from interop import meter
-from interop.driver import first_counter, main
+from interop.driver import AttributeRow, first_counter, main
 
 TITLE = b"GRX\x00\x00\x00\x00\x02"
 AUTHENTICATIONS = {0: Authentication.NONE, 1: Authentication.LOW, 5: Authentication.HIGH_GMAC}
@@ -21,6 +35,14 @@ AUTHENTICATIONS = {0: Authentication.NONE, 1: Authentication.LOW, 5: Authenticat
 
 def _dotted(logical_name: bytes) -> str:
     return ".".join(map(str, logical_name))
+
+
+class Refused(Exception):
+    """The meter answered with a data-access-result or action-result other than success."""
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+        super().__init__(f"result {code}")
 
 
 class Reader:
@@ -69,7 +91,7 @@ class Reader:
                 # The reply keeps what came before; only its frame marks are new for the next block.
                 self._frame(following, reply)
         if reply.error:
-            raise RuntimeError(f"data-access-result {reply.error}")
+            raise Refused(reply.error)
         return reply
 
     def _value(self, requests: Any) -> Any:
@@ -99,6 +121,123 @@ class Reader:
             raise RuntimeError("the first capture object is not the clock")
         rows = self._value(self._client.readRowsByRange(target, meter.SINCE, meter.UNTIL))
         return [[bytes(row[0]).hex(), *map(int, row[1:])] for row in rows]
+
+    def attributes(self) -> list[AttributeRow]:
+        reply = self._exchange(self._client.getObjectsRequest())
+        rows = []
+        for item in self._client.parseObjects(reply.data, True):
+            name = bytes(map(int, item.logicalName.split("."))).hex()
+            # The capture objects of a profile have to be known before its buffer can be read.
+            for index in sorted(
+                item.getAttributeIndexToRead(True), key=lambda one: (int(item.objectType), one) == (7, 2)
+            ):
+                where = int(item.objectType), int(item.version), name, index
+                rows.append((*where, *self._attribute(item, index)))
+        return rows
+
+    def _attribute(self, item: GXDLMSObject, index: int) -> tuple[str | None, str]:
+        try:
+            octets = self._exchange(self._client.read(item, index)).data.array()
+        except Refused as refused:
+            return None, f"refused {refused.code}"
+        try:
+            value = _GXCommon.getData(self._client.settings, GXByteBuffer(octets), _GXDataInfo())
+            self._client.updateValue(item, index, value)
+        except Exception as error:  # its decoder raises whatever comes up
+            return octets.hex(), f"{type(error).__name__}: {error}"
+        return octets.hex(), ""
+
+    # ---- deeds ------------------------------------------------------------------------------------------------------
+
+    def _read(self, target: GXDLMSObject, index: int) -> Any:
+        """Read an attribute into the object, and return it as it came."""
+        value = self._value(self._client.read(target, index))
+        self._client.updateValue(target, index, value)
+        return value
+
+    def _write(self, target: GXDLMSObject, index: int) -> Any:
+        self._exchange(self._client.write(target, index))
+        return self._read(target, index)
+
+    def entries(self) -> list[list[Any]]:
+        target = GXDLMSProfileGeneric(_dotted(meter.LOAD_PROFILE))
+        count = meter.LAST_ENTRY - meter.FIRST_ENTRY + 1
+        rows = self._value(self._client.readRowsByEntry(target, meter.FIRST_ENTRY, count))
+        return [[bytes(row[0]).hex(), *map(int, row[1:])] for row in rows]
+
+    def message(self) -> str:
+        target = GXDLMSData(_dotted(meter.MESSAGE))
+        target.value = meter.NEW_MESSAGE
+        target.setDataType(2, DataType.OCTET_STRING)
+        return bytes(self._write(target, 2)).hex()
+
+    def value(self) -> int:
+        target = GXDLMSRegister(_dotted(meter.KEPT_REGISTER))
+        target.value = meter.NEW_VALUE
+        target.setDataType(2, DataType.UINT32)
+        return int(self._write(target, 2))
+
+    def holiday(self) -> list[list[Any]]:
+        target = GXDLMSSpecialDaysTable(_dotted(meter.SPECIAL_DAYS))
+        entry = GXDLMSSpecialDay()
+        entry.index, date, entry.dayId = meter.NEW_HOLIDAY
+        entry.date = _GXCommon.changeType(self._client.settings, date, DataType.DATE)
+        self._exchange(target.insert(self._client, entry))
+        return [[int(index), bytes(day).hex(), int(day_id)] for index, day, day_id in self._read(target, 2)]
+
+    def calendar(self) -> str:
+        target = GXDLMSActivityCalendar(_dotted(meter.CALENDAR))
+        for index in (3, 4, 5):
+            self._read(target, index)
+        target.seasonProfilePassive = target.seasonProfileActive
+        target.weekProfileTablePassive = target.weekProfileTableActive
+        target.dayProfileTablePassive = target.dayProfileTableActive
+        target.calendarNamePassive = meter.NEW_CALENDAR.decode()
+        for index in (6, 7, 8, 9):
+            self._write(target, index)
+        self._exchange(target.activatePassiveCalendar(self._client))
+        return bytes(self._read(target, 2)).hex()
+
+    def threshold(self) -> int:
+        target = GXDLMSLimiter(_dotted(meter.LIMITER))
+        target.thresholdNormal = meter.NEW_THRESHOLD
+        target.setDataType(4, DataType.UINT32)
+        return int(self._write(target, 4))
+
+    def tariff(self) -> str:
+        scripts = GXDLMSScriptTable(_dotted(meter.TARIFF_SCRIPTS))
+        self._exchange(scripts.execute(self._client, meter.PEAK_SCRIPT))
+        return bytes(self._read(GXDLMSRegisterActivation(_dotted(meter.REGISTER_ACTIVATION)), 4)).hex()
+
+    def image(self) -> int:
+        target = GXDLMSImageTransfer(_dotted(meter.IMAGE_TRANSFER))
+        self._read(target, 2)
+        self._exchange(target.imageTransferInitiate(self._client, meter.IMAGE_IDENTIFIER.decode(), len(meter.IMAGE)))
+        for block in target.imageBlockTransfer(self._client, meter.IMAGE, None):
+            self._exchange(block)
+        self._exchange(target.imageVerify(self._client))
+        self._exchange(target.imageActivate(self._client))
+        return int(self._read(target, 6))
+
+    def disconnect(self) -> int:
+        target = GXDLMSDisconnectControl(_dotted(meter.BREAKER))
+        self._exchange(target.remoteDisconnect(self._client))
+        return int(self._read(target, 3))
+
+    def reconnect(self) -> int:
+        target = GXDLMSDisconnectControl(_dotted(meter.BREAKER))
+        self._exchange(target.remoteReconnect(self._client))
+        return int(self._read(target, 3))
+
+    def set_clock(self) -> str:
+        target = GXDLMSClock(_dotted(meter.CLOCK))
+        target.time = GXDateTime(meter.CLOCK_SET)
+        return bytes(self._write(target, 2)).hex()
+
+    def shift_clock(self) -> str:
+        target = GXDLMSClock(_dotted(meter.CLOCK))
+        self._exchange(target.shiftTime(self._client, meter.CLOCK_SHIFT))
+        return bytes(self._read(target, 2)).hex()
 
     def close(self) -> None:
         self._exchange(self._client.releaseRequest())

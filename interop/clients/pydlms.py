@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydlms import DlmsClient, DlmsData, Mechanism, ObisCode, SecurityContext
-from pydlms.apdu.xdlms import range_descriptor
+from pydlms import DlmsClient, DlmsData, Mechanism, ObisCode, SecurityContext, encode_data
+from pydlms.apdu.xdlms import entry_descriptor, range_descriptor
+from pydlms.cosem.interface_classes import lookup
+from pydlms.cosem.model import SpecialDay
+from pydlms.cosem.time import CosemDate
+from pydlms.exceptions import DlmsError, ServiceError
+from pydlms.image import transfer_image
+from pydlms.objects import CosemObject
 
 from interop import meter
-from interop.driver import first_counter, main
+from interop.driver import AttributeRow, first_counter, main
 
 TITLE = b"PYD\x00\x00\x00\x00\x02"
 
@@ -47,6 +53,105 @@ class Reader:
         since, until = (DlmsData.octet_string(meter.clock_octets(stamp)) for stamp in (meter.SINCE, meter.UNTIL))
         buffer = self._client.read_profile(ObisCode.from_bytes(meter.LOAD_PROFILE), range_descriptor(since, until))
         return [[row[0].hex(), *row[1:]] for row in buffer.rows]
+
+    def attributes(self) -> list[AttributeRow]:
+        rows = []
+        for entry in self._client.get_association_view():
+            target = CosemObject(self._client, entry.class_id, entry.logical_name, entry.version)
+            known = lookup(entry.class_id, entry.version)
+            for index, name in enumerate(known.attributes if known else ("logical_name",), 1):
+                where = entry.class_id, entry.version, entry.logical_name.to_bytes().hex(), index
+                rows.append((*where, *self._attribute(target, name)))
+        return rows
+
+    @staticmethod
+    def _attribute(target: CosemObject, name: str) -> tuple[str | None, str]:
+        try:
+            data = target.get(name, raw=True)
+        except ServiceError as error:
+            return None, f"refused {error.result:d}"
+        except DlmsError as error:
+            return None, f"{type(error).__name__}: {error}"
+        octets = encode_data(data).hex()
+        spec = target.spec.attribute(name) if target.spec else None
+        try:
+            if spec is not None:
+                spec.type.decode(data, name)
+        except DlmsError as error:
+            return octets, f"{type(error).__name__}: {error}"
+        return octets, ""
+
+    # ---- deeds ------------------------------------------------------------------------------------------------------
+
+    def _object(self, class_id: int, name: bytes, version: int = 0) -> Any:
+        return self._client.object(ObisCode.from_bytes(name), class_id, version)
+
+    def entries(self) -> list[list[Any]]:
+        selection = entry_descriptor(meter.FIRST_ENTRY, meter.LAST_ENTRY)
+        buffer = self._client.read_profile(ObisCode.from_bytes(meter.LOAD_PROFILE), selection)
+        return [[row[0].hex(), *row[1:]] for row in buffer.rows]
+
+    def message(self) -> str:
+        target = self._object(1, meter.MESSAGE)
+        target.set("value", DlmsData.octet_string(meter.NEW_MESSAGE))
+        return bytes(target.value.value).hex()
+
+    def value(self) -> int:
+        target = self._object(3, meter.KEPT_REGISTER)
+        target.set("value", DlmsData.uint32(meter.NEW_VALUE))
+        return int(target.value.value)
+
+    def holiday(self) -> list[Any]:
+        target = self._object(11, meter.SPECIAL_DAYS)
+        index, date, day_id = meter.NEW_HOLIDAY
+        target.insert(SpecialDay(index, CosemDate.from_bytes(date), day_id))
+        return [[one.index, one.date.to_bytes().hex(), one.day_id] for one in target.entries]
+
+    def calendar(self) -> str:
+        target = self._object(20, meter.CALENDAR)
+        for table in ("season_profile", "week_profile_table", "day_profile_table"):
+            target.set(f"{table}_passive", target.get(f"{table}_active"))
+        target.calendar_name_passive = meter.NEW_CALENDAR
+        target.activate_passive_calendar()
+        return bytes(target.calendar_name_active).hex()
+
+    def threshold(self) -> int:
+        target = self._object(71, meter.LIMITER)
+        target.set("threshold_normal", DlmsData.uint32(meter.NEW_THRESHOLD))
+        return int(target.threshold_normal.value)
+
+    def tariff(self) -> str:
+        self._object(9, meter.TARIFF_SCRIPTS).execute(meter.PEAK_SCRIPT)
+        return bytes(self._object(6, meter.REGISTER_ACTIVATION).active_mask).hex()
+
+    def image(self) -> int:
+        done = transfer_image(
+            self._client,
+            meter.IMAGE,
+            meter.IMAGE_IDENTIFIER,
+            ObisCode.from_bytes(meter.IMAGE_TRANSFER),
+            activate=True,
+            poll=0.01,
+        )
+        return int(done.status)
+
+    def disconnect(self) -> int:
+        target = self._object(70, meter.BREAKER)
+        target.remote_disconnect()
+        return int(target.control_state)
+
+    def reconnect(self) -> int:
+        target = self._object(70, meter.BREAKER)
+        target.remote_reconnect()
+        return int(target.control_state)
+
+    def set_clock(self) -> str:
+        self._client.set_clock(meter.CLOCK_SET)
+        return self._client.get_clock().to_bytes().hex()
+
+    def shift_clock(self) -> str:
+        self._object(8, meter.CLOCK).shift_time(meter.CLOCK_SHIFT)
+        return self._client.get_clock().to_bytes().hex()
 
     def close(self) -> None:
         self._client.close()

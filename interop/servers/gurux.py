@@ -1,8 +1,9 @@
-"""The registers of the meter on gurux-dlms' server, no security.
+"""The registers of the meter and its profiles of a few rows on gurux-dlms' server, no security.
 
 As installed the server answers nothing: its reply class lacks the accessors that the server calls, and the server lacks
 `notifyRead`, `setTransaction` and an `onPostRead` without arguments. The subclasses below supply them. It answers one
-request at a time in one association, and is not to be used for load profiles by block transfer.
+request at a time in one association. A profile it sends whole, however small a PDU was agreed; a selection of its rows,
+SET and ACTION raise in it, and are answered with hardware-fault.
 """
 
 from __future__ import annotations
@@ -12,12 +13,20 @@ import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
-from gurux_dlms import GXDLMSServer, GXServerReply
+from gurux_dlms import GXDateTime, GXDLMSServer, GXServerReply
 from gurux_dlms.enums import AccessMode, DataType, InterfaceType, MethodAccessMode, SourceDiagnostic
 from gurux_dlms.GXUInt32 import GXUInt32
-from gurux_dlms.objects import GXDLMSAssociationLogicalName, GXDLMSRegister
+from gurux_dlms.objects import (
+    GXDLMSAssociationLogicalName,
+    GXDLMSCaptureObject,
+    GXDLMSClock,
+    GXDLMSData,
+    GXDLMSProfileGeneric,
+    GXDLMSRegister,
+)
 
 from interop import meter
 
@@ -79,18 +88,42 @@ class _Server(GXDLMSServer):
         return bytes(reply.reply or b"")
 
 
+def _history(name: bytes, captured: Any, clock: Any, rows: list[tuple[datetime, int]]) -> Any:
+    """A profile of a stamp and a number."""
+    profile = GXDLMSProfileGeneric(_dotted(name))
+    profile.captureObjects += [(target, GXDLMSCaptureObject(2, 0)) for target in (clock, captured)]
+    profile.sortObject, profile.sortObjectAttributeIndex = clock, 2
+    profile.buffer += [[GXDateTime(stamp), number] for stamp, number in rows]
+    profile.entriesInUse = profile.profileEntries = len(rows)
+    return profile
+
+
+def _dotted(name: bytes) -> str:
+    return ".".join(map(str, name))
+
+
 def build() -> _Server:
-    """The server with the registers of the meter."""
+    """The server with registers and histories."""
     server = _Server()
     association = GXDLMSAssociationLogicalName()
     server.items.append(association)
     for name, (value, scaler, unit) in meter.REGISTERS.items():
-        register = GXDLMSRegister(".".join(map(str, name)))
+        register = GXDLMSRegister(_dotted(name))
         register.value = GXUInt32(value)
         register.setDataType(2, DataType.UINT32)
         register.scaler = 10**scaler
         register.unit = unit
         server.items.append(register)
+    clock = GXDLMSClock(_dotted(meter.CLOCK))
+    clock.time = GXDateTime(meter.FIRST)
+    code = GXDLMSData(_dotted(meter.EVENT_CODE))
+    code.value = 0
+    code.setDataType(2, DataType.UINT8)
+    energy = next(item for item in server.items if item.logicalName == _dotted(meter.ENERGY_IMPORT))
+    server.items.append(clock)
+    server.items.append(code)
+    server.items.append(_history(meter.EVENT_LOG, code, clock, meter.EVENTS))
+    server.items.append(_history(meter.BILLING, energy, clock, meter.BILLINGS))
     # An empty list would make `initialize` append the collection to itself, which raises.
     association.objectList.extend(server.items)
     server.initialize()

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from pydlms import DlmsData, Mechanism, ObisCode
-from pydlms.simulator import ClientProfile, MeterSimulator
+from pydlms.cosem.time import CosemDateTime
+from pydlms.simulator import ActionFailure, ClientProfile, ImageTransferTarget, MeterSimulator
 from pydlms.simulator import serve as listen
 
 from interop import meter
+
+OTHER_REASON = 250
+"""action-result"""
 
 
 def _capture_object(class_id: int, logical_name: bytes, attribute: int) -> Any:
@@ -28,6 +33,57 @@ def _row(row: meter.Row) -> Any:
     stamp, status, *energies = row
     cells = [DlmsData.octet_string(meter.clock_octets(stamp)), DlmsData.uint8(status)]
     return DlmsData.structure(cells + [DlmsData.uint32(energy) for energy in energies])
+
+
+def _history(class_id: int, captured: bytes, rows: list[tuple[Any, Any]]) -> dict[int, Any]:
+    """A profile of a stamp and a number."""
+    columns = [_capture_object(8, meter.CLOCK, 2), _capture_object(class_id, captured, 2)]
+    buffer = [DlmsData.structure([DlmsData.octet_string(meter.clock_octets(stamp)), cell]) for stamp, cell in rows]
+    return {
+        2: DlmsData.array(buffer),
+        3: DlmsData.array(columns),
+        4: DlmsData.uint32(0),
+        5: DlmsData.enum(1),
+        6: columns[0],
+        7: DlmsData.uint32(len(rows)),
+        8: DlmsData.uint32(len(rows)),
+    }
+
+
+def _methods(simulator: Any) -> None:
+    """What the simulator leaves to its user: the switch, and shifting the clock."""
+    breaker, clock = ObisCode.from_bytes(meter.BREAKER), ObisCode.from_bytes(meter.CLOCK)
+
+    def switch(connected: bool) -> Any:
+        def act(_: Any, parameters: Any) -> None:
+            state = simulator.objects[70, breaker]
+            state[2], state[3] = DlmsData.boolean(connected), DlmsData.enum(int(connected))
+
+        return act
+
+    def shift(_: Any, parameters: Any) -> None:
+        attributes = simulator.objects[8, clock]
+        shown = CosemDateTime.from_bytes(bytes(attributes[2].value)).to_datetime()
+        attributes[2] = DlmsData.octet_string(meter.clock_octets(shown + timedelta(seconds=parameters.value)))
+
+    simulator.add_method(70, breaker, 1, switch(False))
+    simulator.add_method(70, breaker, 2, switch(True))
+    simulator.add_method(8, clock, 6, shift)
+
+
+def _image_transfer(simulator: Any) -> None:
+    """Its image transfer, which loses two blocks, works for two looks, and takes the image that was to come only."""
+    name = ObisCode.from_bytes(meter.IMAGE_TRANSFER)
+    target = ImageTransferTarget(block_size=meter.IMAGE_BLOCK, drop_blocks=(2, 7), verify_steps=2, activate_steps=2)
+    target.install(simulator, name)
+    verify = simulator.methods[18, name, 3]
+
+    def compare(simulator: Any, parameters: Any) -> Any:
+        if target.image() not in (None, meter.IMAGE):
+            raise ActionFailure(OTHER_REASON)
+        return verify(simulator, parameters)
+
+    simulator.add_method(18, name, 3, compare)
 
 
 def build() -> Any:
@@ -63,8 +119,16 @@ def build() -> Any:
         8: DlmsData.uint32(meter.ROWS),
     }
     objects.append((7, meter.LOAD_PROFILE, profile, 1))
+    events = [(stamp, DlmsData.uint8(code)) for stamp, code in meter.EVENTS]
+    objects.append((1, meter.EVENT_CODE, {2: DlmsData.uint8(meter.EVENTS[-1][1])}, 0))
+    objects.append((7, meter.EVENT_LOG, _history(1, meter.EVENT_CODE, events), 1))
+    billings = [(stamp, DlmsData.uint32(energy)) for stamp, energy in meter.BILLINGS]
+    objects.append((7, meter.BILLING, _history(3, meter.ENERGY_IMPORT, billings), 1))
+    objects.append((70, meter.BREAKER, {2: DlmsData.boolean(True), 3: DlmsData.enum(1), 4: DlmsData.enum(4)}, 0))
     for class_id, name, attributes, version in objects:
         simulator.add_object(class_id, ObisCode.from_bytes(name), attributes, version=version)
+    _methods(simulator)
+    _image_transfer(simulator)
     return simulator
 
 

@@ -316,6 +316,14 @@ def test_entries_that_a_meter_does_not_select_are_selected_here() -> None:
     assert told(found) == ["buffer: 3 columns expected, all 4 found", "buffer: rows 2 to 3 expected, 13 rows found"]
 
 
+def test_all_entries_are_asked_for_without_a_selection() -> None:
+    meter = profile_of()
+    found = entries(bench(meter), 1, 0)
+    assert (len(found), meter.asked, told(found)) == (13, [None], [])
+    entries(bench(meter), 1, 0, columns=[ENERGY])
+    assert meter.asked[1:] == [EntryDescriptor(1, 0, 1, 3)]
+
+
 @pytest.mark.parametrize("span", [(0, 3), (3, 2), (-1, 0)])
 def test_entries_count_from_one(span: tuple[int, int]) -> None:
     with pytest.raises(ConfigurationError, match="count from 1"):
@@ -329,12 +337,12 @@ def test_entries_count_from_one(span: tuple[int, int]) -> None:
         (SortMethod.LIFO, None, EntryDescriptor(1, 3, 1, 0)),
         (SortMethod.LARGEST, CLOCK, EntryDescriptor(1, 3, 1, 0)),
         (SortMethod.SMALLEST, CLOCK, EntryDescriptor(11, 0, 1, 0)),
-        (SortMethod.SMALLEST, captured("1-0:1.8.0"), EntryDescriptor(1, 0, 1, 0)),
-        (SortMethod.NEAREST_TO_ZERO, None, EntryDescriptor(1, 0, 1, 0)),
+        (SortMethod.SMALLEST, captured("1-0:1.8.0"), None),
+        (SortMethod.NEAREST_TO_ZERO, None, None),
     ],
 )
 def test_the_newest_rows_lie_where_the_sort_method_puts_them(
-    method: SortMethod, sort_object: Any, asked: EntryDescriptor
+    method: SortMethod, sort_object: Any, asked: EntryDescriptor | None
 ) -> None:
     meter = profile_of(method=method, sort_object=sort_object)
     found = newest(bench(meter), 3)

@@ -244,6 +244,9 @@ class ProfileProcedures(ProcedureGroup):
         def selection(form: _Form) -> AccessSelection:
             return entry_descriptor(first, last, *_numbers(request, form))
 
+        if first == 1 and not last and request.all_columns:
+            # Nothing is left out: so nothing is selected, which some meters cannot.
+            return request.understood((yield from self.session.get(request.profile.buffer)))
         read = yield from self._selected(request, self._forms(request), selection)
         if read is None:
             buffer = yield from self.session.get(request.profile.buffer)

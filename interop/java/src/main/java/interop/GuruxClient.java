@@ -9,6 +9,7 @@ import gurux.dlms.enums.Security;
 import gurux.dlms.objects.GXDLMSObject;
 import gurux.dlms.objects.GXDLMSProfileGeneric;
 import gurux.dlms.objects.GXDLMSRegister;
+import gurux.dlms.objects.IGXDLMSBase;
 import gurux.dlms.secure.GXDLMSSecureClient;
 import java.io.IOException;
 import java.io.InputStream;
@@ -25,6 +26,17 @@ import java.util.Set;
 public final class GuruxClient {
     private static final Map<String, Authentication> AUTHENTICATIONS = Map.of(
             "none", Authentication.NONE, "lls", Authentication.LOW, "hls-gmac", Authentication.HIGH_GMAC);
+
+    /** The meter answered with a data-access-result or action-result other than success. */
+    private static final class Refused extends IOException {
+        private static final long serialVersionUID = 1L;
+        private final int code;
+
+        Refused(int code) {
+            super("result " + code);
+            this.code = code;
+        }
+    }
 
     private final Meter meter;
     private final GXDLMSSecureClient client;
@@ -68,11 +80,11 @@ public final class GuruxClient {
             received.set(octets, 0, count);
         } while (!client.getData(received, reply, new GXReplyData()));
         if (reply.getError() != 0) {
-            throw new IOException("data-access-result " + reply.getError());
+            throw new Refused(reply.getError());
         }
     }
 
-    private GXReplyData exchange(byte[][] requests) throws Exception {
+    GXReplyData exchange(byte[][] requests) throws Exception {
         GXReplyData reply = new GXReplyData();
         for (byte[] request : requests) {
             reply.clear();
@@ -84,8 +96,18 @@ public final class GuruxClient {
         return reply;
     }
 
-    private static long whole(Object value) {
+    static long whole(Object value) {
         return ((Number) value).longValue();
+    }
+
+    /** All that it can be told to do. */
+    private Map<String, Report.Reading> readings() {
+        Map<String, Report.Reading> readings = new GuruxDeeds(meter, client, this).readings();
+        readings.put("register", this::register);
+        readings.put("view", this::view);
+        readings.put("profile", this::profile);
+        readings.put("attributes", this::attributes);
+        return readings;
     }
 
     private String register() throws Exception {
@@ -109,9 +131,13 @@ public final class GuruxClient {
         client.updateValue(target, 3, exchange(client.read(target, 3)).getValue());
         Date since = Date.from(Instant.parse(meter.text("since")));
         Date until = Date.from(Instant.parse(meter.text("until")));
-        List<?> rows = list(exchange(client.readRowsByRange(target, since, until)).getValue());
+        return rows(exchange(client.readRowsByRange(target, since, until)).getValue());
+    }
+
+    /** Rows of the load profile. */
+    static String rows(Object buffer) {
         List<String> lines = new ArrayList<>();
-        for (Object row : rows) {
+        for (Object row : list(buffer)) {
             List<?> cells = list(row);
             lines.add(String.format("[\"%s\", %d, %d, %d]", Meter.hexOf((byte[]) cells.get(0)),
                     whole(cells.get(1)), whole(cells.get(2)), whole(cells.get(3))));
@@ -119,7 +145,41 @@ public final class GuruxClient {
         return lines.toString();
     }
 
-    private static List<?> list(Object value) {
+    /** Every attribute that the library has; the capture objects of a profile before its buffer. */
+    private String attributes() throws Exception {
+        List<String> rows = new ArrayList<>();
+        for (GXDLMSObject item : client.parseObjects(exchange(client.getObjectsRequest()).getData(), true)) {
+            int[] indexes = ((IGXDLMSBase) item).getAttributeIndexToRead(true);
+            if (item instanceof GXDLMSProfileGeneric) {
+                indexes = new int[] {1, 3, 2, 4, 5, 6, 7, 8};
+            }
+            for (int index : indexes) {
+                rows.add(String.format("[%d, %d, \"%s\", %d, %s]", item.getObjectType().getValue(),
+                        item.getVersion(), Meter.hexOf(Meter.logicalNameOf(item.getLogicalName())), index,
+                        attribute(item, index)));
+            }
+        }
+        return rows.toString();
+    }
+
+    /** The octets, and what the library says of them. */
+    private String attribute(GXDLMSObject item, int index) throws Exception {
+        GXReplyData reply;
+        try {
+            reply = exchange(client.read(item, index));
+        } catch (Refused refused) {
+            return "null, \"refused " + refused.code + "\"";
+        }
+        String octets = "\"" + Meter.hexOf(reply.getData().array()) + "\", ";
+        try {
+            client.updateValue(item, index, reply.getValue());
+        } catch (RuntimeException error) {
+            return octets + "\"" + Report.told(error) + "\"";
+        }
+        return octets + "\"\"";
+    }
+
+    static List<?> list(Object value) {
         return value instanceof List ? (List<?>) value : Arrays.asList((Object[]) value);
     }
 
@@ -138,9 +198,10 @@ public final class GuruxClient {
             return "null";
         });
         if (open) {
-            report.of("register", reader[0]::register);
-            report.of("view", reader[0]::view);
-            report.of("profile", reader[0]::profile);
+            Map<String, Report.Reading> readings = reader[0].readings();
+            for (String reading : Arrays.asList(arguments).subList(3, arguments.length)) {
+                report.of(reading, readings.get(reading));
+            }
             report.of("release", reader[0]::release);
         }
         System.exit(0);

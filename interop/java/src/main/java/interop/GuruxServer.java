@@ -3,6 +3,7 @@ package interop;
 import gurux.dlms.GXDLMSConnectionEventArgs;
 import gurux.dlms.GXDateTime;
 import gurux.dlms.ValueEventArgs;
+import gurux.dlms.enums.AccessMode;
 import gurux.dlms.enums.Authentication;
 import gurux.dlms.enums.DataType;
 import gurux.dlms.enums.InterfaceType;
@@ -14,10 +15,16 @@ import gurux.dlms.enums.Unit;
 import gurux.dlms.objects.GXDLMSAssociationLogicalName;
 import gurux.dlms.objects.GXDLMSClock;
 import gurux.dlms.objects.GXDLMSData;
+import gurux.dlms.objects.GXDLMSDisconnectControl;
+import gurux.dlms.objects.GXDLMSImageTransfer;
 import gurux.dlms.objects.GXDLMSObject;
 import gurux.dlms.objects.GXDLMSProfileGeneric;
 import gurux.dlms.objects.GXDLMSRegister;
+import gurux.dlms.objects.enums.ControlMode;
+import gurux.dlms.objects.enums.ControlState;
+import gurux.dlms.objects.enums.ImageTransferStatus;
 import gurux.dlms.secure.GXDLMSSecureServer;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.InetAddress;
@@ -33,6 +40,7 @@ import java.util.List;
 public final class GuruxServer extends GXDLMSSecureServer {
     private final Meter meter;
     private final String association;
+    private final ByteArrayOutputStream image = new ByteArrayOutputStream();
 
     private GuruxServer(Meter meter, String association) {
         super(true, InterfaceType.WRAPPER);
@@ -53,11 +61,60 @@ public final class GuruxServer extends GXDLMSSecureServer {
         getItems().add(view);
         List<GXDLMSObject> captured = objects();
         getItems().add(profile(captured));
+        GXDLMSData code = new GXDLMSData(meter.dotted("event_code"));
+        code.setDataType(2, DataType.UINT8);
+        code.setValue((short) 0);
+        getItems().add(code);
+        getItems().add(history("event_log", "events", captured.get(0), code));
+        getItems().add(history("billing", "billings", captured.get(0), captured.get(2)));
+        getItems().add(breaker());
+        getItems().add(imageTransfer());
         initialize();
+    }
+
+    private GXDLMSDisconnectControl breaker() {
+        GXDLMSDisconnectControl breaker = new GXDLMSDisconnectControl(meter.dotted("breaker"));
+        breaker.setOutputState(true);
+        breaker.setControlState(ControlState.CONNECTED);
+        breaker.setControlMode(ControlMode.MODE_4);
+        for (int method = 1; method <= 2; method++) {
+            breaker.setMethodAccess(method, MethodAccessMode.ACCESS);
+        }
+        return breaker;
+    }
+
+    private GXDLMSImageTransfer imageTransfer() {
+        GXDLMSImageTransfer transfer = new GXDLMSImageTransfer(meter.dotted("image_transfer"));
+        transfer.setImageBlockSize(meter.number("image_block"));
+        transfer.setImageTransferEnabled(true);
+        for (int method = 1; method <= 4; method++) {
+            transfer.setMethodAccess(method, MethodAccessMode.ACCESS);
+        }
+        return transfer;
+    }
+
+    /** A profile of a stamp and a number. */
+    private GXDLMSProfileGeneric history(String name, String rows, GXDLMSObject clock, GXDLMSObject target) {
+        GXDLMSProfileGeneric profile = new GXDLMSProfileGeneric(meter.dotted(name));
+        profile.addCaptureObject(clock, 2, 0);
+        profile.addCaptureObject(target, 2, 0);
+        profile.setSortObject(clock);
+        profile.setSortObjectAttributeIndex(2);
+        for (String[] fields : meter.records(rows)) {
+            profile.addRow(new Object[] {new GXDateTime(Date.from(Instant.parse(fields[0]))),
+                Long.parseLong(fields[1])});
+        }
+        profile.setEntriesInUse(meter.records(rows).size());
+        profile.setProfileEntries(meter.records(rows).size());
+        return profile;
     }
 
     private List<GXDLMSObject> objects() {
         GXDLMSClock clock = new GXDLMSClock(meter.dotted("clock"));
+        // Outside of the range that is read: the library captures a row of its own when it starts.
+        clock.setTime(Date.from(Instant.parse(meter.text("first"))));
+        clock.setAccess(2, AccessMode.READ_WRITE);
+        clock.setMethodAccess(6, MethodAccessMode.ACCESS);
         GXDLMSData status = new GXDLMSData(meter.dotted("profile_status"));
         status.setValue((short) 0);
         status.setDataType(2, DataType.UINT8);
@@ -124,7 +181,7 @@ public final class GuruxServer extends GXDLMSSecureServer {
 
     @Override
     protected void write(ValueEventArgs[] arguments) {
-        // nothing may be written
+        // the library takes what may be written: the clock
     }
 
     @Override
@@ -144,7 +201,37 @@ public final class GuruxServer extends GXDLMSSecureServer {
 
     @Override
     protected void action(ValueEventArgs[] arguments) {
-        // no method of ours; the reply to HLS authentication is the library's
+        // What the library leaves to its user; all else, as the reply to HLS authentication, it does itself.
+        for (ValueEventArgs argument : arguments) {
+            if (argument.getTarget() instanceof GXDLMSDisconnectControl) {
+                GXDLMSDisconnectControl breaker = (GXDLMSDisconnectControl) argument.getTarget();
+                breaker.setOutputState(argument.getIndex() == 2);
+                breaker.setControlState(argument.getIndex() == 2 ? ControlState.CONNECTED : ControlState.DISCONNECTED);
+                argument.setHandled(true);
+            } else if (argument.getTarget() instanceof GXDLMSImageTransfer) {
+                take((GXDLMSImageTransfer) argument.getTarget(), argument);
+            }
+        }
+    }
+
+    private void take(GXDLMSImageTransfer transfer, ValueEventArgs argument) {
+        switch (argument.getIndex()) {
+        case 1:
+            image.reset();
+            break;
+        case 2:
+            byte[] block = (byte[]) ((List<?>) argument.getParameters()).get(1);
+            image.write(block, 0, block.length);
+            break;
+        case 3:
+            boolean whole = Arrays.equals(image.toByteArray(), meter.octets("image"));
+            transfer.setImageTransferStatus(whole ? ImageTransferStatus.IMAGE_VERIFICATION_SUCCESSFUL
+                    : ImageTransferStatus.IMAGE_VERIFICATION_FAILED);
+            break;
+        default:
+            transfer.setImageTransferStatus(ImageTransferStatus.IMAGE_ACTIVATION_SUCCESSFUL);
+            break;
+        }
     }
 
     private void serve(Socket socket) throws Exception {

@@ -5,6 +5,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import org.openmuc.jdlms.AttributeAddress;
 import org.openmuc.jdlms.AuthenticationMechanism;
 import org.openmuc.jdlms.DlmsConnection;
@@ -50,7 +51,7 @@ public final class JdlmsClient {
         return builder.build();
     }
 
-    private DataObject get(int classId, String key, int attribute, SelectiveAccessDescription access)
+    DataObject get(int classId, String key, int attribute, SelectiveAccessDescription access)
             throws IOException {
         ObisCode name = new ObisCode(meter.octets(key));
         GetResult result = connection.get(new AttributeAddress(classId, name, attribute, access));
@@ -60,13 +61,22 @@ public final class JdlmsClient {
         return result.getResultData();
     }
 
-    private static long whole(DataObject data) {
+    static long whole(DataObject data) {
         Number number = data.getValue();
         return number.longValue();
     }
 
-    private static List<DataObject> elements(DataObject data) {
+    static List<DataObject> elements(DataObject data) {
         return data.getValue();
+    }
+
+    /** All that it can be told to do. */
+    private Map<String, Report.Reading> readings() {
+        Map<String, Report.Reading> readings = new JdlmsDeeds(meter, connection, this).readings();
+        readings.put("register", this::register);
+        readings.put("view", this::view);
+        readings.put("profile", this::profile);
+        return readings;
     }
 
     private String register() throws IOException {
@@ -94,8 +104,13 @@ public final class JdlmsClient {
                 DataObject.newOctetStringData(meter.octets("since_octets")),
                 DataObject.newOctetStringData(meter.octets("until_octets")),
                 DataObject.newArrayData(Arrays.asList()));
+        return rows(get(7, "load_profile", 2, new SelectiveAccessDescription(1, range)));
+    }
+
+    /** Rows of the load profile. */
+    static String rows(DataObject buffer) {
         List<String> lines = new ArrayList<>();
-        for (DataObject row : elements(get(7, "load_profile", 2, new SelectiveAccessDescription(1, range)))) {
+        for (DataObject row : elements(buffer)) {
             List<DataObject> cells = elements(row);
             byte[] stamp = cells.get(0).getValue();
             lines.add(String.format("[\"%s\", %d, %d, %d]", Meter.hexOf(stamp), whole(cells.get(1)),
@@ -118,9 +133,10 @@ public final class JdlmsClient {
             return "null";
         });
         if (open) {
-            report.of("register", reader[0]::register);
-            report.of("view", reader[0]::view);
-            report.of("profile", reader[0]::profile);
+            Map<String, Report.Reading> readings = reader[0].readings();
+            for (String reading : Arrays.asList(arguments).subList(3, arguments.length)) {
+                report.of(reading, readings.get(reading));
+            }
             report.of("release", reader[0]::release);
         }
         System.exit(0);

@@ -9,6 +9,7 @@ import org.openmuc.jdlms.AttributeAccessMode;
 import org.openmuc.jdlms.CosemAttribute;
 import org.openmuc.jdlms.CosemClass;
 import org.openmuc.jdlms.CosemInterfaceObject;
+import org.openmuc.jdlms.CosemMethod;
 import org.openmuc.jdlms.DlmsServer;
 import org.openmuc.jdlms.LogicalDevice;
 import org.openmuc.jdlms.ObisCode;
@@ -50,11 +51,11 @@ public final class JdlmsServer {
         }
     }
 
-    /** Class 8, the two attributes that are needed. */
+    /** Class 8, what is needed of it. */
     @CosemClass(id = 8, version = 0)
     public static final class Clock extends CosemInterfaceObject {
-        @CosemAttribute(id = 2, accessMode = AttributeAccessMode.READ_ONLY, type = Type.OCTET_STRING)
-        private final DataObject time;
+        @CosemAttribute(id = 2, accessMode = AttributeAccessMode.READ_AND_WRITE, type = Type.OCTET_STRING)
+        private DataObject time;
 
         @CosemAttribute(id = 3, accessMode = AttributeAccessMode.READ_ONLY)
         private final DataObject timeZone = DataObject.newInteger16Data((short) 0);
@@ -63,12 +64,57 @@ public final class JdlmsServer {
             super(new ObisCode(logicalName));
             time = DataObject.newOctetStringData(stamp);
         }
+
+        /** Within an hour: the octets of minute and second change, and nothing else. */
+        @CosemMethod(id = 6, consumes = Type.LONG_INTEGER)
+        public void shiftTime(DataObject parameter) {
+            Number shift = parameter.getValue();
+            byte[] octets = time.<byte[]>getValue().clone();
+            int second = octets[6] * 60 + octets[7] + shift.intValue();
+            octets[6] = (byte) (second / 60);
+            octets[7] = (byte) (second % 60);
+            time = DataObject.newOctetStringData(octets);
+        }
+    }
+
+    /** Class 7, a profile of a stamp and a number, which is read whole. */
+    @CosemClass(id = 7, version = 1)
+    public static final class History extends CosemInterfaceObject {
+        @CosemAttribute(id = 2, accessMode = AttributeAccessMode.READ_ONLY, type = Type.ARRAY)
+        private final DataObject buffer;
+
+        @CosemAttribute(id = 3, accessMode = AttributeAccessMode.READ_ONLY, type = Type.ARRAY)
+        private final DataObject captureObjects;
+
+        @CosemAttribute(id = 4, accessMode = AttributeAccessMode.READ_ONLY)
+        private final DataObject capturePeriod = DataObject.newUInteger32Data(0);
+
+        @CosemAttribute(id = 5, accessMode = AttributeAccessMode.READ_ONLY)
+        private final DataObject sortMethod = DataObject.newEnumerateData(1);
+
+        History(Meter meter, String name, String rows, int classId, String captured) {
+            super(new ObisCode(meter.octets(name)));
+            List<DataObject> stamped = new ArrayList<>();
+            for (String[] fields : meter.records(rows)) {
+                stamped.add(DataObject.newStructureData(DataObject.newOctetStringData(Meter.octetsOf(fields[2])),
+                        DataObject.newUInteger32Data(Long.parseLong(fields[1]))));
+            }
+            buffer = DataObject.newArrayData(stamped);
+            captureObjects = DataObject.newArrayData(List.of(captureObject(8, meter.octets("clock"), 2),
+                    captureObject(classId, meter.octets(captured), 2)));
+        }
+    }
+
+    private static DataObject captureObject(int classId, byte[] logicalName, int attribute) {
+        return DataObject.newStructureData(DataObject.newUInteger16Data(classId),
+                DataObject.newOctetStringData(logicalName), DataObject.newInteger8Data((byte) attribute),
+                DataObject.newUInteger16Data(0));
     }
 
     /** Class 7; the library leaves the selection to its user. */
     @CosemClass(id = 7, version = 1)
     public static final class Profile extends CosemInterfaceObject {
-        @CosemAttribute(id = 2, accessMode = AttributeAccessMode.READ_ONLY, type = Type.ARRAY, selector = {1})
+        @CosemAttribute(id = 2, accessMode = AttributeAccessMode.READ_ONLY, type = Type.ARRAY, selector = {1, 2})
         private DataObject buffer;
 
         @CosemAttribute(id = 3, accessMode = AttributeAccessMode.READ_ONLY, type = Type.ARRAY)
@@ -96,10 +142,8 @@ public final class JdlmsServer {
             rows = meter.records("rows");
             List<DataObject> captured = new ArrayList<>();
             for (String[] fields : meter.records("capture_objects")) {
-                captured.add(DataObject.newStructureData(
-                        DataObject.newUInteger16Data(Integer.parseInt(fields[0])),
-                        DataObject.newOctetStringData(Meter.octetsOf(fields[1])),
-                        DataObject.newInteger8Data(Byte.parseByte(fields[2])), DataObject.newUInteger16Data(0)));
+                captured.add(captureObject(Integer.parseInt(fields[0]), Meter.octetsOf(fields[1]),
+                        Integer.parseInt(fields[2])));
             }
             captureObjects = DataObject.newArrayData(captured);
             capturePeriod = DataObject.newUInteger32Data(meter.number("capture_period"));
@@ -112,13 +156,20 @@ public final class JdlmsServer {
         public DataObject getBuffer(SelectiveAccessDescription selection) {
             byte[] since = new byte[0];
             byte[] until = {(byte) 0xff};
+            List<String[]> wanted = rows;
             if (selection != null) {
                 List<DataObject> range = selection.getAccessParameter().getValue();
-                since = range.get(1).getValue();
-                until = range.get(2).getValue();
+                if (selection.getAccessSelector() == 2) {
+                    int first = range.get(0).<Number>getValue().intValue();
+                    int last = range.get(1).<Number>getValue().intValue();
+                    wanted = rows.subList(first - 1, last == 0 ? rows.size() : last);
+                } else {
+                    since = range.get(1).getValue();
+                    until = range.get(2).getValue();
+                }
             }
             List<DataObject> selected = new ArrayList<>();
-            for (String[] fields : rows) {
+            for (String[] fields : wanted) {
                 byte[] stamp = Meter.octetsOf(fields[4]);
                 if (order(stamp, since) >= 0 && order(stamp, until) <= 0) {
                     selected.add(DataObject.newStructureData(DataObject.newOctetStringData(stamp),
@@ -164,6 +215,11 @@ public final class JdlmsServer {
             device.registerCosemObject(new Register(fields));
         }
         device.registerCosemObject(new Profile(meter));
+        device.registerCosemObject(new Data(meter.octets("event_code"), DataObject.newUInteger8Data((short) 0)));
+        device.registerCosemObject(new History(meter, "event_log", "events", 1, "event_code"));
+        device.registerCosemObject(new History(meter, "billing", "billings", 3, "energy_import"));
+        device.registerCosemObject(new JdlmsControl.Breaker(meter.octets("breaker")));
+        device.registerCosemObject(new JdlmsControl.ImageTransfer(meter));
         int port = freePort();
         DlmsServer.tcpServerBuilder(port).registerLogicalDevice(device).build();
         report.listening(port);

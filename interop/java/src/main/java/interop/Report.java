@@ -21,11 +21,15 @@ final class Report {
             out.flush();
             return true;
         } catch (Exception | LinkageError error) {
-            String told = String.valueOf(error).replace("\\", "\\\\").replace("\"", "'").replaceAll("\\s+", " ");
-            out.println("{\"reading\": \"" + name + "\", \"error\": \"" + told + "\"}");
+            out.println("{\"reading\": \"" + name + "\", \"error\": \"" + told(error) + "\"}");
             out.flush();
             return false;
         }
+    }
+
+    /** What was thrown, in one line that can stand between the quotes of JSON. */
+    static String told(Throwable error) {
+        return String.valueOf(error).replace("\\", "\\\\").replace("\"", "'").replaceAll("\\s+", " ");
     }
 
     /** What a server says when it listens. */
