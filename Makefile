@@ -5,7 +5,7 @@
 #   WORKERS=auto              processes that run tests
 #   COUNT=10000000            inputs of `make fuzz`
 #   MINUTES=30                how long `make soak` goes on
-#   CORES=4                   tools that `make check` runs at a time
+#   CORES=4                   tools that `make check` runs, and faults that `make seeds` tries, at a time
 
 VENV ?= .venv
 PYTHON ?=
@@ -29,7 +29,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input --quiet
 # GNU make 3.81 (macOS) cannot keep the output of tools apart.
 APART := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: help demo test check bench interop fuzz soak docs check-format check-lint check-types check-rooms check-tests tshark
+.PHONY: help demo test check bench interop fuzz soak seeds docs check-format check-lint check-types check-rooms check-tests tshark
 
 help:
 	@echo "make demo     simulated meters, read over TCP and shown: start here"
@@ -39,6 +39,7 @@ help:
 	@echo "make bench    our speed beside that of others; writes build/bench.json"
 	@echo "make fuzz     $(COUNT) mutated inputs into every public entry point"
 	@echo "make soak     a fleet collected for $(MINUTES) minutes: nothing lost, doubled or growing"
+	@echo "make seeds    faults put into the server, one at a time: each has to be caught by a test"
 	@echo "make docs     the reference of all modules as pages; writes build/docs"
 
 demo: $(MADE)/package
@@ -91,6 +92,10 @@ fuzz: $(MADE)/check
 soak: $(MADE)/package
 	@echo "== soak: $(MINUTES) minutes of rounds"
 	@$(PY) -m soak --minutes $(MINUTES)
+
+seeds: $(MADE)/check
+	@echo "== seeds: faults of tools/seeded_faults.toml, each in a copy of the tree"
+	@$(PY) tools/seed_faults.py --jobs $(CORES)
 
 docs: $(MADE)/docs
 	@echo "== docs: build/docs"

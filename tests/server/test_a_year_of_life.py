@@ -17,7 +17,8 @@ import pytest
 from cosemic.model import ProfileGeneric
 from cosemic.values import DateTime
 from tests.server import year_expected as expected
-from tests.server.year_life import BERLIN, START, UTC, Life, local, story
+from tests.server.year_household import BERLIN, START, UTC, local
+from tests.server.year_life import Life, story
 
 LOAD_PROFILE, DAILY, BILLING = "1-0:99.1.0", "1-0:99.2.0", "0-0:98.1.0"
 OUTPUTS, STANDARD_LOG, SWITCH_LOG = "0-0:99.98.7", "0-0:99.98.0", "0-0:99.98.2"

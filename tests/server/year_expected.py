@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate, count, pairwise
 from typing import NamedTuple
 
-from tests.server.year_life import BERLIN, END, SLOT, START, UTC, drawn_in, fed_in, local
+from tests.server.year_household import BERLIN, END, SLOT, START, UTC, drawn_in, fed_in, local
 
 SECOND, MINUTE, DAY = (dt.timedelta(seconds=n) for n in (1, 60, 86_400))
 QUARTER = 15 * MINUTE
@@ -323,26 +323,34 @@ def _is_holiday(day: dt.date) -> bool:
     return (day.month, day.day) in HOLIDAYS
 
 
+ALL_YEAR = [("01-02 10:00", "12-31 23:59")]
 ENTRIES: list[tuple[int, str, Callable[[dt.date], bool], list[tuple[str, str]]]] = [
-    (1, "02:30", lambda day: True, [("01-02 10:00", "12-31 23:59")]),
-    (2, "06:00", lambda day: day.weekday() < 5 and not _is_holiday(day), [("01-02 10:00", "12-31 23:59")]),
-    (3, "08:00", _is_holiday, [("01-02 10:00", "12-31 23:59")]),
+    (1, "02:30", lambda day: True, ALL_YEAR),
+    (2, "06:00", lambda day: day.weekday() < 5 and not _is_holiday(day), ALL_YEAR),
+    (3, "08:00", _is_holiday, ALL_YEAR),
     (4, "12:00", lambda day: day.weekday() == 6 or _is_holiday(day),
      [("04-01 00:00", "06-01 12:00"), ("07-01 12:00", "10-01 00:00")]),
     (5, "18:00", lambda day: day.weekday() == 5 or _is_holiday(day), [("06-01 12:00", "07-15 12:00")]),
+    (6, "02:10", lambda day: day.weekday() == 6, ALL_YEAR),
+    (7, "12:00", lambda day: day.weekday() < 2 and not _is_holiday(day), ALL_YEAR),
 ]  # fmt: skip
 """Script, time of day, days, and between when and when the entry is there, enabled and in its range of dates."""
-WITHIN_THE_WINDOW = [(local("02-10 05:50"), 2), (local("04-14 06:10"), 2)]
-"""What was missed no longer ago than its validity window: by a clock set forward, by a power failure."""
+PASSED_OVER = (SHIFT, "12:00", 7)
+"""By a correction of the clock: done at once."""
+COMES_AGAIN = (local("05-05 12:00"), "12:00", 7)
+"""By another one: not done again."""
+WITHIN_THE_WINDOW = [(local("02-10 05:50"), "06:00", 2), (local("04-14 06:10"), "06:00", 2)]
+"""What was missed no longer ago than its validity window of ten minutes: by a clock set forward, by a power failure."""
 
 
 def outputs() -> Rows:
-    """Return what the Schedule has switched: stamp, number of the script."""
-    ran = list(WITHIN_THE_WINDOW)
+    """Return what the Schedule has switched: stamp, number of the script. In the skipped hour the earlier is first."""
+    ran = [PASSED_OVER, *WITHIN_THE_WINDOW]
     for script, text, on, ranges in ENTRIES:
         times = (at for day in dates() if on(day) for at in true_times(midnight(day, text)) if powered(at))
-        ran += [(at, script) for at in times if any(local(a) <= at < local(b) for a, b in ranges)]
-    return [(at, (stamp(shown(at)), script)) for at, script in sorted(ran)]
+        ran += [(at, text, script) for at in times if any(local(a) <= at < local(b) for a, b in ranges)]
+    ran.remove(COMES_AGAIN)
+    return [(at, (stamp(shown(at)), script)) for at, _, script in sorted(ran)]
 
 
 # ---- event logs ------------------------------------------------------------------------------------------------------

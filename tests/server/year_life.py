@@ -1,4 +1,4 @@
-"""A year in the life of a meter in Berlin: what it measures, what happens to it, and what its clients do with it.
+"""A year in the life of a meter in Berlin: what happens to it, and what its clients do with it.
 
 The meter is that of ``examples/own_meter.py``; its clients come over TCP. :func:`story` tells the year once, for any
 :class:`Life`: one that goes its way in long, irregular steps, one that takes twice as many, one that is killed again
@@ -11,11 +11,9 @@ import datetime as dt
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import accumulate
 from pathlib import Path
 from random import Random
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -47,90 +45,10 @@ from cosemic.server.state import StateFile
 from cosemic.values import BitString, Date, DateTime, Time
 from examples.own_meter import OUTPUTS, PASSWORD, TARIFFS, OwnMeter
 from tests.server.support import View
+from tests.server.year_household import BERLIN, END, START, Household, local
 
-BERLIN = ZoneInfo("Europe/Berlin")
-UTC = dt.UTC
-SLOT = dt.timedelta(minutes=5)
 DAYS = 400
-
-
-def local(text: str) -> dt.datetime:
-    """Return a moment from ``02-10 05:50`` of 2026 in Berlin, or with a year in front."""
-    text = text if text.count("-") == 2 else f"2026-{text}"
-    return dt.datetime.fromisoformat(text).replace(tzinfo=BERLIN).astimezone(UTC)
-
-
-START, END = local("01-01 00:00"), local("2027-01-01 00:07")
-
-
-# ---- what it measures ------------------------------------------------------------------------------------------------
-
-_SHAPE = [20 + 7 * slot % 61 for slot in range(288)]
-_DAYS = [37 * day % 40 for day in range(40)]
-_SUN = [max(0, 90 - (slot - 140) ** 2 // 40) for slot in range(288)]
-PEAKS = {
-    local(at): (slots, watts // 12)
-    for at, slots, watts in (
-        ("01-08 18:00", 4, 9_000),
-        ("01-25 17:00", 2, 9_000),
-        ("05-20 18:00", 4, 9_000),
-        ("07-10 18:00", 4, 9_000),
-        ("07-12 18:00", 2, 9_000),
-        ("08-03 18:00", 4, 9_000),
-        ("08-11 12:30", 4, 3_600),
-        ("08-12 12:30", 4, 3_600),
-        ("12-24 18:00", 2, 9_000),
-    )
-}
-"""When something strong is on, for how many slots, and the watt-hours that it draws in each."""
-
-
-_PEAK_SLOTS = {
-    (begin - START) // SLOT + number: energy for begin, (slots, energy) in PEAKS.items() for number in range(slots)
-}
-
-
-def drawn_in(slot: int) -> int:
-    """Return the watt-hours drawn in a slot of five minutes since the beginning, evenly."""
-    day, number = divmod(slot, 288)
-    return _SHAPE[number] + _DAYS[day % 40] + _PEAK_SLOTS.get(slot, 0)
-
-
-def fed_in(slot: int) -> int:
-    """Return the watt-hours fed in in a slot."""
-    return _SUN[slot % 288]
-
-
-class Household:
-    """The same as totals, each in closed form: what is before a moment is not added up."""
-
-    _shape = (0, *accumulate(_SHAPE))
-    _days = (0, *accumulate(_DAYS))
-    _sun = (0, *accumulate(_SUN))
-
-    def imported(self, at: dt.datetime) -> int:
-        """Return the watt-hours drawn up to a moment."""
-        slot, seconds = divmod((at - START) // dt.timedelta(seconds=1), 300)
-        day, number = divmod(slot, 288)
-        rounds, of_round = divmod(day, 40)
-        total = day * self._shape[288] + self._shape[number]
-        total += 288 * (rounds * self._days[40] + self._days[of_round]) + number * _DAYS[of_round]
-        for begin, (slots, energy) in PEAKS.items():
-            total += energy * min(max((START + slot * SLOT - begin) // SLOT, 0), slots)
-        return total + drawn_in(slot) * seconds // 300
-
-    def exported(self, at: dt.datetime) -> int:
-        """Return the watt-hours fed in up to a moment."""
-        slot, seconds = divmod((at - START) // dt.timedelta(seconds=1), 300)
-        day, number = divmod(slot, 288)
-        return day * self._sun[288] + self._sun[number] + _SUN[number] * seconds // 300
-
-    def power(self, at: dt.datetime) -> int:
-        """Return the watts drawn at a moment."""
-        return drawn_in((at - START) // SLOT) * 12
-
-
-# ---- a life ----------------------------------------------------------------------------------------------------------
+"""Room in the profiles: all of the year."""
 
 
 class Life:
@@ -223,6 +141,7 @@ class Life:
 # ---- the year --------------------------------------------------------------------------------------------------------
 
 EVERY_DAY, NEVER = BitString("1111111"), BitString("0000000")
+BEGIN_OF_WEEK = BitString("1100000")
 WORKING_DAYS, SUNDAYS, SATURDAYS = BitString("1111100"), BitString("0000001"), BitString("0000010")
 ORDINARY, HOLIDAY, BOTH = BitString("10"), BitString("01"), BitString("11")
 ALWAYS = Date.of()
@@ -285,11 +204,13 @@ def story(life: Life) -> Iterator[str]:
     with life.client() as meter:
         for one in (
             entry(1, "02:30", EVERY_DAY, BOTH, 60),
-            entry(2, "06:00", WORKING_DAYS, ORDINARY, 15),
+            entry(2, "06:00", WORKING_DAYS, ORDINARY, 10),
             entry(3, "08:00", NEVER, HOLIDAY, 60),
             entry(4, "12:00", SUNDAYS, BOTH, 0xFFFF, begin=Date.of(month=4, day_of_month=1),
                   end=Date.of(month=9, day_of_month=30)),
             entry(5, "18:00", SATURDAYS, BOTH, 60, enable=False),
+            entry(6, "02:10", SUNDAYS, ORDINARY, 60),
+            entry(7, "12:00", BEGIN_OF_WEEK, ORDINARY, 60),
         ):  # fmt: skip
             meter.call(SCHEDULE.insert, one)
         for index, (month, day) in enumerate(((4, 3), (4, 6), (5, 1)), 4):

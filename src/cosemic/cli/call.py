@@ -6,8 +6,8 @@ import argparse
 
 from cosemic.cli._json import print_json
 from cosemic.cli._meter import add_command, meter_of, plain, shown
-from cosemic.cli._value import parsed, typed_of, value_of
 from cosemic.codec import EncodedData
+from cosemic.model.plain_values import parsed, typed_of, value_of
 
 EXAMPLES = """\
   cosemic call "tcp://10.0.0.7?client=1" 3/1-0:1.8.0:reset --security meter.toml

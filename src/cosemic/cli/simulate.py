@@ -1,32 +1,57 @@
-"""``cosemic simulate``: household meters on TCP, until Ctrl-C."""
+"""``cosemic simulate``: simulated meters on TCP, until Ctrl-C."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import datetime as dt
+import signal
 import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from cosemic.cli._json import print_json
-from cosemic.cli._meter import table
-from cosemic.simulator import KINDS, Fleet
+from cosemic.cli._progress import counted
+from cosemic.cli._table import table
+from cosemic.errors import ConfigurationError
+from cosemic.simulator import KINDS, Endpoint, Fleet, FleetSettings, fault_order, firmware_image, load_fleet
+from cosemic.simulator.customers import CUSTOMERS
+from cosemic.simulator.faults import FAULTS
+from cosemic.simulator.fleet_file import PORT, zone_named
+from cosemic.simulator.plan import CENTRAL_EUROPE, plans_of
 from cosemic.simulator.settings_file import write_settings
 from cosemic.store.security_settings import state_folder
 
-MIXED = "mixed"
-EXAMPLES = """\
+MIXED: Final = "mixed"
+MOST_LISTED: Final = 20
+"""Meters that are listed; with --json all are."""
+EXAMPLES: Final = f"""\
 examples:
   cosemic simulate
   cosemic simulate --meters 50 --security mixed --port 5000
   cosemic simulate --security hls-gmac --keys . --json
+  cosemic simulate --zone Europe/Berlin --speed 60 --state meter.sqlite
+  cosemic simulate --meters 200 --fault no-answer@10% --fault slow:delay=5@5%
+  cosemic simulate fleet.toml
+  cosemic simulate --make-image firmware.bin --image-version 2.0.0
 
 For each meter a file of security settings is written, which `cosemic read URL --security FILE` takes; only you can read
 it. Its name holds serial number, security and port: meter-1000001-hls-gmac-4059.toml.
 The keys are computed from the seed: never use them for a real meter.
 
-exit codes: 0 ended by Ctrl-C; 2 wrong arguments, or the port is taken
+FILE describes meters in TOML: how many, of which customers, protected how, with which objects, rights and faults. See
+examples/meter.toml and examples/fleet.toml, and `python -m pydoc cosemic.simulator.fleet_file`.
+Faults are {", ".join(FAULTS)};
+what is said of them, such as slow:delay=5,begin=60,length=30,every=600: `python -m pydoc cosemic.simulator.faults`.
+
+exit codes: 0 ended by Ctrl-C or SIGTERM; 2 wrong arguments, or the port is taken
 """
+_OF_A_FILE: Final = ("meters", "security", "customer", "zone", "seed", "speed", "start")
+"""Arguments that a file says itself."""
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -34,47 +59,133 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command = subparsers.add_parser(
         "simulate",
         help="run simulated meters",
-        description="Run simulated household meters on TCP, each on a port of its own, until Ctrl-C.",
+        description="Run simulated meters on TCP, each on a port of its own, until Ctrl-C.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("--meters", type=int, default=1, metavar="N", help="how many (default: 1)")
-    command.add_argument("--port", type=int, default=4059, help="of the first; 0 takes free ones (default: 4059)")
-    command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
-    command.add_argument(
-        "--security", choices=(*KINDS, MIXED), default=KINDS[0], help="how they are protected (default: none)"
-    )
-    command.add_argument("--seed", type=int, default=0, help="makes load curves and keys (default: 0)")
+    command.add_argument("file", nargs="?", metavar="FILE", help="TOML file that describes the meters")
+    command.add_argument("--meters", type=int, metavar="N", help="how many (default: 1)")
+    command.add_argument("--port", type=int, help=f"of the first; 0 takes free ones (default: {PORT})")
+    command.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
+    command.add_argument("--security", choices=(*KINDS, MIXED), help="how they are protected (default: none)")
+    command.add_argument("--customer", choices=(*CUSTOMERS, MIXED), help="whose they are (default: households)")
+    command.add_argument("--zone", help="time zone of their clocks: Europe/Berlin (default: UTC+1 all the year)")
+    command.add_argument("--seed", type=int, help="makes load curves and keys (default: 0)")
+    command.add_argument("--speed", type=float, metavar="X", help="simulated seconds for each second (default: 1)")
+    command.add_argument("--start", metavar="TIME", help="when simulated time begins: 2026-03-01T00:00+01:00")
+    command.add_argument("--state", metavar="FILE", help="keeps what happens to them; without it all ends with Ctrl-C")
+    command.add_argument("--fault", action="append", default=[], metavar="FAULT[:NAME=VALUE,...][@SHARE]", help="fault")
     command.add_argument("--keys", metavar="FOLDER", help="where the files of security settings are written")
+    command.add_argument("--make-image", metavar="FILE", help="write an image to try firmware updates with, and end")
+    command.add_argument("--image-version", default="2.0.0", metavar="TEXT", help="of the image (default: 2.0.0)")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until Ctrl-C."""
-    kinds = KINDS if arguments.security == MIXED else (arguments.security,)
-    fleet = Fleet.of(arguments.meters, arguments.seed, base_port=arguments.port, host=arguments.host, kinds=kinds)
-    folder = state_folder() / "simulator" if arguments.keys is None else Path(arguments.keys)
+    """Serve until Ctrl-C, or write an image."""
+    if arguments.make_image is not None:
+        return _make_image(arguments)
+    settings = _settings(arguments)
+    folder = state_folder() / "simulator" if settings.keys is None else settings.keys
     try:
-        asyncio.run(_serve(fleet, folder, arguments.json))
+        asyncio.run(_serve(settings.fleet(), folder, arguments.json))
     except KeyboardInterrupt:
-        print("\nstopped: the simulated meters are gone, their settings files stay", file=sys.stderr)
+        print(file=sys.stderr)
+    stays = "their settings files stay" + ("" if settings.state is None else f", and their state in {settings.state}")
+    print(f"stopped: the simulated meters are gone, {stays}", file=sys.stderr)
     return 0
 
 
+def _settings(arguments: argparse.Namespace) -> FleetSettings:
+    """What the file says, or the arguments; the arguments that go with both hold."""
+    if arguments.file is None:
+        settings = _from_arguments(arguments)
+    else:
+        said = [f"--{name}" for name in _OF_A_FILE if getattr(arguments, name) is not None]
+        if said:
+            raise ConfigurationError(f"{', '.join(said)}: {arguments.file} says that itself; change it there")
+        settings = load_fleet(arguments.file)
+    given: dict[str, Any] = {
+        "host": arguments.host,
+        "port": arguments.port,
+        "state": arguments.state and Path(arguments.state),
+        "keys": arguments.keys and Path(arguments.keys),
+    }
+    faults = (*settings.faults, *map(fault_order, arguments.fault))
+    return replace(settings, faults=faults, **{name: one for name, one in given.items() if one is not None})
+
+
+def _from_arguments(arguments: argparse.Namespace) -> FleetSettings:
+    security, customer = arguments.security or KINDS[0], arguments.customer
+    seed, zone = arguments.seed or 0, arguments.zone
+    plans = plans_of(
+        1 if arguments.meters is None else arguments.meters,
+        seed,
+        (*CUSTOMERS,) if customer == MIXED else (customer,),
+        KINDS if security == MIXED else (security,),
+        zone=CENTRAL_EUROPE if zone is None else zone_named(zone),
+    )
+    return FleetSettings(
+        plans=plans,
+        seed=seed,
+        start=None if arguments.start is None else _moment(arguments.start),
+        speed=1.0 if arguments.speed is None else arguments.speed,
+    )
+
+
+def _moment(text: str) -> dt.datetime:
+    try:
+        return dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(f"{text!r} is no time: 2026-03-01T00:00+01:00") from None
+
+
 async def _serve(fleet: Fleet, folder: Path, as_json: bool) -> None:
-    async with fleet:
-        rows = []
-        for endpoint in fleet.endpoints:
-            path = folder / f"meter-{endpoint.serial}-{endpoint.kind}-{urlsplit(endpoint.url).port}.toml"
-            write_settings(endpoint.security, path)
-            rows.append((endpoint.url, endpoint.kind, str(path)))
-        if as_json:
-            names = ("url", "security", "settings")
-            print_json([dict(zip(names, row, strict=True)) for row in rows])
-        else:
-            print(table([("URL", "SECURITY", "SETTINGS"), *rows]), flush=True)
-            url, _, settings = rows[0]
-            print("Ctrl-C ends it. Try in another terminal:")
-            print(f'  cosemic read "{url}" 1-0:1.8.0 --security "{settings}"', flush=True)
-        await asyncio.Event().wait()
+    stopped = asyncio.Event()
+    with suppress(NotImplementedError):  # on Windows, where there is no such signal to wait for
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    try:
+        with counted("opening ports", "meters") as progress:
+            await fleet.start(lambda done, count: progress(done, count, ""))
+        _show(fleet.endpoints, folder, as_json)
+        await stopped.wait()
+    finally:
+        await fleet.close()
+
+
+def _show(endpoints: Iterable[Endpoint], folder: Path, as_json: bool) -> None:
+    """Write the files of security settings, and tell where the meters are."""
+    rows = []
+    for endpoint in endpoints:
+        path = folder / f"meter-{endpoint.serial}-{endpoint.kind}-{urlsplit(endpoint.url).port}.toml"
+        write_settings(endpoint.security, path)
+        rows.append((endpoint.url, endpoint.kind, str(path)))
+    if as_json:
+        print_json([dict(zip(("url", "security", "settings"), row, strict=True)) for row in rows])
+        return
+    print(table([("URL", "SECURITY", "SETTINGS"), *rows[:MOST_LISTED]]))
+    if len(rows) > MOST_LISTED:
+        print(f"... and {len(rows) - MOST_LISTED} more, up to {rows[-1][0]}")
+    url, kind, settings = rows[0]
+    print("Ctrl-C ends it. Try in another terminal:")
+    print(f'  cosemic read "{url}" 1-0:1.8.0 --security "{settings}"')
+    if kind != "lls":  # whose client reads only
+        print(f'  cosemic clock "{url}" --synchronise --security "{settings}"')
+        print(f'  cosemic breaker "{url}" disconnect --security "{settings}"')
+    sys.stdout.flush()
+
+
+def _make_image(arguments: argparse.Namespace) -> int:
+    path, version = arguments.make_image, arguments.image_version
+    image = firmware_image(version)
+    try:
+        Path(path).write_bytes(image)
+    except OSError as error:
+        raise ConfigurationError(f"the image cannot be written to {path}: {error.strerror}") from None
+    if arguments.json:
+        print_json({"file": path, "octets": len(image), "version": version})
+    else:
+        print(f"{path}: image of firmware {version}, {len(image)} octets. Try it on a simulated meter:")
+        print(f'  cosemic firmware "tcp://127.0.0.1:{PORT}?client=16" --update "{path}" --identifier {version}')
+    return 0

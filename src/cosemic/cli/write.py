@@ -7,12 +7,12 @@ from typing import Any
 
 from cosemic.cli._json import print_json
 from cosemic.cli._meter import add_command, meter_of, plain, shown
-from cosemic.cli._value import parsed, typed_of, value_of
 from cosemic.client import BlockingMeter
 from cosemic.codec import DataType, EncodedData, Typed
 from cosemic.errors import CosemicError
 from cosemic.model import AttributeReference
 from cosemic.model.compound import AnyType, Choice
+from cosemic.model.plain_values import parsed, typed_of, value_of
 
 EXAMPLES = """\
   cosemic write "tcp://10.0.0.7?client=1" 8/0-0:1.0.0:time_zone 60 --security meter.toml

@@ -6,27 +6,42 @@
     async with fleet:
         for endpoint in fleet.endpoints:
             endpoint.url, endpoint.security       # what a client needs; keys are Secrets
+        fleet.sites[3].faults.add(Slow(delay=5))
+
+A fleet opens ports; a meter is made when somebody connects to it, and let go when nobody has for a while
+(:mod:`cosemic.simulator.site`). What happens to the meters is kept in one file, or in memory as long as the fleet is
+there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
 from cosemic.errors import ConfigurationError
-from cosemic.security import CounterStore
-from cosemic.server import MeterServer
+from cosemic.security import CounterStore, MemoryCounterStore
 from cosemic.server.logical_device import utc_now
-from cosemic.simulator.household import HouseholdMeter
+from cosemic.server.state import IN_MEMORY, StateFile
+from cosemic.simulator.faults import FaultOrder
+from cosemic.simulator.meter import SimulatedMeter
+from cosemic.simulator.plan import CENTRAL_EUROPE, MeterPlan, plans_of
 from cosemic.simulator.security import KINDS
+from cosemic.simulator.site import IDLE, Site
+from cosemic.store.counters import FileCounterStore
 
-FIRST_SERIAL: Final = 1_000_001
+LAST_PORT: Final = 65_535
 _COUNTERS_SINCE: Final = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 _COUNTERS_PER_SECOND: Final = 8
+_OTHER_FILES: Final = 256
+"""Files and sockets that a process has open besides its ports: clients among them."""
+Progress = Callable[[int, int], None]
+"""Takes how many meters of how many listen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +49,76 @@ class Endpoint:
     """Where a simulated meter is found, and how it is opened.
 
     url: with client and server SAP. security: names and values of a security settings file, keys as Secrets. kind:
-    ``none``, ``lls`` or ``hls-gmac``.
+    ``none``, ``lls`` or ``hls-gmac``. site: the place of the meter, with its faults.
     """
 
     url: str
     security: Mapping[str, Any]
     kind: str
     serial: int
-    meter: HouseholdMeter
+    site: Site
+
+    @property
+    def meter(self) -> SimulatedMeter:
+        """The meter; it is made where it is not there. Raises StoreError."""
+        return self.site.meter
 
 
 class Fleet:
     """Meters behind TCP ports. Use it as an asynchronous context manager, or call :meth:`start` and :meth:`close`.
 
-    base_port: port of the first meter, the others follow; 0 takes free ones.
+    plans: what the meters are like. base_port: port of the first one, the others follow; 0 takes free ones. now:
+    simulated time, such as a :class:`~cosemic.simulator.simulated_time.Time`. state: file that keeps what happens to
+    them; in memory unless told. counters: where they keep invocation counters; unless told in a file beside the state,
+    or in memory, beginning by the time of day, so that clients that remember the last run go on. faults: and which
+    meters have them, drawn from the seed. idle: seconds after which a meter that nobody talks to is let go.
+
+    Raises ConfigurationError; SecurityError and StoreError where counters or state cannot be kept.
     """
 
-    def __init__(self, meters: Sequence[HouseholdMeter], *, host: str = "127.0.0.1", base_port: int = 0) -> None:
-        if base_port and not 1 <= base_port <= 65536 - len(meters):
-            raise ConfigurationError(f"{len(meters)} meters from port {base_port} on are beyond port 65535")
-        self.meters = tuple(meters)
-        self._servers = tuple(
-            MeterServer(meter, host=host, port=base_port + number if base_port else 0)
-            for number, meter in enumerate(self.meters)
+    def __init__(
+        self,
+        plans: Sequence[MeterPlan],
+        *,
+        host: str = "127.0.0.1",
+        base_port: int = 0,
+        now: Callable[[], dt.datetime] = utc_now,
+        state: StateFile | str | Path | None = None,
+        counters: CounterStore | None = None,
+        faults: Sequence[FaultOrder] = (),
+        seed: int = 0,
+        idle: float = IDLE,
+    ) -> None:
+        serials = [plan.serial for plan in plans]
+        if not plans or len(set(serials)) < len(serials):
+            raise ConfigurationError("a fleet has meters, each with a serial number of its own")
+        if base_port and not 1 <= base_port <= LAST_PORT + 1 - len(plans):
+            raise ConfigurationError(f"{len(plans)} meters from port {base_port} on are beyond port {LAST_PORT}")
+        self._state = state
+        self._kept: StateFile | None = None
+        volatile = state is None or str(self.state.path) == IN_MEMORY
+        self._begins = counters is None and volatile
+        if counters is None:
+            counters = MemoryCounterStore() if volatile else FileCounterStore(f"{self.state.path}.counters")
+        self.sites = tuple(
+            Site(
+                plan,
+                now=now,
+                state=lambda: self.state,
+                counters=counters,
+                host=host,
+                port=base_port + number if base_port else 0,
+                idle=idle,
+                made=self._made,
+            )
+            for number, plan in enumerate(plans)
         )
+        """The places of the meters, in their order."""
+        for order in faults:
+            chosen = order.chosen(serials, seed)
+            for site in self.sites:
+                if site.plan.serial in chosen:
+                    site.faults.add(order.fault)
 
     @classmethod
     def of(
@@ -65,62 +126,72 @@ class Fleet:
         count: int,
         seed: int = 0,
         *,
-        base_port: int = 0,
-        host: str = "127.0.0.1",
         kinds: Sequence[str] = KINDS,
-        now: Callable[[], dt.datetime] = utc_now,
-        counters: CounterStore | None = None,
+        customers: Sequence[str | None] = (None,),
+        zone: dt.tzinfo = CENTRAL_EUROPE,
         profile_days: int = 14,
+        host: str = "127.0.0.1",
+        base_port: int = 0,
+        now: Callable[[], dt.datetime] = utc_now,
+        state: StateFile | str | Path | None = None,
+        counters: CounterStore | None = None,
+        faults: Sequence[FaultOrder] = (),
+        idle: float = IDLE,
     ) -> Fleet:
-        """Return a fleet of household meters, the same for the same seed.
+        """Return a fleet of meters, the same for the same seed; serial numbers from 1000001 on.
 
-        kinds: their security, in turn. counters: where the meters keep invocation counters; None keeps them in memory,
-        beginning by the time of day, so that clients that remember the last run go on. Raises ConfigurationError.
+        kinds, customers: their security and kinds of customers, in turn. zone, profile_days: of all of them, see
+        :class:`~cosemic.simulator.plan.MeterPlan`; the others: of Fleet. Raises ConfigurationError.
         """
-        if count < 1 or not kinds:
-            raise ConfigurationError("a fleet has at least one meter of one kind")
-        meters = [
-            HouseholdMeter(
-                FIRST_SERIAL + number,
-                seed,
-                security=kinds[number % len(kinds)],
-                now=now,
-                counters=counters,
-                profile_days=profile_days,
-            )
-            for number in range(count)
-        ]
-        if counters is None:
-            for meter in meters:
-                begin_counters(meter, now())
-        return cls(meters, host=host, base_port=base_port)
+        if not kinds or not customers:
+            raise ConfigurationError("the meters of a fleet are of some kind")
+        plans = plans_of(count, seed, customers, kinds, zone=zone, profile_days=profile_days)
+        return cls(
+            plans,
+            host=host,
+            base_port=base_port,
+            now=now,
+            state=state,
+            counters=counters,
+            faults=faults,
+            seed=seed,
+            idle=idle,
+        )
+
+    @property
+    def state(self) -> StateFile:
+        """The file that keeps what happens to the meters. Raises StoreError."""
+        if self._kept is None:
+            self._kept = self._state if isinstance(self._state, StateFile) else _opened(self._state or IN_MEMORY)
+        return self._kept
+
+    @property
+    def meters(self) -> tuple[SimulatedMeter, ...]:
+        """All meters; they are made where they are not there. Raises StoreError."""
+        return tuple(site.meter for site in self.sites)
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Where the meters are; with free ports, only while the fleet is started."""
-        return tuple(
-            Endpoint(
-                server.url(meter.security.client_sap, meter.sap),
-                meter.security.client_settings(),
-                meter.security.kind,
-                meter.serial,
-                meter,
-            )
-            for server, meter in zip(self._servers, self.meters, strict=True)
-        )
+        return tuple(map(_endpoint, self.sites))
 
-    async def start(self) -> None:
+    async def start(self, progress: Progress = lambda done, count: None) -> None:
         """Listen on all ports. Raises ConfigurationError where one cannot be taken; then none is."""
+        _allow_sockets(len(self.sites) + _OTHER_FILES)
         try:
-            for server in self._servers:
-                await server.start()
+            for done, site in enumerate(self.sites, 1):
+                await site.start()
+                progress(done, len(self.sites))
         except ConfigurationError:
             await self.close()
             raise
 
     async def close(self) -> None:
-        """Listen no more, and end all connections."""
-        await asyncio.gather(*(server.close() for server in self._servers))
+        """Listen no more, end all connections, and close the file of the state."""
+        await asyncio.gather(*(site.close() for site in self.sites))
+        if self._kept is not None and isinstance(self._state, str | Path):
+            self._kept.close()
+            self._kept = None
 
     async def __aenter__(self) -> Fleet:
         await self.start()
@@ -131,8 +202,12 @@ class Fleet:
     ) -> None:
         await self.close()
 
+    def _made(self, meter: SimulatedMeter) -> None:
+        if self._begins:
+            begin_counters(meter, utc_now())
 
-def begin_counters(meter: HouseholdMeter, now: dt.datetime) -> None:
+
+def begin_counters(meter: SimulatedMeter, now: dt.datetime) -> None:
     """Let the meter's own invocation counters begin by the time of day: higher than those of a run before.
 
     For simulators that keep no counters: a client that does would take those of a new run for repeated ones.
@@ -145,3 +220,31 @@ def begin_counters(meter: HouseholdMeter, now: dt.datetime) -> None:
                 settings.material.encryption_key.identity, settings.system_title
             )
             counter.raise_to(max(seconds, 0) * _COUNTERS_PER_SECOND & 0x7FFFFFFF)
+
+
+def _endpoint(site: Site) -> Endpoint:
+    security = site.plan.protection()
+    url = site.url(security.client_sap)
+    return Endpoint(url, security.client_settings(), security.kind, site.plan.serial, site)
+
+
+def _opened(path: str | Path) -> StateFile:
+    """A file of states that is closed when nobody uses it any more."""
+    file = StateFile(path)
+    weakref.finalize(file, file.connection.close)
+    return file
+
+
+def _allow_sockets(count: int) -> None:
+    """Let this process have so many files open, where the system allows it. Raises ConfigurationError."""
+    try:
+        import resource
+    except ImportError:  # the limit is one of POSIX
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < count:
+        raise ConfigurationError(
+            f"{count} sockets are needed, and this user may have {hard}: fewer meters, or a higher limit (ulimit -n)"
+        )
+    if soft != resource.RLIM_INFINITY and soft < count:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))

@@ -1,0 +1,123 @@
+"""How a simulated meter is made: what is said of it, as data. Meters of one plan are the same."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from cosemic.errors import ConfigurationError
+from cosemic.server import AccessRule, CosemObject, rule_of
+from cosemic.server.local_time import NO_DAYLIGHT_SAVING, DaylightSaving, LocalTime
+from cosemic.simulator.customers import CUSTOMERS, FIRST_DATE, HOUSEHOLD, SLOT, SOLAR, Customer
+from cosemic.simulator.load_curve import LoadCurve
+from cosemic.simulator.security import MeterSecurity
+from cosemic.simulator.wording import one_of
+
+if TYPE_CHECKING:
+    from cosemic.simulator.meter import SimulatedMeter
+
+FIRST_SERIAL: Final = 1_000_001
+CENTRAL_EUROPE: Final = dt.timezone(dt.timedelta(hours=1))
+"""One hour east of UTC, without daylight saving."""
+_MINUTE: Final = dt.timedelta(minutes=1)
+_DAY: Final = 86_400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterPlan:
+    """What a simulated meter is like.
+
+    serial: 0 to 9999999999999, makes name and system title. seed: makes the load curve and, with the serial number, the
+    keys. customer: ``household``, ``shop`` or ``solar``; None draws one of the households. security: ``none``, ``lls``,
+    ``hls-gmac``, or a :class:`MeterSecurity`. zone: that of the clock, with its daylight saving. profile_days: depth of
+    the load profile. capture_period: of the load profile, seconds. billing_periods: closed ones of before its start.
+    association_version: of class 15, 0 to 3. firmware: version at first. objects: make more objects. rights: of clients
+    by their SAP, in place of the usual ones.
+
+    Raises ConfigurationError.
+    """
+
+    serial: int
+    seed: int = 0
+    customer: str | None = None
+    security: str | MeterSecurity = "none"
+    zone: dt.tzinfo = CENTRAL_EUROPE
+    profile_days: int = 14
+    capture_period: int = SLOT
+    billing_periods: int = 3
+    association_version: int = 1
+    firmware: str = "1.0.0"
+    objects: tuple[Callable[[SimulatedMeter], CosemObject], ...] = ()
+    rights: Mapping[int, AccessRule] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.serial < 10**13:
+            raise ConfigurationError(f"a serial number has up to 13 digits, not {self.serial}")
+        if self.customer is not None:
+            one_of("customer", self.customer, CUSTOMERS)
+        if self.profile_days < 1 or self.billing_periods < 0:
+            raise ConfigurationError("a meter has a load profile of a day or more, and no fewer than 0 billing periods")
+        if self.capture_period < 60 or _DAY % self.capture_period:
+            raise ConfigurationError(f"a capture period is 60 s or more and divides a day, not {self.capture_period}")
+        standard, rule = clock_rule(self.zone)
+        if standard % (SLOT // 60) or rule.deviation % (SLOT // 60):
+            raise ConfigurationError("the local zone is a multiple of 15 minutes from UTC")
+
+    @property
+    def kind(self) -> Customer:
+        """The kind of customer; of the households every third one has panels, where none is named."""
+        if self.customer is not None:
+            return CUSTOMERS[self.customer]
+        return HOUSEHOLD if self.curve_seed % 3 else SOLAR
+
+    @property
+    def curve_seed(self) -> int:
+        """What the load curve is drawn from."""
+        return self.seed * 1_000_003 + self.serial
+
+    def curve(self) -> LoadCurve:
+        """Return the load curve."""
+        return LoadCurve(self.curve_seed, self.kind, local_time(self.zone))
+
+    def protection(self) -> MeterSecurity:
+        """Return the security, with its keys. Raises ConfigurationError."""
+        security = self.security
+        return security if isinstance(security, MeterSecurity) else MeterSecurity.of(security, self.serial, self.seed)
+
+
+def plans_of(
+    count: int, seed: int, customers: Sequence[str | None], kinds: Sequence[str], first: int = FIRST_SERIAL, **said: Any
+) -> tuple[MeterPlan, ...]:
+    """Return the plans of some meters whose serial numbers follow each other; customers and kinds of security in turn.
+
+    said: of all of them, as of MeterPlan. Raises ConfigurationError.
+    """
+    if count < 1:
+        raise ConfigurationError(f"there are 1 meter or more, not {count}")
+    return tuple(
+        MeterPlan(
+            serial=first + number,
+            seed=seed,
+            customer=customers[number % len(customers)],
+            security=kinds[number % len(kinds)],
+            **said,
+        )
+        for number in range(count)
+    )
+
+
+@lru_cache(maxsize=64)
+def local_time(zone: dt.tzinfo) -> LocalTime:
+    """Return local time as a clock of that zone has it; the same for all meters. Raises ConfigurationError."""
+    return LocalTime(*clock_rule(zone))
+
+
+@lru_cache(maxsize=64)
+def clock_rule(zone: dt.tzinfo) -> tuple[int, DaylightSaving]:
+    """Return minutes from UTC and daylight saving of a zone, as of a clock. Raises ConfigurationError."""
+    if isinstance(zone, dt.timezone):
+        return zone.utcoffset(None) // _MINUTE, NO_DAYLIGHT_SAVING
+    return rule_of(zone, FIRST_DATE.year)
