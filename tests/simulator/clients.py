@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -33,6 +34,16 @@ def energy_of(endpoint: Endpoint, **options: Any) -> int:
     with opened(endpoint, **options) as meter:
         raw: int = meter.read("1-0:1.8.0").raw
         return raw
+
+
+def let_go(endpoint: Endpoint) -> None:
+    """Let a meter go as soon as its last connection has ended on its side too."""
+    for _ in range(2000):
+        endpoint.site.let_go()
+        if not endpoint.site.present:
+            return
+        time.sleep(0.001)
+    raise AssertionError("somebody talks to it still")
 
 
 def beside(fleet: Fleet, work: Callable[[], T]) -> T:

@@ -40,7 +40,7 @@ from cosemic.simulator import (
 )
 from cosemic.simulator.security import CLIENT_TITLE
 from cosemic.values import ClockStatus
-from tests.simulator.clients import beside, energy_of, opened
+from tests.simulator.clients import beside, energy_of, let_go, opened
 from tests.simulator.support import BERLIN, NOW
 
 T = TypeVar("T")
@@ -105,6 +105,17 @@ def test_a_slow_meter_answers_late_and_in_order() -> None:
     at_meter(work)
 
 
+def test_an_answer_that_comes_when_the_client_is_gone_disturbs_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    def work(endpoint: Endpoint) -> None:
+        endpoint.site.faults.add(Slow(delay=0.1))
+        with pytest.raises(ResponseTimeout):
+            energy_of(endpoint, timeout=0.02)
+        assert energy_of(endpoint) > 0  # takes longer than the answer that is late
+
+    at_meter(work)
+    assert caplog.records == []
+
+
 def test_a_reset_in_the_middle_is_a_lost_connection() -> None:
     def work(endpoint: Endpoint) -> None:
         with pytest.raises(ConnectionLost):
@@ -113,6 +124,20 @@ def test_a_reset_in_the_middle_is_a_lost_connection() -> None:
         assert energy_of(endpoint) > 0
 
     at_meter(work, Reset(after=2))
+
+
+@pytest.mark.parametrize("after", [2, 3, 4])
+def test_the_answer_that_is_cut_is_the_one_that_is_said(after: int) -> None:
+    def work(endpoint: Endpoint) -> int:
+        with opened(endpoint) as meter:
+            for number in range(2, 9):  # the first is that to the opening
+                try:
+                    meter.get("3/1-0:1.8.0:2")
+                except ConnectionLost:
+                    return number
+        return 0
+
+    assert at_meter(work, Reset(after=after)) == after
 
 
 def test_every_connection_is_reset_and_a_reading_client_comes_through() -> None:
@@ -153,7 +178,7 @@ def test_wrong_keys_are_a_rejection(kind: str) -> None:
         endpoint.site.faults.add(WrongKey())
         with pytest.raises(AssociationRejected):
             energy_of(endpoint, counters=counters)
-        endpoint.site.let_go()
+        let_go(endpoint)
         with pytest.raises(AssociationRejected):
             energy_of(endpoint, counters=counters)
         endpoint.site.faults.remove(WrongKey)

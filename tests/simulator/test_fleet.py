@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from cosemic.client import Meter
-from cosemic.errors import ConfigurationError
+from cosemic.errors import ConfigurationError, DataAccessError, StoreError
+from cosemic.model import Clock
 from cosemic.security import MemoryCounterStore
 from cosemic.server.state import StateFile
 from cosemic.simulator import Fleet, MeterPlan, Reboot, Time
@@ -22,7 +23,7 @@ from cosemic.simulator.fleet import begin_counters
 from cosemic.simulator.settings_file import settings_text, write_settings
 from cosemic.stack import parse_url
 from cosemic.store.security_settings import load_security
-from tests.simulator.clients import beside, energy_of, opened, served
+from tests.simulator.clients import beside, energy_of, let_go, opened, served
 from tests.simulator.support import NOW
 
 
@@ -89,7 +90,7 @@ def test_counters_go_on_when_a_meter_is_let_go() -> None:
     def work() -> None:
         (endpoint,) = fleet.endpoints
         energy_of(endpoint, counters=counters)
-        endpoint.site.let_go()
+        let_go(endpoint)
         # Also a client that has forgotten its counter, and reads it through the public client.
         assert energy_of(endpoint, counters=counters) == energy_of(endpoint, counters=MemoryCounterStore())
 
@@ -126,10 +127,40 @@ def test_what_happens_to_a_fleet_is_kept_in_its_file(tmp_path: Path) -> None:
     assert beside(second, again) == [True, False, True]
 
 
+def test_a_state_that_cannot_be_kept_is_told_before_a_port_is_open(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be kept"):
+        Fleet.of(1, counters=MemoryCounterStore(), state=tmp_path / "no" / "folder")
+
+
 def test_a_state_that_is_given_stays_open() -> None:
     with StateFile(":memory:") as file:
         beside(Fleet.of(1, kinds=("none",), state=file, profile_days=1), lambda: None)
         assert file.of("anything").load("x") is None
+
+
+def test_a_state_that_can_be_written_no_more_is_told_to_the_client_and_other_fleets_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fleet = Fleet.of(1, kinds=("none",), now=lambda: NOW, profile_days=1)
+
+    def work() -> None:
+        with opened(fleet.endpoints[0]) as meter:
+            assert meter.read("1-0:1.8.0")
+            with monkeypatch.context() as broken:
+
+                def fail(*_: Any) -> None:
+                    raise StoreError("the disk is full")
+
+                broken.setattr(StateFile, "execute", fail)
+                for _ in range(2):
+                    with pytest.raises(DataAccessError, match="hardware-fault"):
+                        meter.write(Clock("0-0:1.0.0").time_zone, -120)
+            with pytest.raises(DataAccessError, match="hardware-fault"):
+                meter.read("1-0:1.8.0")
+        let_go(fleet.endpoints[0])
+        assert energy_of(fleet.endpoints[0]) > 0
+
+    beside(fleet, work)
 
 
 def test_fleets_are_the_same_for_the_same_seed() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cosemic.server import Situation
+from cosemic.server.state import StateFile
 from cosemic.simulator import MeterPlan, SimulatedMeter
 from cosemic.simulator.customers import CUSTOMERS
 from tests.simulator.support import BERLIN, entries, standing, value
@@ -18,13 +19,13 @@ COUNTED = {(1, "0-0:0.1.1*255", 2), (7, "0-0:98.1.0*255", 7)}
 """How many billing periods there are: those of its life, or those that it is told to remember."""
 
 
-def shown(meter: SimulatedMeter) -> dict[tuple[int, str, int], Any]:
+def shown(meter: SimulatedMeter, *, logs: bool = False) -> dict[tuple[int, str, int], Any]:
     """Every attribute but the event log and what is the client's."""
     at = meter.advance()
     return {
         (served.class_id, str(served.instance_id), index): served.read(index, None, Situation(at)).value()
         for served in meter._objects.values()
-        if served.class_id != 15 and str(served.instance_id) not in LOGS
+        if served.class_id != 15 and (logs or str(served.instance_id) not in LOGS)
         for index in served.readable
     }
 
@@ -95,3 +96,27 @@ def test_a_meter_that_runs_before_it_counts_stands_still() -> None:
     assert len(rows) == 52
     assert {row[1] for _, row in rows} == {value(meter, 3, "1-0:1.8.0")}
     assert value(meter, 3, "1-0:1.7.0") == 0
+
+
+@pytest.mark.parametrize("security", ["none", "hls-gmac"])
+@pytest.mark.parametrize("hours", [0, 1, 30])
+def test_a_meter_that_is_made_anew_from_its_state_shows_the_same(security: str, hours: int) -> None:
+    time = standing(dt.datetime(2026, 10, 23, 13, 5, tzinfo=BERLIN))
+    plan = MeterPlan(serial=7, customer="solar", security=security, zone=BERLIN, profile_days=2, billing_periods=1)
+    with StateFile(":memory:") as file:
+        first = SimulatedMeter(plan, now=time, state=file.of("meter"))
+        told = SimulatedMeter(plan, now=time)
+        for meter in (first, told):
+            meter.happened("power-down")
+        time.step(minutes=20)
+        for meter in (first, told):
+            meter.happened("power-up")
+            meter.breaker.local_disconnect(meter.advance())
+            meter.commit()
+        time.step(hours=hours)
+        first.advance()
+        first.commit()
+        again = SimulatedMeter(plan, now=time, state=file.of("meter"))
+        assert shown(again, logs=True) == shown(first, logs=True) == shown(told, logs=True)
+        time.step(days=3)
+        assert shown(again, logs=True) == shown(told, logs=True)

@@ -268,14 +268,19 @@ def test_daily_and_billing_values_are_captured_at_local_midnight() -> None:
     assert in_load_profile[stamp] == (first + second, sum(fed))
 
 
-def test_the_maximum_of_a_billing_period_is_the_greatest_average_in_it() -> None:
-    meter, _ = meter_at(billing_periods=1)
+@pytest.mark.parametrize(("serial", "how_often"), [(1, 1), (58, 2)])
+def test_the_maximum_of_a_billing_period_is_the_greatest_average_in_it_the_first_of_equals(
+    serial: int, how_often: int
+) -> None:
+    now = standing(dt.datetime(2026, 10, 5, 12, tzinfo=BERLIN))
+    meter, _ = meter_at(now, serial=serial, seed=0, customer="household", billing_periods=1)
     (stamp, row), curve = entries(meter, names.BILLING_VALUES)[0], meter.curve
-    begin = int(dt.datetime(2026, 10, 1, tzinfo=BERLIN).timestamp())
+    begin = int(dt.datetime(2026, 9, 1, tzinfo=BERLIN).timestamp())
     slots = range(begin, int(stamp.timestamp()), SLOT)
     averages = {slot + SLOT: 4 * (curve.imported(slot + SLOT) - curve.imported(slot)) for slot in slots}
-    at = next(end for end, average in averages.items() if average == max(averages.values()))
-    assert (row[-2], DateTime(row[-1]).to_datetime().timestamp()) == (max(averages.values()), at)
+    greatest = [end for end, average in averages.items() if average == max(averages.values())]
+    assert len(greatest) == how_often
+    assert (row[-2], DateTime(row[-1]).to_datetime().timestamp()) == (max(averages.values()), greatest[0])
 
 
 def test_a_month_is_closed_by_the_schedule() -> None:

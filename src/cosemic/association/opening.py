@@ -48,8 +48,8 @@ DLMS_VERSION: Final = 6
 CURRENT_ASSOCIATION: Final = Obis(bytes((0, 0, 40, 0, 0, 255)))
 REPLY_TO_HLS_AUTHENTICATION: Final = a.CosemMethodDescriptor(15, CURRENT_ASSOCIATION, 1)
 _ADVICE: Final = {
-    UserDiagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED: "the meter does not speak this application context "
-    "(ciphered or not, LN or SN) on this client SAP",
+    UserDiagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED: "on this client SAP the meter does not speak this context: "
+    "it wants ciphering and no keys were given (security=, --security), or the other way round, or short names",
     UserDiagnostic.CALLING_AP_TITLE_NOT_RECOGNIZED: "the meter does not know this client system title",
     UserDiagnostic.CALLING_AE_INVOCATION_IDENTIFIER_NOT_RECOGNIZED: "the meter does not know this user: give the id of "
     "one that it lists (user=, or user_id in the settings)",

@@ -22,8 +22,8 @@ from cosemic.values import BitString, Date, DateTime, Obis, Quantity, Time
 
 HELP: Final = """\
 URL        tcp://HOST:PORT?client=SAP&server=SAP&timeout=SECONDS, port 4059 unless said; quoted, for the
-           shell takes ? and & for itself. Or the name of a known meter: one of the file that --meters or
-           COSEMIC_METERS names
+           shell takes ? and & for itself. Or the name of a known meter, of the file that --meters or
+           COSEMIC_METERS names, or meters.toml in the state folder
 security   a TOML or JSON file with mechanism, client_sap, password, keys; without --security the same names in the
            environment, as COSEMIC_PASSWORD or COSEMIC_ENCRYPTION_KEY; with neither, the public client. Keys and
            passwords never stand in a command, where every user of the machine can see them.

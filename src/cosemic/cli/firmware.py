@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         image = Path(arguments.update).read_bytes()
     except OSError as error:
         raise ConfigurationError(f"the image {arguments.update} cannot be read: {error.strerror}") from None
-    with meter_of(arguments) as meter, _progress() as report:
+    with meter_of(arguments) as meter, _progress() as report, _interruptible():
         done = meter.firmware.update(
             image,
             _identifier(arguments.identifier),
@@ -90,6 +91,15 @@ def _progress() -> Iterator[Any]:
             show(step.blocks, step.of_blocks, getattr(step.status, "label", str(step.status)))
 
         yield report
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("cosemic: interrupted; the same call goes on where the transfer stands", file=sys.stderr)
+        raise
 
 
 def _show(arguments: argparse.Namespace, found: Any) -> int:

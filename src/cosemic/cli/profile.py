@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(found.to_dict())
     elif len(found) == 0:
-        print(f"{obis} has no rows between {since} and {until}")
+        print(f"{obis} has no rows between {since} and {until}; what time the meter has says `cosemic clock`")
     else:
         print(_shown(found, zone))
     return 0

@@ -18,12 +18,14 @@ from cosemic.cli._json import print_json
 from cosemic.cli._progress import counted
 from cosemic.cli._table import table
 from cosemic.errors import ConfigurationError
+from cosemic.security import CounterStore
 from cosemic.simulator import KINDS, Endpoint, Fleet, FleetSettings, fault_order, firmware_image, load_fleet
 from cosemic.simulator.customers import CUSTOMERS
 from cosemic.simulator.faults import FAULTS
 from cosemic.simulator.fleet_file import PORT, zone_named
 from cosemic.simulator.plan import CENTRAL_EUROPE, plans_of
 from cosemic.simulator.settings_file import write_settings
+from cosemic.store.counters import FileCounterStore
 from cosemic.store.security_settings import state_folder
 
 MIXED: Final = "mixed"
@@ -89,12 +91,21 @@ def run(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     folder = state_folder() / "simulator" if settings.keys is None else settings.keys
     try:
-        asyncio.run(_serve(settings.fleet(), folder, arguments.json))
+        asyncio.run(_serve(settings.fleet(_counters(settings)), folder, arguments.json))
     except KeyboardInterrupt:
         print(file=sys.stderr)
     stays = "their settings files stay" + ("" if settings.state is None else f", and their state in {settings.state}")
     print(f"stopped: the simulated meters are gone, {stays}", file=sys.stderr)
     return 0
+
+
+def _counters(settings: FleetSettings) -> CounterStore | None:
+    """Where invocation counters outlive the run: the same seed gives the same keys, and clients remember."""
+    if settings.state is not None:
+        return None  # beside the state
+    folder = state_folder() / "simulator"
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileCounterStore(folder / "counters")
 
 
 def _settings(arguments: argparse.Namespace) -> FleetSettings:

@@ -99,7 +99,12 @@ def _member(declared: type[InterfaceClass] | None, member: str) -> tuple[tuple[i
 def parse(target: str | Obis) -> Named:
     """Read a target; raises ConfigurationError."""
     if isinstance(target, Obis) or "/" not in target:
-        return Named(None, target if isinstance(target, Obis) else Obis(target))
+        try:
+            return Named(None, target if isinstance(target, Obis) else Obis(target))
+        except ConfigurationError as error:
+            raise ConfigurationError(
+                f"{error}; with an attribute or method: 3/1-0:1.8.0:2, 3/1-0:1.8.0:value"
+            ) from None
     match = _TARGET.fullmatch(target.strip())
     if match is None:
         raise ConfigurationError(f"{target!r} names no attribute or method: CLASS/OBIS:NUMBER, as in 3/1-0:1.8.0*255:2")

@@ -55,6 +55,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cosemic.errors import ConfigurationError
+from cosemic.security import CounterStore
 from cosemic.server import MANAGEMENT_CLIENT, PUBLIC_CLIENT, AccessRule, rights_from
 from cosemic.server.logical_device import utc_now
 from cosemic.server.state import StateFile
@@ -87,8 +88,11 @@ class FleetSettings:
     speed: float = 1.0
     faults: tuple[FaultOrder, ...] = ()
 
-    def fleet(self) -> Fleet:
-        """Return the fleet. Raises ConfigurationError, SecurityError, StoreError."""
+    def fleet(self, counters: CounterStore | None = None) -> Fleet:
+        """Return the fleet. Raises ConfigurationError, SecurityError, StoreError.
+
+        counters: where its meters keep invocation counters; None leaves it to the fleet.
+        """
         return Fleet(
             self.plans,
             host=self.host,
@@ -97,6 +101,7 @@ class FleetSettings:
             state=self.state,
             faults=self.faults,
             seed=self.seed,
+            counters=counters,
         )
 
     def time(self) -> Callable[[], dt.datetime]:

@@ -78,9 +78,7 @@ class History:
         records.load.extend(self._load(), LOAD_TYPES)
         records.daily.extend(self._daily(), DAILY_TYPES)
         records.billed.extend(self._billed(), BILLING_TYPES)
-        begin = self._months[-1]
-        records.maximum.reset(self._midnight(begin))
-        most = self._most(begin, self._today)
+        most = self._most(self._months[-1], self._today)
         if most is not None:
             records.maximum.capture(most.energy * _SLOTS_OF_AN_HOUR, dt.datetime.fromtimestamp(most.end, dt.UTC))
 

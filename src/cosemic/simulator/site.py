@@ -6,7 +6,8 @@
     connected    faults stand between the connection and the device (:mod:`cosemic.simulator.faulty_connection`)
     idle         some time after the last connection has ended the device is let go; its state stays
 
-So a meter that nobody reads costs little more than its port. A reboot makes the device anew while it is talked to.
+So a meter that nobody reads costs little more than its port. What it has missed meanwhile it lives through when it is
+made: some 20 ms for each day. A reboot makes the device anew while it is talked to.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from cosemic.errors import StoreError
+from cosemic.errors import CosemicError
 from cosemic.security import CounterStore
 from cosemic.server import MeterServer, PhysicalDevice
 from cosemic.server.state import StateFile
@@ -111,7 +112,7 @@ class Site(MeterServer):
         made = self._present()
         try:
             made.faults.apply()
-        except StoreError:
+        except CosemicError:
             return True  # the device itself tells whoever asks
         return made.faults.powered
 
@@ -120,8 +121,7 @@ class Site(MeterServer):
         self._standing.discard(connection)
         if self._timer is not None:
             self._timer.cancel()
-        if not self._standing:
-            self._timer = asyncio.get_running_loop().call_later(self._idle, self.let_go)
+        self._timer = asyncio.get_running_loop().call_later(self._idle, self.let_go)
 
     async def close(self) -> None:
         """Listen no more, end all connections, and let the device go."""

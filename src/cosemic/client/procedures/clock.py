@@ -265,7 +265,7 @@ def _pause(reading: ClockReading, periods: Sequence[dt.timedelta]) -> dt.timedel
         if pause is None:
             raise ChangeWithheld(
                 f"{_wrong(reading)}: any correction leaps over the end of a capture period of "
-                f"{period.total_seconds():g} s; boundary=0 makes it all the same"
+                f"{period.total_seconds():g} s; boundary=0 (--boundary 0) makes it all the same"
             )
         longest = max(longest, pause)
     return longest
