@@ -104,7 +104,10 @@ def _counters(settings: FleetSettings) -> CounterStore | None:
     if settings.state is not None:
         return None  # beside the state
     folder = state_folder() / "simulator"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"invocation counters cannot be kept in {folder}: {error.strerror}") from None
     return FileCounterStore(folder / "counters")
 
 
