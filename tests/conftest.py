@@ -7,6 +7,7 @@ deadlines: how long an example takes says more about the machine than about the 
 
 from __future__ import annotations
 
+import gc
 import itertools
 
 import pytest
@@ -34,6 +35,12 @@ def _own_counters() -> None:
     """Counters that nobody names start anew in each test, as in a process of its own."""
     for kept in (PROCESS_COUNTERS._transmit, PROCESS_COUNTERS._receive, PROCESS_COUNTERS._counters):
         kept.clear()
+
+
+def pytest_collection_finish() -> None:
+    """What modules and the collection made stays to the end; the collector need not look through it at each test."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
