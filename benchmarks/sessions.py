@@ -21,23 +21,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from cosemic.association.service_provider import ServerSettings
 from cosemic.client import Meter
-from cosemic.codec import DataType
-from cosemic.model import CaptureObjectDefinition, Register, ScalerUnit
-from cosemic.security import SecurityMaterial, SecurityPolicy
-from cosemic.server import (
-    Admission,
-    ClockObject,
-    CosemObject,
-    LogicalDevice,
-    ProfileObject,
-    data,
-    reading,
-    serve_in_thread,
-)
-from cosemic.values import ApplicationContext, AuthenticationMechanism, Obis, Secret, Unit
-from interop import meter
+from cosemic.server import Admission, LogicalDevice, reading, serve_in_thread
+from cosemic.values import Obis
+from interop import meter, ours
 from interop.servers import pydlms
 
 GOAL = 5
@@ -53,32 +40,8 @@ _TARGETS = [f"3/{Obis(name)}:{index}" for name in meter.REGISTERS for index in (
 def device() -> LogicalDevice:
     """The meter of :mod:`interop.meter`, as far as sessions see it, on our server."""
     made = LogicalDevice(meter.DEVICE_NAME.decode())
-    clock = made.add(ClockObject(Obis(meter.CLOCK), utc_offset=0))
-    made.add(data(Obis(meter.PROFILE_STATUS), DataType.UNSIGNED, 0))
-    for name, (value, scaler, unit) in meter.REGISTERS.items():
-        values = {"value": (DataType.DOUBLE_LONG_UNSIGNED, value), "scaler_unit": ScalerUnit(scaler, Unit(unit))}
-        made.add(CosemObject(Register(Obis(name)), values))
-    types = (DataType.OCTET_STRING, DataType.UNSIGNED, DataType.DOUBLE_LONG_UNSIGNED, DataType.DOUBLE_LONG_UNSIGNED)
-    columns = [CaptureObjectDefinition(kind, Obis(name), index, 0) for kind, name, index in meter.CAPTURE_OBJECTS]
-    profile = ProfileObject(
-        made,
-        Obis(meter.LOAD_PROFILE),
-        columns,
-        meter.ROWS,
-        clock=clock,
-        capture_period=meter.CAPTURE_PERIOD,
-        types=types,
-        recorded=True,
-    )
-    made.add(profile).extend(((meter.clock_octets(stamp), *rest), stamp) for stamp, *rest in meter.rows())
-    settings = ServerSettings(
-        context_names=frozenset((ApplicationContext.LN_CIPHERED,)),
-        mechanism=AuthenticationMechanism.HLS_GMAC,
-        material=SecurityMaterial.of(Secret(meter.ENCRYPTION_KEY), Secret(meter.AUTHENTICATION_KEY)),
-        system_title=meter.METER_TITLE,
-        policy=SecurityPolicy(0, 3),
-        max_pdu_size=meter.MAX_PDU_SIZE,
-    )
+    ours.add_metering(made)
+    settings = ours.settings_of(meter.ASSOCIATIONS["hls-gmac"])
     made.admit(Admission(client_sap=3, settings=settings, rights=reading()))
     return made
 

@@ -25,6 +25,7 @@ from cosemic.server import (
     Admission,
     ClockObject,
     CosemObject,
+    LogicalDevice,
     ProfileObject,
     data,
     managing,
@@ -44,7 +45,8 @@ _BY_ITSELF = (15, 17)
 """Association LN and SAP assignment are added by the server, in one version."""
 
 
-def _settings(association: meter.Association) -> ServerSettings:
+def settings_of(association: meter.Association) -> ServerSettings:
+    """Return what our server asks of that association."""
     if association.ciphered:
         return ServerSettings(
             context_names=frozenset((ApplicationContext.LN_CIPHERED,)),
@@ -60,12 +62,8 @@ def _settings(association: meter.Association) -> ServerSettings:
     )
 
 
-def build(association: str) -> Watched:
-    """The meter of :mod:`interop.meter` on our server, with an object of every class that the model declares.
-
-    association: by whose name the version of Association LN, and so the coding of rights, is chosen.
-    """
-    device = Watched(meter.DEVICE_NAME.decode(), association_version=VERSIONS[association])
+def add_metering(device: LogicalDevice) -> ClockObject:
+    """Add what :mod:`interop.meter` says that the meter measures: clock, registers and load profile."""
     clock = device.add(ClockObject(Obis(meter.CLOCK), utc_offset=0))
     device.add(data(Obis(meter.PROFILE_STATUS), DataType.UNSIGNED, 0))
     for name, (value, scaler, unit) in meter.REGISTERS.items():
@@ -84,6 +82,16 @@ def build(association: str) -> Watched:
         recorded=True,
     )
     device.add(profile).extend(((meter.clock_octets(stamp), *rest), stamp) for stamp, *rest in meter.rows())
+    return clock
+
+
+def build(association: str) -> Watched:
+    """The meter of :mod:`interop.meter` on our server, with an object of every class that the model declares.
+
+    association: by whose name the version of Association LN, and so the coding of rights, is chosen.
+    """
+    device = Watched(meter.DEVICE_NAME.decode(), association_version=VERSIONS[association])
+    clock = add_metering(device)
     living.furnish(device, clock)
     for held in plain.objects():
         device.add(held)
@@ -91,7 +99,7 @@ def build(association: str) -> Watched:
         device.admit(
             Admission(
                 client_sap=one.client_sap,
-                settings=_settings(one),
+                settings=settings_of(one),
                 rights=managing() if one.manages else reading(),
                 security_setup=Obis("0-0:43.0.0") if one.ciphered else None,
             )
