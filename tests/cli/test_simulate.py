@@ -127,6 +127,37 @@ def test_what_it_says_to_try_works_and_sigterm_ends_it_with_its_state_kept(
 
 @needs_signals
 @pytest.mark.slow
+def test_a_client_that_remembers_counters_goes_on_with_the_meter_of_a_later_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COSEMIC_STATE", str(tmp_path / "state"))
+    image = tmp_path / "new.img"
+    image.write_bytes(firmware_image("2.0.0"))
+    arguments = ("--port", "0", "--security", "hls-gmac")
+    for update in (True, False, True):
+        with started(*arguments, folder=tmp_path) as process:
+            url, settings = printed_text(process, "breaker")[1].split()[::2]
+            if update:  # hundreds of requests: more than counters run ahead by themselves
+                words = ["firmware", url, "--update", str(image), "--identifier", "2.0.0", "--security", settings]
+                assert main(words) == 0, capsys.readouterr()
+            assert main(["read", url, "1-0:1.8.0", "--security", settings]) == 0, capsys.readouterr()
+            assert ended(process, signal.SIGTERM)
+    assert (tmp_path / "state" / "simulator" / "counters").exists()
+
+
+def test_counters_that_cannot_be_kept_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "state").write_text("a file where a folder is wanted")
+    monkeypatch.setenv("COSEMIC_STATE", str(tmp_path / "state"))
+    assert main(["simulate", "--port", "0"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("cosemic: invocation counters cannot be kept in ")
+    assert error.count("\n") == 1
+
+
+@needs_signals
+@pytest.mark.slow
 def test_a_file_is_served_with_faults_from_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "meter.toml").write_text('keys = "k"\nport = 0\n[meter]\nserial = 7\n', "utf-8")
     with started("meter.toml", "--fault", "reset:after=1", "--json", folder=tmp_path) as process:
@@ -145,7 +176,8 @@ def test_of_a_large_fleet_the_first_are_listed(tmp_path: Path) -> None:
         assert sum(line.startswith("tcp://") for line in lines) == 20
         (rest,) = [line for line in lines if line.startswith("... and 5 more, up to tcp://")]
         assert parse_url(rest.rpartition(" ")[2]).client_sap == 2
-        assert len(list((tmp_path / "state" / "simulator").glob("meter-*.toml"))) == 25
+        names = sorted(path.name for path in (tmp_path / "state" / "simulator").glob("meter-*.toml"))
+        assert [int(name.split("-")[1]) for name in names] == list(range(1_000_001, 1_000_026)), names
         ended(process, signal.SIGTERM)
 
 
