@@ -213,8 +213,10 @@ class ClientStack:
                 if event.destination == self.client_sap and event.source == self.server_sap:
                     if self._trace is not None:
                         self._trace.octets(Layer.APDU, False, event.apdu)
-                    events += self.association.receive(event.apdu, now)
-                    self._forward()
+                    came = self.association.receive(event.apdu, now)
+                    events += came
+                    if not came:  # the request goes on
+                        self._forward()
             else:
                 events += self.association.lost(event.error)
         return events

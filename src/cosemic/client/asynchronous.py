@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from cosemic.association.requests import Aborted, Completed, Event, Request
 from cosemic.client.session import Session
-from cosemic.client.steps import Connect, Now, Procedure, Reconnect, Step, Wait
+from cosemic.client.steps import Connect, DriverStep, Now, Procedure, Step, Wait
 from cosemic.client.timepiece import TimeSource, true_time
 from cosemic.errors import ConnectionLost, CosemicError, TransportError
 from cosemic.transport.contract import Connection, Receiver
@@ -67,15 +67,15 @@ class AsyncDriver:
             procedure.close()
 
     async def _perform(self, step: Step) -> Any:
+        if not isinstance(step, DriverStep):
+            return await self._ask(step)
         if isinstance(step, Wait):
             return await asyncio.sleep(step.seconds)
         if isinstance(step, Now):
             return true_time(self._now)
         if isinstance(step, Connect):
             return await self._connect_anew()
-        if isinstance(step, Reconnect):
-            return await self._drive(self.session.open())
-        return await self._ask(step)
+        return await self._drive(self.session.open())
 
     async def _connect_anew(self) -> None:
         await self._disconnect()

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from cosemic.association.requests import CHANGES, Aborted, Completed, Event, Request
 from cosemic.client.session import Session
-from cosemic.client.steps import Connect, Now, Procedure, Reconnect, Step, Wait
+from cosemic.client.steps import Connect, DriverStep, Now, Procedure, Step, Wait
 from cosemic.client.timepiece import TimeSource, true_time
 from cosemic.errors import ConnectionLost, CosemicError, ResponseTimeout
 from cosemic.transport.contract import BlockingConnection
@@ -46,15 +46,15 @@ class BlockingDriver:
             procedure.close()
 
     def _perform(self, step: Step) -> Any:
+        if not isinstance(step, DriverStep):
+            return self._ask(step)
         if isinstance(step, Wait):
             return time.sleep(step.seconds)
         if isinstance(step, Now):
             return true_time(self._now)
         if isinstance(step, Connect):
             return self._connect_anew()
-        if isinstance(step, Reconnect):
-            return self.run(self.session.open())
-        return self._ask(step)
+        return self.run(self.session.open())
 
     def _connect_anew(self) -> None:
         self.close()
@@ -73,12 +73,15 @@ class BlockingDriver:
             events = self._events(connection)
         except ConnectionLost as error:
             events = stack.lost(error)
-        finally:
-            stack.cancel()  # where it ended without an event: interrupted
-        self._settle(events, connection)
+        except BaseException:
+            stack.cancel()  # interrupted
+            raise
         first = events[0]
         if isinstance(first, Completed):
+            if len(events) > 1:
+                self._settle(events, connection)
             return first.result
+        self._settle(events, connection)
         raise first.error
 
     def _settle(self, events: list[Event], connection: BlockingConnection) -> None:

@@ -195,7 +195,9 @@ class Services:
         return repeated(self.recovery.reading, lambda anew: self._get(request, reference, anew))
 
     def _get(self, request: Get, reference: AttributeReference[Any], anew: bool) -> Procedure[EncodedData]:
-        result = yield from self._ask(request, anew)
+        if anew or self.opened is None:
+            yield from self._stand(anew)
+        result = yield request
         if not isinstance(result, EncodedData):
             raise denied("read", reference, result)
         return result

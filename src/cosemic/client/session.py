@@ -76,8 +76,9 @@ class Session(Services):
 
     def get(self, target: Target, selection: AccessSelection | None = None) -> Procedure[EncodedData]:
         """Read one attribute, or a part of it, as it was sent. Raises DataAccessError."""
-        reference = yield from self.attribute(target)
-        return (yield from self.get_attribute(reference, selection))
+        if not isinstance(target, AttributeReference):
+            target = yield from self.attribute(target)
+        return (yield from self.get_attribute(target, selection))
 
     @overload
     def read(

@@ -23,25 +23,31 @@ from cosemic.association.requests import Request
 T = TypeVar("T")
 
 
+class DriverStep:
+    """What a driver does itself; every other step is a request for the association."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(DriverStep):
     """Let so many seconds pass."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class Now:
+class Now(DriverStep):
     """Tell the true time, as far as this side knows it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Connect:
+class Connect(DriverStep):
     """Connect the medium anew; no association is open afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reconnect:
+class Reconnect(DriverStep):
     """Connect the medium anew, and open the association of the session on it."""
 
 
