@@ -51,8 +51,8 @@ class Address:
     max_pdu_size: int | None = None
     user_id: int | None = None
 
-    def but(self, *, client_sap: int | None = None, server_sap: int | None = None) -> Address:
-        """Return the address with the SAPs that the URL leaves open."""
+    def with_saps(self, *, client_sap: int | None = None, server_sap: int | None = None) -> Address:
+        """Return the address with these SAPs where the URL leaves them open."""
         if self.client_sap is not None:
             client_sap = self.client_sap
         if self.server_sap is not None:
@@ -76,6 +76,7 @@ _OPTIONS: Final[dict[str, tuple[str, Callable[[str], float]]]] = {
     "user": ("user_id", _number),
 }
 _SECRETS: Final = frozenset(("key", "password", "secret", "ek", "ak", "encryption_key", "authentication_key"))
+_NO_SECRETS: Final = "keys and passwords never stand in a URL: give them with security="
 
 
 @lru_cache(maxsize=1024)
@@ -89,7 +90,7 @@ def parse_url(url: str) -> Address:
     if parts.scheme != "tcp":
         raise ConfigurationError(f"the scheme of a URL is tcp://, not {parts.scheme or 'nothing'}: {_EXAMPLE}")
     if parts.username is not None or parts.password is not None:
-        raise ConfigurationError("keys and passwords never stand in a URL: give them with security=")
+        raise ConfigurationError(_NO_SECRETS)
     if not host or port == 0:
         raise ConfigurationError(f"the URL names no {'port' if host else 'host'}: {_EXAMPLE}")
     if parts.path not in ("", "/") or parts.fragment:
@@ -97,7 +98,7 @@ def parse_url(url: str) -> Address:
     found: dict[str, float] = {}
     for name, text in parse_qsl(parts.query, keep_blank_values=True):
         if name in _SECRETS:
-            raise ConfigurationError("keys and passwords never stand in a URL: give them with security=")
+            raise ConfigurationError(_NO_SECRETS)
         if name not in _OPTIONS:
             raise ConfigurationError(f"{name!r} is no option of a URL: {', '.join(_OPTIONS)}")
         field, convert = _OPTIONS[name]

@@ -232,6 +232,8 @@ def test_a_change_without_answer_has_an_unknown_outcome() -> None:
 def test_closing_a_meter_that_does_not_answer_any_more() -> None:
     async def use(meter: Meter, world: World) -> None:
         world.fault = mute
+        await meter.close()
+        assert meter.opened is None
 
     over_tcp(use, timeout=0.05)
 
@@ -403,7 +405,7 @@ def test_a_medium_that_breaks_is_told() -> None:
         driver, _ = await in_memory(world)
 
         def cut(end: MeterEnd, answer: bytes, number: int) -> bytes:
-            end.connection.break_off("pulled out")  # type: ignore[attr-defined]
+            end.connection.break_off("pulled out")  # type: ignore[attr-defined]  # of the connection in memory
             return b""
 
         world.fault = cut
@@ -418,7 +420,7 @@ def test_a_request_that_is_refused_here_disturbs_nothing() -> None:
     async def scenario() -> None:
         driver, session = await in_memory(World(), ClientSettings(max_pdu_size=64, response_timeout=1.0))
         with pytest.raises(CosemicError):
-            await driver.run(one(Set(at(3, ENERGY, 2), VALUE, "nonsense")))  # type: ignore[arg-type]
+            await driver.run(one(Set(at(3, ENERGY, 2), VALUE, "nonsense")))  # type: ignore[arg-type]  # wrong on purpose
         assert (await driver.run(session.get(REGISTER))).value() == 12345678
         await driver.close()
         with pytest.raises(ConnectionLost):

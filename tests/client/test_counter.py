@@ -128,7 +128,9 @@ def test_values_that_cannot_be_one_leave_the_own_value(shown: int | None) -> Non
 def test_something_else_than_a_number_leaves_the_own_value(value: EncodedData) -> None:
     meter = Secured(0, None)
     meter.world.shelf.put(COUNTER, value)
-    meter.open().close()
+    driver = meter.open()
+    assert meter.session.opened is not None
+    driver.close()
 
 
 def test_a_meter_without_public_client_is_opened_with_the_own_value() -> None:

@@ -141,7 +141,7 @@ def test_writing_and_calling(meter: BlockingMeter, world: World) -> None:
 
 
 def test_a_write_that_is_refused(meter: BlockingMeter, world: World) -> None:
-    world.shelf.set = lambda *_: DataAccessResult.READ_WRITE_DENIED  # type: ignore[method-assign]
+    world.shelf.set = lambda *_: DataAccessResult.READ_WRITE_DENIED  # type: ignore[method-assign]  # a double for one test
     with pytest.raises(DataAccessError, match="read-write-denied"):
         meter.write(f"3/{ENERGY}", VALUE)
 
@@ -152,7 +152,7 @@ def test_a_call_that_is_refused(meter: BlockingMeter, world: World) -> None:
         ActionResponseWithOptionalData(ActionResult.SUCCESS, DataAccessResult.OTHER_REASON),
         ActionResponseWithOptionalData(ActionResult.SUCCESS, DataAccessResult.SUCCESS),
     ]
-    world.shelf.action = lambda *_: answers.pop(0)  # type: ignore[method-assign]
+    world.shelf.action = lambda *_: answers.pop(0)  # type: ignore[method-assign]  # a double for one test
     with pytest.raises(ActionFailed, match="read-write-denied"):
         meter.call(f"3/{ENERGY}:reset", 0)
     with pytest.raises(DataAccessError, match="other-reason"):

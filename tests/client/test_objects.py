@@ -266,7 +266,7 @@ def test_a_meter_that_knows_no_selection_by_class_is_asked_for_the_whole_view(
             return DataAccessResult.SCOPE_OF_ACCESS_VIOLATED
         return get(attribute, selection, access)
 
-    shelf.get = refusing  # type: ignore[method-assign]
+    shelf.get = refusing  # type: ignore[method-assign]  # a double for one test
     shelf.parts[3] = EncodedData.from_typed(array(entry(8, 0, "0-0:1.0.0", RIGHTS)))
     assert len(meter.objects(select=by_object((8, "0-0:1.0.0")))) == 1
     assert meter.session.view is not None
@@ -463,7 +463,7 @@ def test_all_are_tried_and_the_first_refusal_names_the_others(meter: BlockingMet
             return DataAccessResult.READ_WRITE_DENIED
         return put(attribute, selection, value, access)
 
-    world.shelf.set = choosy  # type: ignore[method-assign]
+    world.shelf.set = choosy  # type: ignore[method-assign]  # a double for one test
     with pytest.raises(DataAccessError, match=r"0-0:96\.1\.0") as caught:
         meter.write_many([(A, five()), (B, five(7)), (C, five())])
     (note,) = caught.value.__notes__
@@ -478,7 +478,7 @@ def test_all_calls_are_tried_too(meter: BlockingMeter, world: World) -> None:
         ActionResponseWithOptionalData(ActionResult.HARDWARE_FAULT),
         ActionResponseWithOptionalData(ActionResult.SUCCESS, DataAccessResult.OTHER_REASON),
     ]
-    world.shelf.action = lambda *_: answers.pop(0)  # type: ignore[method-assign]
+    world.shelf.action = lambda *_: answers.pop(0)  # type: ignore[method-assign]  # a double for one test
     with pytest.raises(ActionFailed, match="hardware-fault") as caught:
         meter.call_many([(f"9/0-0:10.0.{n}:1", five()) for n in range(3)])
     assert "1 of 3 were done" in caught.value.__notes__[0]

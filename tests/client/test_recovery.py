@@ -286,7 +286,7 @@ def test_the_lists_of_changes_are_named_all() -> None:
 
 def test_a_change_that_is_refused_for_the_moment_is_not_repeated() -> None:
     visit = opened()
-    visit.world.shelf.set = lambda *_: DataAccessResult.TEMPORARY_FAILURE  # type: ignore[method-assign]
+    visit.world.shelf.set = lambda *_: DataAccessResult.TEMPORARY_FAILURE  # type: ignore[method-assign]  # a double for one test
     with pytest.raises(DataAccessError, match="temporary-failure"):
         visit.run(visit.session.write(REGISTER, VALUE))
     assert visit.sent() == [SET]
@@ -485,7 +485,7 @@ def test_a_time_source_without_zone_is_refused() -> None:
 
 def test_an_answer_that_says_no_is_an_answer() -> None:
     visit = opened()
-    visit.world.shelf.action = lambda *_: ActionResponseWithOptionalData(ActionResult.TEMPORARY_FAILURE)  # type: ignore[method-assign]
+    visit.world.shelf.action = lambda *_: ActionResponseWithOptionalData(ActionResult.TEMPORARY_FAILURE)  # type: ignore[method-assign]  # a double for one test
     with pytest.raises(CosemicError, match=r"temporary-failure \(2\) - try again later"):
         visit.run(visit.session.call(f"3/{ENERGY}:reset", EncodedData.of(DataType.INTEGER, 0)))
     assert visit.sent() == [ACTION]

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from cosemic.cli._chart import BLOCKS, PLAIN, curve
 from cosemic.cli._fleet_process import SimulatedMeter
-from cosemic.cli._meter import plain, shown, table
+from cosemic.cli._meter import plain, shown
+from cosemic.cli._table import table
 from cosemic.head_end import Outcome
 from cosemic.head_end.load import Load
 from cosemic.values import Obis

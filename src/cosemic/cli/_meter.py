@@ -14,8 +14,8 @@ from enum import Enum
 from typing import Any, Final
 
 from cosemic.cli._json import NOT_NUMBERS
-from cosemic.cli._table import table as table
 from cosemic.client import BlockingMeter
+from cosemic.client.timepiece import aware
 from cosemic.client.trace import PcapTrace, TextTrace
 from cosemic.errors import ConfigurationError
 from cosemic.values import BitString, Date, DateTime, Obis, Quantity, Time
@@ -108,7 +108,12 @@ def moment_of(text: str, zone: dt.tzinfo) -> dt.datetime:
         raise ConfigurationError(f"{text!r} is no time: 2026-11-01, 2026-11-01T06:30+01:00") from None
     if not dt.MINYEAR < moment.year < dt.MAXYEAR:  # no room to reckon with
         raise ConfigurationError(f"{text!r} is no time of a meter")
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
+    return aware(moment, zone)
+
+
+def moment_shown(moment: dt.datetime | None, zone: dt.tzinfo) -> str:
+    """Return a time to the second, in the zone; a question mark for none."""
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}" if moment is not None else "?"
 
 
 def shown(value: Any) -> str:

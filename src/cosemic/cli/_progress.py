@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from cosemic.head_end import Progress, Stage
 
+BAR: Final = 30
+"""Characters of a bar."""
 Report = Callable[[Progress], None]
 
 
@@ -52,8 +55,8 @@ def counted(what: str, things: str) -> Iterator[Count]:
         return
 
     def show(done: int, whole: int, now: str) -> None:
-        width = 30 * done // whole if whole else 0
-        bar = f"[{'#' * width}{'.' * (30 - width)}]"
+        filled = BAR * done // whole if whole else 0
+        bar = f"[{'#' * filled}{'.' * (BAR - filled)}]"
         print(f"\r{what} {bar} {done}/{whole} {things}  {now:40.40}", end="", file=sys.stderr, flush=True)
 
     try:

@@ -7,9 +7,10 @@ import datetime as dt
 from typing import Any
 
 from cosemic.cli._json import print_json
-from cosemic.cli._meter import add_command, meter_of, meter_zone, moment_of, table
+from cosemic.cli._meter import add_command, meter_of, meter_zone, moment_of
+from cosemic.cli._table import table
 from cosemic.client import BlockingMeter
-from cosemic.client.procedures.clock import Synchronised
+from cosemic.client.procedures.clock import Correction, Synchronised
 from cosemic.client.procedures.clock_reading import ClockReading
 
 EXAMPLES = """\
@@ -88,11 +89,8 @@ def _show(arguments: argparse.Namespace, found: dict[str, Any]) -> int:
         return 0
     lines = [(name, one["shown"], _off(one)) for name in ("before", "now") if (one := found.get(name)) is not None]
     if "action" in found:
-        print(
-            {"nothing": "within the threshold: nothing was done"}.get(
-                found["action"], f"the clock was {found['action']}"
-            )
-        )
+        nothing = found["action"] == Correction.NOTHING.value
+        print("within the threshold: nothing was done" if nothing else f"the clock was {found['action']}")
     print(table(lines))
     return 0
 

@@ -6,7 +6,8 @@ import argparse
 import datetime as dt
 
 from cosemic.cli._json import print_json
-from cosemic.cli._meter import add_command, meter_of, meter_zone, moment_of, plain, shown, table
+from cosemic.cli._meter import add_command, meter_of, meter_zone, moment_of, moment_shown, plain, shown
+from cosemic.cli._table import table
 from cosemic.client.procedures.events import Event
 from cosemic.errors import ConfigurationError
 from cosemic.model import Companion
@@ -55,9 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
         print_json([_plain(one) for one in events])
         return 0
     if events:
-        print(
-            table([("time", "code", "event", "log", "details"), *(_line(one, zone) for one in events)], frozenset({1}))
-        )
+        head = ("time", "code", "event", "log", "details")
+        print(table([head, *(_line(one, zone) for one in events)], frozenset({1})))
     print(f"{len(events)} events")
     return 0
 
@@ -82,6 +82,6 @@ def _plain(event: Event) -> dict[str, object]:
 
 
 def _line(event: Event, zone: dt.tzinfo) -> tuple[str, ...]:
-    time = "?" if event.time is None else f"{event.time.astimezone(zone):%Y-%m-%d %H:%M:%S}"
     details = ", ".join(f"{name} {shown(value)}" for name, value in event.details.items())
-    return time, "" if event.code is None else str(event.code), event.name, event.log_name, details
+    code = "" if event.code is None else str(event.code)
+    return moment_shown(event.time, zone), code, event.name, event.log_name, details

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from cosemic.cli._json import print_json
-from cosemic.cli._meter import add_command, meter_of, meter_zone, moment_of, plain, shown, table
+from cosemic.cli._meter import add_command, meter_of, meter_zone, moment_of, plain, shown
 from cosemic.cli._progress import counted
+from cosemic.cli._table import table
 from cosemic.client import BlockingMeter
 from cosemic.client.procedures.firmware import Activation, FirmwareProgress
 from cosemic.errors import ConfigurationError
@@ -68,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _identifier(text: str) -> str | bytes:
     try:
-        return bytes.fromhex(text.removeprefix("hex:")) if text.startswith("hex:") else text
+        return bytes.fromhex(text[4:]) if text.startswith("hex:") else text
     except ValueError:
         raise ConfigurationError(f"{text!r} is no hexadecimal") from None
 
@@ -84,7 +85,7 @@ def _activation(text: str, meter: BlockingMeter) -> Activation:
 
 
 @contextmanager
-def _progress() -> Iterator[Any]:
+def _progress() -> Iterator[Callable[[FirmwareProgress], None]]:
     with counted("transferring image", "blocks") as show:
 
         def report(step: FirmwareProgress) -> None:

@@ -7,8 +7,6 @@ nothing to those who see it.
 from __future__ import annotations
 
 import argparse
-import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +14,7 @@ from typing import Any, Final
 from cosemic.cli._json import print_json
 from cosemic.cli._table import table
 from cosemic.errors import ConfigurationError
-from cosemic.store.security_settings import SECRETS, read_settings
+from cosemic.store.security_settings import SECRETS, others_can_read, read_settings
 from cosemic.values import Secret
 
 EXAMPLES: Final = """\
@@ -105,9 +103,7 @@ def _secret(name: str, value: Any) -> Secret:
 
 
 def _mode(path: Path) -> list[str]:
-    if os.name == "posix" and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        return [f"{path} can be read by others than its owner: chmod 600 {path}"]
-    return []
+    return [f"{path} can be read by others than its owner: chmod 600 {path}"] if others_can_read(path) else []
 
 
 def _doubts(found: list[_Found]) -> list[str]:

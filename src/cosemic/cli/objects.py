@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from cosemic.cli._json import print_json
-from cosemic.cli._meter import add_command, meter_of, plain, table
+from cosemic.cli._meter import add_command, meter_of, plain
+from cosemic.cli._table import table
 from cosemic.model import describe, interface_class
 
 EXAMPLES = """\

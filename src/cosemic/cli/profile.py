@@ -7,7 +7,17 @@ import datetime as dt
 from typing import Any
 
 from cosemic.cli._json import print_json
-from cosemic.cli._meter import add_command, meter_of, meter_zone, moment_of, number_in, shown, table, unit_shown
+from cosemic.cli._meter import (
+    add_command,
+    meter_of,
+    meter_zone,
+    moment_of,
+    moment_shown,
+    number_in,
+    shown,
+    unit_shown,
+)
+from cosemic.cli._table import table
 from cosemic.model import Column, LoadProfile, Row
 from cosemic.values import Obis, Quantity
 
@@ -56,13 +66,9 @@ def _shown(found: LoadProfile, zone: dt.tzinfo) -> str:
     """The columns by their names first, then a table of rows."""
     columns = found.columns
     legend = [(f"[{index}]", str(one.obis), one.name, _unit(one)) for index, one in enumerate(columns, 1)]
-    head = ("from", "to", *(f"[{index}] {unit}".rstrip() for index, unit in _numbered(columns)), "marks")
+    head = ("from", "to", *(f"{number} {unit}".rstrip() for number, _, _, unit in legend), "marks")
     numbers = frozenset(range(2, 2 + len(columns)))
     return f"{table(legend)}\n\n{table([head, *(_line(row, zone) for row in found)], numbers)}\n{len(found)} rows"
-
-
-def _numbered(columns: tuple[Column, ...]) -> list[tuple[int, str]]:
-    return [(index, _unit(one)) for index, one in enumerate(columns, 1)]
 
 
 def _unit(column: Column) -> str:
@@ -72,8 +78,8 @@ def _unit(column: Column) -> str:
 def _line(row: Row, zone: dt.tzinfo) -> tuple[str, ...]:
     marks = row.marks.names() + (row.clock_status.names() if row.clock_status else [])
     return (
-        _time(row.interval_start, zone),
-        _time(row.interval_end, zone),
+        moment_shown(row.interval_start, zone),
+        moment_shown(row.interval_end, zone),
         *(_cell(value) for value in row.values),
         ", ".join(marks),
     )
@@ -81,7 +87,3 @@ def _line(row: Row, zone: dt.tzinfo) -> tuple[str, ...]:
 
 def _cell(value: Any) -> str:
     return f"{number_in(value):f}" if isinstance(value, Quantity) and value.unit != 255 else shown(value)
-
-
-def _time(moment: dt.datetime | None, zone: dt.tzinfo) -> str:
-    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}" if moment is not None else "?"

@@ -7,7 +7,8 @@ import sys
 from typing import Any
 
 from cosemic.cli._json import print_json
-from cosemic.cli._meter import add_command, meter_of, plain, shown, table
+from cosemic.cli._meter import add_command, meter_of, plain, shown
+from cosemic.cli._table import table
 from cosemic.client import BlockingMeter
 from cosemic.client.targets import parse
 from cosemic.errors import DataAccessError
@@ -33,7 +34,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Read and print; what is refused does not keep the others from being shown."""
-    named = [(target, _object(target)) for target in arguments.target]
+    named = [(target, parse(target).instance_id) for target in arguments.target]
     with meter_of(arguments) as meter:
         found = _read(meter, arguments.target)
     refused = [value for value in found if isinstance(value, DataAccessError)]
@@ -60,10 +61,6 @@ def _read(meter: BlockingMeter, targets: list[str]) -> list[Any]:
         if len(targets) == 1:
             return [error]
     return [value for target in targets for value in _read(meter, [target])]
-
-
-def _object(target: str) -> Obis:
-    return parse(target).instance_id
 
 
 def _item(target: str, obis: Obis, value: Any) -> dict[str, Any]:

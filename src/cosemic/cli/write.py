@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from typing import Any
 
 from cosemic.cli._json import print_json
 from cosemic.cli._meter import add_command, meter_of, plain, shown
 from cosemic.client import BlockingMeter
-from cosemic.codec import DataType, EncodedData, Typed
+from cosemic.codec import DataType, EncodedData
 from cosemic.errors import CosemicError
 from cosemic.model import AttributeReference
 from cosemic.model.compound import AnyType, Choice
@@ -50,10 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
         meter.write(reference, _value(meter, reference, given, arguments.type))
         now: Any = None
         if not arguments.no_check:
-            try:
+            with suppress(CosemicError):  # some can be written only
                 now = meter.read(reference)
-            except CosemicError:
-                now = None  # some can be written only
     if arguments.json:
         print_json({"target": arguments.target, "written": True, "now": plain(now)})
     else:
@@ -67,21 +66,17 @@ def _value(meter: BlockingMeter, reference: AttributeReference[Any], given: Any,
     if label is not None:
         return EncodedData.from_typed(typed_of(label, given))
     open_type = isinstance(declared, AnyType | Choice) and not isinstance(given, dict | list)
-    if open_type and (present := _present(meter, reference)) is not None:
-        return EncodedData.from_typed(present(given))
+    if open_type and (present := _present_type(meter, reference)) is not None:
+        return EncodedData.from_typed(typed_of(present.label, given))
     return value_of(declared, given)
 
 
-def _present(meter: BlockingMeter, reference: AttributeReference[Any]) -> Any:
-    """How a value of the present type is made; None where that cannot be read, or is not simple."""
+def _present_type(meter: BlockingMeter, reference: AttributeReference[Any]) -> DataType | None:
+    """The type of the value that is there; None where that cannot be read, or is not simple."""
     try:
         present = meter.get(reference).type
     except CosemicError:
         return None
     if present in (DataType.ARRAY, DataType.STRUCTURE, DataType.COMPACT_ARRAY, DataType.NULL_DATA):
         return None
-
-    def make(given: Any) -> Typed:
-        return typed_of(present.label, given)
-
-    return make
+    return present

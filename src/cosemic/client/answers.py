@@ -12,6 +12,7 @@ from cosemic.values import ActionResult, DataAccessResult
 
 T = TypeVar("T")
 
+# By data-access-result; the codes of an action-result mean the same.
 _ADVICE: Final[Mapping[int, str]] = {
     DataAccessResult.READ_WRITE_DENIED: "this client has no right to it: use another client SAP or more security",
     DataAccessResult.OBJECT_UNDEFINED: "the meter has no such object: see what `objects` lists",
@@ -27,9 +28,14 @@ _ADVICE: Final[Mapping[int, str]] = {
 def decoded(reference: AttributeReference[Any], data: EncodedData) -> Any:
     """A value for the user: as its class declares it; as sent where a meter in the field does otherwise."""
     try:
-        return reference.decode(data.typed(), Reading(seen_also=True))
+        return tolerated(reference, data)
     except DecodeError:
         return data.value()
+
+
+def tolerated(reference: AttributeReference[T], data: EncodedData) -> T:
+    """A value as its class declares it, or in a form that meters in the field send. Raises DecodeError."""
+    return reference.decode(data.typed(), Reading(seen_also=True))
 
 
 def declared(reference: AttributeReference[T], data: EncodedData) -> T:
@@ -37,7 +43,7 @@ def declared(reference: AttributeReference[T], data: EncodedData) -> T:
 
     Raises DecodeError for anything else.
     """
-    value = reference.decode(data.typed(), Reading(seen_also=True))
+    value = tolerated(reference, data)
     try:
         reference.encode(value)
     except EncodeError as error:
@@ -57,10 +63,20 @@ def scaler_unit(reference: AttributeReference[ScalerUnit], found: EncodedData | 
 
 def denied(what: str, reference: object, result: DataAccessResult | int) -> DataAccessError:
     """What a data-access-result other than success raises."""
+    return DataAccessError(*_refusal(what, reference, result))
+
+
+def not_done(reference: MethodReference[Any, Any], result: ActionResult | int) -> ActionFailed:
+    """What an action-result other than success raises."""
+    return ActionFailed(*_refusal("call", reference, result))
+
+
+def _refusal(what: str, reference: object, result: int) -> tuple[str, int, str, str]:
+    """Message, code, label and subject of a ServiceFailed."""
     label = getattr(result, "label", str(int(result)))
     advice = _ADVICE.get(int(result))
     text = f"{what} of {reference}: {label} ({int(result)})" + (f" - {advice}" if advice else "")
-    return DataAccessError(text, int(result), label, str(reference))
+    return text, int(result), label, str(reference)
 
 
 def unanswered(
@@ -85,11 +101,3 @@ def _read_back(subject: AttributeReference[Any] | MethodReference[Any, Any]) -> 
     changing = [one.name for one in attributes if one.storage is not Storage.STATIC]
     names = changing or [one.name for one in attributes]
     return f"{', '.join(names) or 'the attributes'} of {subject.instance_id}"
-
-
-def not_done(reference: MethodReference[Any, Any], result: ActionResult | int) -> ActionFailed:
-    """What an action-result other than success raises."""
-    name = getattr(result, "label", str(int(result)))
-    advice = _ADVICE.get(int(result))  # the codes mean the same in both enumerations
-    text = f"call of {reference}: {name} ({int(result)})" + (f" - {advice}" if advice else "")
-    return ActionFailed(text, int(result), name, str(reference))

@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 from cosemic.association.requests import Opened
-from cosemic.client import recovery as rules
 from cosemic.client.asynchronous import AsyncDriver
 from cosemic.client.blocking import BlockingDriver
 from cosemic.client.faces import asynchronously, blocking
@@ -29,7 +28,7 @@ from cosemic.client.procedures.firmware import AsyncFirmware, BlockingFirmware
 from cosemic.client.procedures.limiter import AsyncLimiter, BlockingLimiter
 from cosemic.client.procedures.profiles import ProfileProcedures
 from cosemic.client.procedures.push import AsyncPush, BlockingPush
-from cosemic.client.recovery import Recovery
+from cosemic.client.recovery import STANDARD, Recovery
 from cosemic.client.scaling import Readable
 from cosemic.client.session import MethodTarget, Sendable, Session, Target
 from cosemic.client.steps import Procedure
@@ -65,7 +64,7 @@ class _Meter:
         zone: dt.tzinfo | None = None,
         dialect: Dialect | None = None,
         meters: str | os.PathLike[str] | None = None,
-        recovery: Recovery = rules.STANDARD,
+        recovery: Recovery = STANDARD,
         now: TimeSource = machine_time,
         trace: Trace | None = None,
     ) -> Self:

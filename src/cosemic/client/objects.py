@@ -19,7 +19,7 @@ lists what the class has. On a :class:`~cosemic.client.BlockingMeter` the same w
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 from cosemic.client.faces import AsyncRunner, BlockingRunner
 from cosemic.client.session import Session
@@ -36,7 +36,6 @@ from cosemic.model import (
 )
 from cosemic.values import Obis
 
-T = TypeVar("T")
 Runner = AsyncRunner | BlockingRunner
 Reference = AttributeReference[Any] | MethodReference[Any, Any]
 

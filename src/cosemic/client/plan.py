@@ -52,7 +52,9 @@ class Plan:
             user_id=address.user_id,
         )
         self.meter = meter
-        self.address: Address = address.but(client_sap=self.security.client_sap, server_sap=self.security.server_sap)
+        self.address: Address = address.with_saps(
+            client_sap=self.security.client_sap, server_sap=self.security.server_sap
+        )
         self.recovery = recovery
         self.now = now
         self.trace = trace

@@ -76,6 +76,7 @@ class Recovery:
     The label of a result goes before the class of the error, a class before those it inherits from.
     """
 
+    # By factories, since dataclasses take no mapping proxy for a default.
     reading: Mapping[Failure, Rule] = field(default_factory=lambda: READING)
     opening: Mapping[Failure, Rule] = field(default_factory=lambda: OPENING)
     reopen: bool = True

@@ -34,6 +34,8 @@ from cosemic.values import DateTime, Obis
 
 CLOCK_TIME: Final = CaptureObjectDefinition(Clock.class_id, Obis("0-0:1.0.0"), Clock.time.index, 0)
 """The column by which the rows of most profiles are told apart."""
+BY_CLASS: Final = 2
+"""The selector whose answer has no access rights."""
 Which = InterfaceClass | tuple[int, Obis | str]
 """An object, or its class_id and logical name."""
 
@@ -93,12 +95,8 @@ def one_object(which: Which) -> AccessSelection:
     return AssociationLN.object_list.selector(4).select(_definition(which))
 
 
-BY_CLASS: Final = 2
-"""The selector whose answer has no access rights."""
-
-
 def _definition(which: Which) -> ObjectDefinition:
     if isinstance(which, InterfaceClass):
         return ObjectDefinition(which.class_id, which.instance_id)
     class_id, name = which
-    return ObjectDefinition(class_id, name if isinstance(name, Obis) else Obis(name))
+    return ObjectDefinition(class_id, Obis(name))

@@ -171,9 +171,10 @@ class Services:
             yield Open()
             try:
                 found = yield Get(CosemAttributeDescriptor(1, self.settings.invocation_counter, 2))
-                value = found.value() if isinstance(found, EncodedData) else None
+                if isinstance(found, EncodedData):
+                    value = found.value()
             except (ServiceFailed, ResponseTimeout, ProtocolError, DecodeError):
-                value = None
+                pass  # it is not shown; the association is released all the same
             yield Release()
         except CosemicError:
             pass  # the own value is tried; where the connection is gone, the opening says so

@@ -13,16 +13,17 @@ from typing import Any, Final, TypeVar, overload
 from cosemic.apdu import ActionResponseWithOptionalData
 from cosemic.association.requests import Request
 from cosemic.client.answers import decoded, denied, not_done, scaler_unit
-from cosemic.client.procedures.profiles import CapturedProfile
+from cosemic.client.procedures.captured import CapturedProfile
+from cosemic.client.procedures.reading import read_out
 from cosemic.client.recovery import STANDARD, Recovery
-from cosemic.client.scaling import Readable, raw_value, scaler_of, with_unit
+from cosemic.client.scaling import Readable, raw_value, scaler_of
 from cosemic.client.selections import BY_CLASS, by_class
 from cosemic.client.services import Services
 from cosemic.client.steps import Procedure
 from cosemic.client.targets import Named, parse
 from cosemic.client.view import CURRENT_ASSOCIATION, ListedObject, association_version, listed
 from cosemic.codec import DataType, EncodedData, Typed
-from cosemic.errors import ActionFailed, DataAccessError, EncodeError, ServiceFailed
+from cosemic.errors import ActionFailed, CosemicError, DataAccessError, EncodeError, ServiceFailed
 from cosemic.model import (
     AccessSelection,
     AssociationLN,
@@ -109,18 +110,11 @@ class Session(Services):
         """
         references: list[AttributeReference[Any]] = []
         for target in targets:
-            reference = yield from self.attribute(target)
-            references += (reference,)
-        scalers = [scaler_of(reference) for reference in references]
-        wanted = list(dict.fromkeys(one for one in scalers if one is not None and one not in self.scalers))
-        results = yield from self.get_many([*references, *wanted])
-        for reference, found in zip(wanted, results[len(references) :], strict=True):
-            self.scalers[reference] = scaler_unit(reference, found)
-        values: list[Any] = []
-        for reference, scaler, found in zip(references, scalers, results, strict=False):
-            if not isinstance(found, EncodedData):
-                raise denied("read", reference, found)
-            values.append(with_unit(decoded(reference, found), self.scalers.get(scaler) if scaler else None))
+            references.append((yield from self.attribute(target)))  # noqa: PERF401 - a comprehension cannot yield
+        values = yield from read_out(self, references)
+        for value in values:
+            if isinstance(value, CosemicError):
+                raise value
         return values
 
     # ---- changes ----------------------------------------------------------------------------------------------------
@@ -161,7 +155,7 @@ class Session(Services):
         octets: list[EncodedData] = []
         for target, value in values:
             reference = yield from self.attribute(target)
-            references += (reference,)
+            references.append(reference)
             octets.append((yield from self._encoded(reference, value)))
         results = yield from self.set_many(references, octets)
         refused = [
@@ -193,8 +187,7 @@ class Session(Services):
         """
         references: list[MethodReference[Any, Any]] = []
         for target, _ in calls:
-            reference = yield from self.method(target)
-            references += (reference,)
+            references.append((yield from self.method(target)))
         parameters = [_parameters(one, value) for one, (_, value) in zip(references, calls, strict=True)]
         answers = yield from self.invoke_many(references, parameters)
         results: list[Any] = []

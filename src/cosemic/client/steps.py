@@ -4,7 +4,7 @@
 step          the driver                                                      the procedure is sent
 ============  ==============================================================  =========================
 Wait          lets time pass                                                  None
-Now           looks at its clock                                              an aware ``datetime``, UTC
+Now           looks at its clock                                              an aware ``datetime``
 Connect       drops the connection, if there is one, and connects the medium  None
 Reconnect     the same, and opens the association of the session              ``Opened``
 ============  ==============================================================  =========================

@@ -22,8 +22,6 @@ from cosemic.values import Obis
 _TARGET: Final = re.compile(
     r"(?P<class>\d{1,5})/(?P<obis>[^@/]+?)(?:@(?P<version>\d{1,3}))?(?::(?P<member>-?\d{1,3}|[A-Za-z_]\w*))?"
 )
-
-
 _USUAL: Final = "2"
 """The attribute that is meant where none is named: value, time, buffer."""
 

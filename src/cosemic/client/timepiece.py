@@ -1,4 +1,4 @@
-"""The true time, as far as this side knows it: what clocks of meters are compared with and set by."""
+"""Moments as the client takes them: the true time, by which clocks of meters are compared and set, and naive times."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ TimeSource = Callable[[], dt.datetime]
 def machine_time() -> dt.datetime:
     """Return the time of this machine, in UTC."""
     return dt.datetime.now(dt.UTC)
+
+
+def aware(moment: dt.datetime, zone: dt.tzinfo) -> dt.datetime:
+    """Return a moment as it is where it is aware; a naive one is in the zone."""
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
 
 
 def true_time(source: TimeSource) -> dt.datetime:

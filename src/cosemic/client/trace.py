@@ -15,14 +15,12 @@ ciphered APDUs is in the text where it is asked for.
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 import struct
-from collections.abc import Callable
 from typing import Final, TextIO
 
 from cosemic import apdu
-from cosemic.client.timepiece import machine_time
+from cosemic.client.timepiece import TimeSource, machine_time
 from cosemic.errors import ConfigurationError, DecodeError
 from cosemic.link.wrapper import PORT
 from cosemic.stack import Layer
@@ -37,9 +35,7 @@ class TextTrace:
     stream: takes the lines. plaintext: show the plaintext of ciphered APDUs. now: the time that is shown.
     """
 
-    def __init__(
-        self, stream: TextIO, *, plaintext: bool = False, now: Callable[[], dt.datetime] = machine_time
-    ) -> None:
+    def __init__(self, stream: TextIO, *, plaintext: bool = False, now: TimeSource = machine_time) -> None:
         self.plaintext = plaintext
         self._stream: TextIO | None = stream
         self._now = now
@@ -77,7 +73,7 @@ _CLIENT, _METER = bytes((192, 0, 2, 1)), bytes((192, 0, 2, 2))
 _FIRST_PORT: Final = 49152
 _PORTS: Final = 16384
 _SEGMENT: Final = 1400
-_ACK, _PSH, _SYN, _FIN = 0x10, 0x08, 0x02, 0x01
+_ACK, _PSH, _SYN = 0x10, 0x08, 0x02
 
 
 class PcapTrace:
@@ -88,7 +84,7 @@ class PcapTrace:
 
     plaintext = False
 
-    def __init__(self, path: str | os.PathLike[str], *, now: Callable[[], dt.datetime] = machine_time) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, now: TimeSource = machine_time) -> None:
         self._path = path
         self._failed: OSError | None = None
         try:
@@ -133,7 +129,7 @@ class PcapTrace:
         ports, ends = ((own, PORT), (_CLIENT, _METER)) if sent else ((PORT, own), (_METER, _CLIENT))
         acknowledged = self._sequence[not sent] if flags & _ACK else 0
         head = struct.pack(">HHIIBBHHH", *ports, self._sequence[sent], acknowledged, 0x50, flags, 65535, 0, 0)
-        self._sequence[sent] = (self._sequence[sent] + len(octets) + bool(flags & (_SYN | _FIN))) & 0xFFFFFFFF
+        self._sequence[sent] = (self._sequence[sent] + len(octets) + bool(flags & _SYN)) & 0xFFFFFFFF
         pseudo = b"".join(ends) + struct.pack(">BBH", 0, 6, len(head) + len(octets))
         head = head[:16] + _checksum(pseudo + head + octets) + head[18:]
         ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(head) + len(octets), 0, 0x4000, 64, 6, 0) + b"".join(ends)

@@ -30,7 +30,7 @@ from cosemic.model import Data, Mark, ProfileGeneric, Register, Row
 from cosemic.store.security_settings import Source
 from cosemic.values import Obis
 
-LOGICAL_DEVICE_NAME: Final = Obis(bytes((0, 0, 42, 0, 0, 255)))
+LOGICAL_DEVICE_NAME: Final = Obis("0-0:42.0.0")
 LONGEST_READ: Final = dt.timedelta(days=31)
 """What is asked for, and committed, at a time; bounds the memory that a gap of years takes."""
 FIRST_PAUSE: Final = 0.5
@@ -258,7 +258,7 @@ def _passing(error: CosemicError | None) -> bool:
 
 def _load_profiles(objects: Iterable[Any]) -> list[Obis]:
     """The load profiles among objects: A-b:99.1.e and 99.2.e (IEC 62056-6-1)."""
-    names = (Obis(one.logical_name) for one in objects if one.class_id == ProfileGeneric.class_id)
+    names = (one.logical_name for one in objects if one.class_id == ProfileGeneric.class_id)
     return [name for name in names if name.a and name.c == 99 and name.d in (1, 2)]
 
 

@@ -358,9 +358,9 @@ def _plain(value: Any) -> Any:
         return value.octets
     if isinstance(value, int):
         return int(value) if -(1 << 63) <= value < 1 << 63 else str(int(value))
-    if value is None or isinstance(value, float | str | bytes):
-        return bytes(value) if isinstance(value, bytes) else value
-    return str(value)
+    if isinstance(value, bytes):
+        return bytes(value)
+    return value if value is None or isinstance(value, float | str) else str(value)
 
 
 def _value(value: Any, scaler: int | None, unit: int | None) -> Any:

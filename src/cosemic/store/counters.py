@@ -93,6 +93,7 @@ class FileCounterStore(CounterStore):
         self._rewrite = False
         """The end of the file is not to be relied on: write it anew."""
         self._seen = False
+        """The file was there once: that it is gone is damage then."""
         with self._locked():
             self._read()
             if not self._seen:
@@ -222,18 +223,16 @@ class FileCounterStore(CounterStore):
     def _save(self, place: bytes, value: bytes) -> None:
         """Have one change reach the medium, or raise and rely on nothing that was written."""
         values = self._values
-        saved = False
         try:
             if self._rewrite or self._lines >= self._compact_lines + 4 * len(values):
                 self._write_anew(values | {place: value})
             else:
                 self._append(_line(place, value))
                 values[place] = value
-            saved = True
-        finally:
-            if not saved:
-                self._header = b""
-                self._rewrite = True
+        except BaseException:
+            self._header = b""
+            self._rewrite = True
+            raise
 
     def _append(self, line: bytes) -> None:
         descriptor = self._port.open(self._path, os.O_RDWR)

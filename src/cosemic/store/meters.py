@@ -21,7 +21,6 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import os
-import stat
 import tomllib
 import warnings
 import zoneinfo
@@ -33,11 +32,10 @@ from typing import Any, Final
 
 from cosemic.dialect import STANDARD, Dialect, Quirk
 from cosemic.errors import ConfigurationError
-from cosemic.store.security_settings import SECRETS, Source, state_folder
+from cosemic.store.security_settings import SECRETS, Source, others_can_read, state_folder
 from cosemic.values import Obis
 
 VARIABLE: Final = "COSEMIC_METERS"
-_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 class ReadableKeys(UserWarning):
@@ -116,7 +114,7 @@ def _security(value: Any, where: Path) -> Source:
         return where.parent / value
     if not isinstance(value, dict):
         raise ConfigurationError('security is the name of a file, "environment", or a table of settings')
-    if SECRETS & value.keys() and os.name == "posix" and where.stat().st_mode & _OTHERS:
+    if SECRETS & value.keys() and others_can_read(where):
         warnings.warn(f"{where} holds keys, and others can read it: chmod 600 {where}", ReadableKeys, stacklevel=2)
     counters = value.get("counters")
     return {**value, "counters": where.parent / counters} if isinstance(counters, str) else value

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import sys
 import threading
 import tomllib
@@ -90,13 +91,13 @@ def load_security(
 
     Raises ConfigurationError, which never quotes a key.
     """
-    limits: dict[str, Any] = {"response_timeout": response_timeout, "max_pdu_size": max_pdu_size, "user_id": user_id}
-    limits = {name: value for name, value in limits.items() if value is not None}
+    settings: dict[str, Any] = {"response_timeout": response_timeout, "max_pdu_size": max_pdu_size, "user_id": user_id}
+    settings = {name: value for name, value in settings.items() if value is not None}
     if isinstance(source, SecuritySettings):
         if dialect is not STANDARD:
-            limits["dialect"] = dialect
-        return replace(source, client=replace(source.client, **limits)) if limits else source
-    if source is None and dialect is STANDARD and not limits:
+            settings["dialect"] = dialect
+        return replace(source, client=replace(source.client, **settings)) if settings else source
+    if source is None and dialect is STANDARD and not settings:
         return _PUBLIC
     values: Mapping[str, Any]
     beside: Path | None = None
@@ -114,14 +115,14 @@ def load_security(
         raise ConfigurationError(
             f"{', '.join(sorted(unknown))}: not a security setting; known: {', '.join(sorted(_NAMES))}"
         )
-    client = _client_settings(values, beside, dialect, limits)
+    client = _client_settings(values, beside, dialect, settings)
     return SecuritySettings(
         client, _number(values, "client_sap", _LARGEST_SAP), _number(values, "server_sap", _LARGEST_SAP)
     )
 
 
 def _client_settings(
-    values: Mapping[str, Any], beside: Path | None, dialect: Dialect, limits: dict[str, Any]
+    values: Mapping[str, Any], beside: Path | None, dialect: Dialect, settings: dict[str, Any]
 ) -> ClientSettings:
     material: SecurityMaterial | None = None
     encryption_key = _octets(values, "encryption_key")
@@ -131,7 +132,7 @@ def _client_settings(
             Secret(encryption_key, "encryption key"),
             None if authentication_key is None else Secret(authentication_key, "authentication key"),
         )
-        limits["counters"] = _counters(values, beside)
+        settings["counters"] = _counters(values, beside)
     elif authentication_key is not None:
         raise ConfigurationError("authentication_key needs encryption_key beside it")
     secret = _secret(values)
@@ -141,10 +142,10 @@ def _client_settings(
     protection = str(values.get("protection", "authenticated-encrypted"))
     if protection not in _PROTECTIONS:
         raise ConfigurationError(f"protection is one of {', '.join(_PROTECTIONS)}")
-    if "user_id" not in limits and (user_id := _number(values, "user_id", LARGEST_USER_ID)) is not None:
-        limits["user_id"] = user_id
+    if "user_id" not in settings and (user_id := _number(values, "user_id", LARGEST_USER_ID)) is not None:
+        settings["user_id"] = user_id
     if "invocation_counter" in values:
-        limits["invocation_counter"] = Obis(str(values["invocation_counter"]))
+        settings["invocation_counter"] = Obis(str(values["invocation_counter"]))
     return ClientSettings(
         mechanism=_mechanism(str(values.get("mechanism", default))),
         secret=secret,
@@ -155,7 +156,7 @@ def _client_settings(
         protection=_PROTECTIONS[protection],
         dedicated_key=_flag(values, "dedicated_key", False),
         dialect=dialect,
-        **limits,
+        **settings,
     )
 
 
@@ -248,6 +249,11 @@ def _counters(values: Mapping[str, Any], beside: Path | None) -> CounterStore:
         if key not in _STORES:
             _STORES[key] = FileCounterStore(path)
         return _STORES[key]
+
+
+def others_can_read(path: Path) -> bool:
+    """Whether others than the owner have access to a file; what Windows allows whom is not looked at."""
+    return os.name == "posix" and bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
 
 
 def state_folder() -> Path:

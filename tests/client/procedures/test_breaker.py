@@ -133,7 +133,7 @@ def test_reconnection_leads_as_far_as_the_mode_allows(mode: int, reached: Contro
 @pytest.mark.parametrize(("mode", "reached"), [(129, READY), (134, ON)])
 def test_a_mode_of_a_country_may_lead_to_either(mode: int, reached: ControlState) -> None:
     switch = Switch(mode, OFF, version=DisconnectControlVersion0)
-    switch.call = lambda what, state: setattr(switch, "state", reached)  # type: ignore[method-assign]
+    switch.call = lambda what, state: setattr(switch, "state", reached)  # type: ignore[method-assign]  # a double for one test
     bench, procedures = breaker(switch)
     state = bench.run(procedures.reconnect())
     assert (state.control_state, state.control_mode, state.transitions) == (reached, mode, "")

@@ -156,7 +156,7 @@ def test_a_calendar_is_written_passive_with_its_name_last(
 def test_a_meter_that_keeps_something_else_is_told(
     meter: CalendarMeter, bench: Bench, procedures: CalendarProcedures
 ) -> None:
-    meter._writer = lambda part: lambda value, situation: None  # type: ignore[method-assign]
+    meter._writer = lambda part: lambda value, situation: None  # type: ignore[method-assign]  # a double for one test
     keeps = CalendarMeter()
     keeps.calendar._writers[9] = lambda value, situation: setattr(
         keeps, "passive", replace(keeps.passive, days=value[:1])

@@ -287,7 +287,7 @@ def test_passes_that_leave_fewer_and_fewer_blocks_missing_go_on(meter: ImageMete
 
 def test_a_bitmap_that_is_too_short_says_that_the_rest_is_missing(meter: ImageMeter, bench: Bench) -> None:
     whole = meter.bitmap
-    meter.bitmap = lambda: BitString(whole()[:5]) if len(meter.blocks) < BLOCKS else whole()  # type: ignore[method-assign]
+    meter.bitmap = lambda: BitString(whole()[:5]) if len(meter.blocks) < BLOCKS else whole()  # type: ignore[method-assign]  # a double for one test
     update(bench)
     assert meter.received == list(range(BLOCKS))
     assert meter.activations == [IMAGE]
@@ -473,7 +473,7 @@ def test_a_restart_that_shows_the_old_firmware_leaves_the_outcome_unknown(meter:
     def nothing() -> None:
         meter.status, meter.blocks = S.NOT_INITIATED, {}
 
-    meter.take_over = nothing  # type: ignore[method-assign]
+    meter.take_over = nothing  # type: ignore[method-assign]  # a double for one test
     with pytest.raises(OutcomeUnknown, match="forgotten the image transfer"):
         update(bench)
     assert (meter.initiated, meter.activated) == (1, 1)

@@ -71,7 +71,7 @@ class PushMeter:
         written = ("push_object_list", "send_destination_and_method", "communication_window")
         times = ("randomisation_start_interval", "number_of_retries", "repetition_delay")
         self.served = CosemObject(
-            VERSIONS[version]("0-0:25.9.0"),  # type: ignore[abstract]
+            VERSIONS[version]("0-0:25.9.0"),  # type: ignore[abstract]  # each of the four can be made
             values,
             writers=dict.fromkeys((*written, *times)),
             methods={"push": self.push},

@@ -24,7 +24,7 @@ from cosemic.client.procedures.history import recorded
 from cosemic.client.procedures.reading import read_out
 from cosemic.client.services import LIST_LENGTH
 from cosemic.client.steps import Procedure
-from cosemic.errors import ConfigurationError, CosemicError, DataAccessError
+from cosemic.errors import CosemicError, DataAccessError
 from cosemic.model import (
     AttributeReference,
     Column,
@@ -157,7 +157,7 @@ class BillingProcedures(ProcedureGroup):
         Raises DataAccessError where the association view has none, or not the billing period counter that orders
         them; DecodeError.
         """
-        code = obis if isinstance(obis, Obis) else Obis(obis)
+        code = Obis(obis)
         found = [one for one in (yield from self.session.objects()) if one.logical_name[:5] == code[:5]]
         ages = {number: number - _NUMBERED for number in _LAST}
         if not any(one.logical_name.f in _LAST for one in found):
@@ -220,7 +220,7 @@ class BillingProcedures(ProcedureGroup):
         """How many closed periods the meter keeps; None where it does not say."""
         try:
             profile = yield from self._profile()
-        except (CosemicError, ConfigurationError):
+        except CosemicError:
             return None
         (found,) = yield from read_out(self.session, [ProfileGeneric(profile).entries_in_use])
         return found if isinstance(found, int) else None

@@ -22,6 +22,7 @@ from cosemic.client.faces import AsyncGroup, BlockingGroup, ProcedureGroup, asyn
 from cosemic.client.procedures.changing import called, stamp, written
 from cosemic.client.procedures.reading import read_as
 from cosemic.client.steps import Now, Procedure
+from cosemic.client.timepiece import aware
 from cosemic.errors import ConfigurationError, ServiceFailed
 from cosemic.model import (
     ActivityCalendar,
@@ -140,7 +141,7 @@ class CalendarProcedures(ProcedureGroup):
         """
         target = ActivityCalendar(obis)
         if at is not None:
-            if (at if at.tzinfo else at.replace(tzinfo=self.session.zone)) <= (yield Now()):
+            if aware(at, self.session.zone) <= (yield Now()):
                 raise ConfigurationError(f"{at} is over: give a time to come, or none to activate it now")
             yield from written(self.session, target.activate_passive_calendar_time, stamp(self.session, at))
             return

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cosemic.client.answers import declared, denied, scaler_unit
+from cosemic.client.answers import declared, denied, scaler_unit, tolerated
+from cosemic.client.procedures.reading import unread_scalers
 from cosemic.client.steps import Procedure
 from cosemic.codec import EncodedData
 from cosemic.errors import ConfigurationError, DataAccessError, DecodeError
-from cosemic.model import AttributeReference, ProfileGeneric, Reading, ScalerUnit
+from cosemic.model import ProfileGeneric
 from cosemic.model.profile_columns import Column, scaler_unit_of
 from cosemic.model.scaler_profiles import scaler_profiles_of, scalers_in
 from cosemic.model.transformer_ratios import RATIO_OBJECTS, TransformerRatios
@@ -55,12 +56,12 @@ def captured_by(
     captured = declared(profile.capture_objects, sent[0])
     period = declared(profile.capture_period, sent[1])
     # One that is not listed says nothing, and rows that have stamps are put in order by them.
-    sort_method = int(profile.sort_method.decode(sent[2].typed(), Reading(seen_also=True)))
+    sort_method = int(tolerated(profile.sort_method, sent[2]))
     scalers = [scaler_unit_of(one) for one in captured]
     twin = scaler_profile or _listed_twin(session, profile.instance_id)
-    if twin is not None and _unknown(session, scalers):
+    if twin is not None and unread_scalers(session, scalers):
         yield from _read_scaler_profile(session, ProfileGeneric(twin))
-    wanted = _unknown(session, scalers)
+    wanted = unread_scalers(session, scalers)
     for scaler, result in zip(wanted, (yield from session.get_many(wanted)), strict=True):
         session.scalers[scaler] = scaler_unit(scaler, result)
     columns = tuple(
@@ -93,12 +94,6 @@ def ratios_for(session: Session, profile: Obis) -> Procedure[tuple[TransformerRa
         return TransformerRatios.read(values, session.settings.dialect.measured_side), ()
     except ConfigurationError as error:
         return None, (Deviation("transformer ratios", "positive numbers", str(error)),)
-
-
-def _unknown(
-    session: Session, scalers: list[AttributeReference[ScalerUnit] | None]
-) -> list[AttributeReference[ScalerUnit]]:
-    return list(dict.fromkeys(one for one in scalers if one is not None and one not in session.scalers))
 
 
 def _listed_twin(session: Session, profile: Obis) -> Obis | None:

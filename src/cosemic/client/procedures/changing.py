@@ -13,14 +13,15 @@ Reading back opens a lost association again, as far as the recovery of the sessi
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cosemic.client.answers import tolerated
 from cosemic.client.steps import Procedure, Wait
 from cosemic.codec import EncodedData
 from cosemic.dialect import DeviationSign
 from cosemic.errors import ChangeNotMade, ConfigurationError, CosemicError, OutcomeUnknown
-from cosemic.model import AttributeReference, MethodReference, Reading
+from cosemic.model import AttributeReference, MethodReference
 from cosemic.values import DateTime
 
 if TYPE_CHECKING:
@@ -38,13 +39,16 @@ def written(session: Session, reference: AttributeReference[T], value: T | Encod
 
     def as_sent() -> Procedure[bool]:
         found = yield from session.get(reference)
-        return found.octets == sent.octets or _decoded(reference, found) == _decoded(reference, sent)
+        return found.octets == sent.octets or tolerated(reference, found) == tolerated(reference, sent)
 
     yield from confirmed(session.write(reference, sent), as_sent, f"write of {reference}")
 
 
-def _decoded(reference: AttributeReference[Any], data: EncodedData) -> Any:
-    return reference.decode(data.typed(), Reading(seen_also=True))
+def given_written(session: Session, changes: Iterable[tuple[AttributeReference[Any], object]]) -> Procedure[None]:
+    """Write the attributes for which a value is given, one after the other, each as by :func:`written`."""
+    for reference, value in changes:
+        if value is not None:
+            yield from written(session, reference, value)
 
 
 def called(

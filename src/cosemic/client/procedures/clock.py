@@ -20,13 +20,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, Literal
 
+from cosemic.client.answers import tolerated
 from cosemic.client.faces import AsyncGroup, BlockingGroup, ProcedureGroup, asynchronously, blocking
-from cosemic.client.procedures.changing import confirmed, written
+from cosemic.client.procedures.changing import confirmed, given_written
 from cosemic.client.procedures.clock_reading import Clockface, ClockReading
 from cosemic.client.procedures.reading import read_as
 from cosemic.client.steps import Now, Procedure, Wait
+from cosemic.client.timepiece import aware
 from cosemic.errors import ActionFailed, ChangeWithheld, ConfigurationError, ProtocolError
-from cosemic.model import AttributeReference, Clock, MethodReference, ProfileGeneric, Reading
+from cosemic.model import AttributeReference, Clock, MethodReference, ProfileGeneric
 from cosemic.model.time import ClockBase, PresetAdjustingTime
 from cosemic.values import ActionResult, ClockStatus, DateTime, Obis
 
@@ -97,7 +99,7 @@ class ClockProcedures(ProcedureGroup):
         before: dt.datetime = yield Now()
         data = yield from self.session.get(CLOCK.time)
         after: dt.datetime = yield Now()
-        sent = CLOCK.time.decode(data.typed(), Reading(seen_also=True))
+        sent = tolerated(CLOCK.time, data)
         # A time source that is set back in between makes the round trip negative: nothing is known for so long.
         return ClockReading(sent, self._face.moment(sent), before + (after - before) / 2, abs(after - before))
 
@@ -185,7 +187,7 @@ class ClockProcedures(ProcedureGroup):
         if not isinstance(time, DateTime):
             reading = yield from self.read()
             now: dt.datetime = yield Now()
-            moment = now + reading.round_trip / 2 if time is None else self._aware(time)
+            moment = now + reading.round_trip / 2 if time is None else aware(time, self.session.zone)
             time = self._face.written(moment, reading.sent)
         yield from self.session.write(CLOCK.time, time)
         return (yield from self.read())
@@ -220,7 +222,9 @@ class ClockProcedures(ProcedureGroup):
         Naive times are in the zone of the meter. Raises ActionFailed, EncodeError, OutcomeUnknown.
         """
         reading = yield from self.read()
-        times = (self._face.written(self._aware(one), reading.sent) for one in (time, valid_from, valid_until))
+        times = (
+            self._face.written(aware(one, self.session.zone), reading.sent) for one in (time, valid_from, valid_until)
+        )
         yield from self.session.call(CLOCK.preset_adjusting_time, PresetAdjustingTime(*times))
 
     def settings(self) -> Procedure[ClockSettings]:
@@ -248,13 +252,8 @@ class ClockProcedures(ProcedureGroup):
             (CLOCK.daylight_savings_end, daylight_savings_end),
             (CLOCK.daylight_savings_deviation, daylight_savings_deviation),
         ]
-        for reference, value in [*changes, enabled] if daylight_savings_enabled else [enabled, *changes]:
-            if value is not None:
-                yield from written(self.session, reference, value)
+        yield from given_written(self.session, [*changes, enabled] if daylight_savings_enabled else [enabled, *changes])
         return (yield from self.settings())
-
-    def _aware(self, moment: dt.datetime) -> dt.datetime:
-        return moment if moment.tzinfo is not None else moment.replace(tzinfo=self.session.zone)
 
 
 def _pause(reading: ClockReading, periods: Sequence[dt.timedelta]) -> dt.timedelta:

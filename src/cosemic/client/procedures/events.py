@@ -81,7 +81,7 @@ class EventProcedures(ProcedureGroup):
         since, until: naive in the zone of the meter. companion: whose names the codes get; None: as the meter's objects
         tell. Raises DataAccessError, DecodeError. Profile generic, IEC 62056-6-2, 5.2.
         """
-        where = log if isinstance(log, Obis) else Obis(log)
+        where = Obis(log)
         told = yield from self._companion(companion)
         return _events((yield from recorded(self.session, where, since, until)), where, told)
 

@@ -15,6 +15,7 @@ from cosemic.client.procedures.firmware_results import FirmwareProgress, Firmwar
 from cosemic.client.procedures.image_update import ImageUpdate
 from cosemic.client.procedures.reading import read_as
 from cosemic.client.steps import Now, Procedure
+from cosemic.client.timepiece import aware
 from cosemic.errors import ConfigurationError
 from cosemic.model import ImageTransfer, SingleActionSchedule
 from cosemic.values import Obis
@@ -87,8 +88,7 @@ class FirmwareProcedures(ProcedureGroup):
             raise ConfigurationError("an image has 1 to 4294967295 octets: give bytes, or a file opened with 'rb'")
         at = None
         if isinstance(activate, dt.datetime):
-            zone = self.session.zone
-            at = activate.astimezone(zone) if activate.tzinfo else activate.replace(tzinfo=zone)
+            at = aware(activate, self.session.zone).astimezone(self.session.zone)
             if at <= (yield Now()):
                 raise ConfigurationError(f"activate: {at} is over: give a time to come, or 'now'")
         elif activate not in ("now", "not"):

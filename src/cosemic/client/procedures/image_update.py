@@ -28,7 +28,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from cosemic.client.procedures.changing import written
 from cosemic.client.procedures.firmware_results import FirmwareProgress, FirmwareUpdate, ImageTransferState
@@ -62,7 +62,6 @@ from cosemic.values import ActionResult, BitString, Date, Time
 if TYPE_CHECKING:
     from cosemic.client.session import Session
 
-T = TypeVar("T")
 S = ImageTransferStatus
 ACTIVE_FIRMWARE: Final = (Data("1-0:0.2.0"), Data("0-0:0.2.0"))
 """Active firmware identifier; the first that the meter shows counts."""
@@ -356,8 +355,11 @@ class ImageUpdate:
             if self._furthest[0] <= S.INITIATED
             else "all blocks came"
         )
-        refused = isinstance(error, AssociationRejected) and "the meter opens no association any more"
-        text = f"{refused or f'the image transfer has not moved for {self.most} looks, {self.interval} s apart'}; {at}"
+        if isinstance(error, AssociationRejected):
+            why = "the meter opens no association any more"
+        else:
+            why = f"the image transfer has not moved for {self.most} looks, {self.interval} s apart"
+        text = f"{why}; {at}"
         ended: CosemicError
         if self._asked:
             ended = OutcomeUnknown(f"{text}: whether the image is active is not known, read the state later")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from cosemic.client.answers import denied
 from cosemic.client.faces import AsyncGroup, BlockingGroup, ProcedureGroup, asynchronously, blocking
-from cosemic.client.procedures.changing import stamp, written
+from cosemic.client.procedures.changing import given_written, stamp, written
 from cosemic.client.procedures.reading import read_as
 from cosemic.client.procedures.thresholds import monitored_unit, threshold_of
 from cosemic.client.scaling import Readable, with_unit
@@ -17,7 +17,6 @@ from cosemic.client.steps import Procedure
 from cosemic.codec import EncodedData
 from cosemic.model import (
     ActionItem,
-    AttributeReference,
     EmergencyProfile,
     Limiter,
     LimiterActions,
@@ -93,9 +92,8 @@ class LimiterProcedures(ProcedureGroup):
         Raises EncodeError, DataAccessError, ChangeNotMade, OutcomeUnknown. Limiter, IEC 62056-6-2, 5.5.
         """
         limiter = Limiter(obis)
-        yield from self._write_given(
-            (limiter.min_over_threshold_duration, over), (limiter.min_under_threshold_duration, under)
-        )
+        changes = ((limiter.min_over_threshold_duration, over), (limiter.min_under_threshold_duration, under))
+        yield from given_written(self.session, changes)
 
     def set_emergency_profile(
         self, profile_id: int, begin: dt.datetime, duration: int, *, obis: Obis | str = LIMITER
@@ -124,11 +122,6 @@ class LimiterProcedures(ProcedureGroup):
         Raises EncodeError, DataAccessError, ChangeNotMade, OutcomeUnknown. Limiter, IEC 62056-6-2, 5.5.
         """
         yield from written(self.session, Limiter(obis).actions, LimiterActions(over, under))
-
-    def _write_given(self, *changes: tuple[AttributeReference[Any], object]) -> Procedure[None]:
-        for reference, value in changes:
-            if value is not None:
-                yield from written(self.session, reference, value)
 
 
 class AsyncLimiter(AsyncGroup):

@@ -22,6 +22,7 @@ from typing import Any, Final, Literal
 from cosemic.client.faces import ProcedureGroup
 from cosemic.client.procedures.captured import CapturedProfile, captured_by, ratios_for
 from cosemic.client.steps import Procedure
+from cosemic.client.timepiece import aware
 from cosemic.codec import EncodedData
 from cosemic.dialect import DeviationSign
 from cosemic.errors import ConfigurationError, DataAccessError
@@ -39,8 +40,6 @@ from cosemic.model import (
 from cosemic.model.profile_columns import Column, clock_of
 from cosemic.model.types import Deviation
 from cosemic.values import Conformance, DataAccessResult, Obis
-
-__all__ = ["CapturedProfile", "ProfileProcedures", "Progress", "Ratios", "Wanted"]
 
 Wanted = Obis | str | Column
 """A column: all that a profile captures of an object, or one of its columns."""
@@ -184,13 +183,6 @@ class ProfileProcedures(ProcedureGroup):
             first = max((yield from self.session.read(profile.entries_in_use)) - count + 1, 1)
         return (yield from self._entries(request, first, last)).tail(count)
 
-    def columns(self, profile: ProfileGeneric, scaler_profile: Obis | None = None) -> Procedure[CapturedProfile]:
-        """Learn what a profile captures: its columns with scaler and unit, capture_period (s) and sort_method.
-
-        Raises DataAccessError for what the meter refuses, DecodeError for what is not as its class declares it.
-        """
-        return captured_by(self.session, profile, scaler_profile)
-
     # ---- what is asked for ------------------------------------------------------------------------------------------
 
     def _request(
@@ -294,7 +286,7 @@ class ProfileProcedures(ProcedureGroup):
                 moment = dt.datetime.fromisoformat(moment)
             except ValueError:
                 raise ConfigurationError(f"{moment!r} is no time: 2026-11-01, 2026-11-01T06:30+01:00") from None
-        return moment if moment.tzinfo is not None else moment.replace(tzinfo=self.session.zone)
+        return aware(moment, self.session.zone)
 
 
 def _parts(

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cosemic.client.answers import decoded, denied, scaler_unit
+from cosemic.client.answers import decoded, denied, scaler_unit, tolerated
 from cosemic.client.scaling import scaler_of, with_unit
 from cosemic.client.steps import Procedure
 from cosemic.codec import EncodedData
@@ -18,7 +18,6 @@ from cosemic.errors import CosemicError, DecodeError, ServiceFailed
 from cosemic.model import (
     AttributeReference,
     InterfaceClass,
-    Reading,
     ScalerUnit,
     interface_class,
 )
@@ -61,7 +60,7 @@ def read_out(
     not as declared comes as it was sent; otherwise as DecodeError.
     """
     scalers = [scaler_of(one) for one in references]
-    wanted = list(dict.fromkeys(one for one in scalers if one is not None and one not in session.scalers))
+    wanted = unread_scalers(session, scalers)
     found = yield from session.get_many([*references, *wanted])
     for reference, sent in zip(wanted, found[len(references) :], strict=True):
         session.scalers[reference] = scaler_unit(reference, sent)
@@ -71,13 +70,20 @@ def read_out(
     ]
 
 
+def unread_scalers(
+    session: Session, scalers: Sequence[AttributeReference[ScalerUnit] | None]
+) -> list[AttributeReference[ScalerUnit]]:
+    """Return those that have not been read yet, each once."""
+    return list(dict.fromkeys(one for one in scalers if one is not None and one not in session.scalers))
+
+
 def _value(
     reference: AttributeReference[Any], sent: EncodedData | DataAccessResult, unit: ScalerUnit | None, lenient: bool
 ) -> Any:
     if not isinstance(sent, EncodedData):
         return denied("read", reference, sent)
     try:
-        value = decoded(reference, sent) if lenient else reference.decode(sent.typed(), Reading(seen_also=True))
+        value = decoded(reference, sent) if lenient else tolerated(reference, sent)
     except DecodeError as error:
         return error
     return with_unit(value, unit)
