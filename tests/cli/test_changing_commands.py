@@ -165,6 +165,8 @@ def test_an_image_is_transferred_verified_and_activated(
 ) -> None:
     file = tmp_path / "image"
     file.write_bytes(IMAGE)
+    before = json.loads(printed(capsys, "firmware", meter.url, "--json"))
+    assert (before["image_transfer_status"], before["label"]) == (0, "not-initiated")
     update = ("firmware", meter.url, "--update", str(file), "--identifier", "FW_2")
     done = json.loads(printed(capsys, *update, "--activate", "not", "--json"))
     assert (done["size"], done["blocks"], done["blocks_sent"]) == (len(IMAGE), 8, 8)

@@ -152,6 +152,7 @@ def test_what_is_no_telegram_exits_with_1_and_says_why(capsys: pytest.CaptureFix
         ["decode", "C4", "--quirk", "no-such-quirk"],
         ["decode", "C4", "--key", "ek=00"],
         ["decode", "\x00"],
+        ["decode", "\udcff"],
     ],
 )
 def test_a_wrong_call_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:

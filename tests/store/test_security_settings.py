@@ -228,6 +228,7 @@ SPOILT = "0badc0ffee0badc0ffee0badc0ffee0x"
         KEYS | {"client_sap": SPOILT},
         KEYS | {"invocation_counter": "nonsense"},
         {"client_sap": -1},
+        {"client_sap": "9" * 5000},
         {"client_sap": 65536},
         {"server_sap": 1.5},
         {"server_sap": True},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from pathlib import Path
@@ -98,7 +99,7 @@ def _read(source: str) -> bytes | str:
     except (OSError, ValueError):
         is_file = False
     if not is_file:
-        if _HEX_TEXT.fullmatch(source.encode()) is None:
+        if _HEX_TEXT.fullmatch(os.fsencode(source)) is None:
             raise ConfigurationError(f"{source[:60]!r} is neither a file nor hexadecimal text")
         return source
     try:

@@ -105,7 +105,7 @@ def _interruptible() -> Iterator[None]:
 
 def _show(arguments: argparse.Namespace, found: Any) -> int:
     fields: dict[str, Any] = plain(found)
-    status = getattr(found, "image_transfer_status", None) or getattr(found, "status", None)
+    status = getattr(found, "image_transfer_status", getattr(found, "status", None))
     if arguments.json:
         print_json({**fields, "label": getattr(status, "label", None)})
     else:

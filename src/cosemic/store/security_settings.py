@@ -44,6 +44,8 @@ from cosemic.store.counters import FileCounterStore
 from cosemic.values import AuthenticationMechanism, Obis, Secret
 
 _LARGEST_SAP: Final = 0xFFFF
+_LONGEST_NUMBER: Final = 20
+"""Characters of a number written as text."""
 PREFIX: Final = "COSEMIC_"
 _NAMES: Final = frozenset(
     (
@@ -223,7 +225,7 @@ def _number(values: Mapping[str, Any], name: str, largest: int) -> int | None:
     value = values.get(name)
     if value is None:
         return None
-    if isinstance(value, str) and value.strip().isdecimal():
+    if isinstance(value, str) and value.strip().isdecimal() and len(value) <= _LONGEST_NUMBER:
         value = int(value)
     if type(value) is not int or not 0 <= value <= largest:
         raise ConfigurationError(f"{name} is a number from 0 to {largest}")
