@@ -107,7 +107,9 @@ class Billing:
             self._device.tell("demand-reset", at)
 
     def _entries(self, profile: Obis, now: dt.datetime) -> int:
-        entries: int = self._device.read(ProfileGeneric.class_id, profile, 7, now).value()
+        entries: int = self._device.read(
+            ProfileGeneric.class_id, profile, ProfileGeneric.entries_in_use.index, now
+        ).value()
         return entries
 
 

@@ -24,11 +24,11 @@ from cosemic.codec import DEFAULT_LIMITS, CompactArray, DataType, EncodedData
 from cosemic.codec.typed import describe
 from cosemic.errors import DecodeError, EncodeError
 from cosemic.server.cells import NO_CELL, buffer_of, cut, row_of
+from cosemic.server.clock import EPOCH
 from cosemic.values import ClockStatus, DateTime
 
 _DONT_CARE: Final = bytes((DataType.DONT_CARE,))
 _PLAIN_STATUS: Final = (None, ClockStatus(0), ClockStatus.DAYLIGHT_SAVING_ACTIVE)
-_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 class BufferEncoding(Enum):
@@ -103,7 +103,7 @@ def _stamp(cell: bytes) -> _Stamp | None:
     value = EncodedData(cell).value()
     try:
         if isinstance(value, int):
-            return _Stamp(_EPOCH + dt.timedelta(seconds=value), b"")
+            return _Stamp(EPOCH + dt.timedelta(seconds=value), b"")
         stamp = value if isinstance(value, DateTime) else DateTime(value)
         if stamp.deviation is None or stamp.clock_status not in _PLAIN_STATUS:
             return None

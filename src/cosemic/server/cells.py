@@ -37,12 +37,7 @@ def elements(octets: bytes) -> list[bytes]:
     length = _common_length(octets, position, count)
     if length:
         return [octets[at : at + length] for at in range(position, len(octets), length)]
-    found = []
-    for _ in range(count):
-        end = scan(octets, position)
-        found.append(octets[position:end])
-        position = end
-    return found
+    return [octets[first:last] for first, last in _bounds(octets)]
 
 
 def cut(rows: Sequence[bytes]) -> Iterator[list[bytes]]:
@@ -64,11 +59,12 @@ def _common_length(octets: bytes, position: int, count: int) -> int:
     return shape.length if shape.holds_for(octets, position, count) else 0
 
 
-def _bounds(row: bytes) -> list[tuple[int, int]]:
-    count, position = read_length(row, 1)
+def _bounds(octets: bytes) -> list[tuple[int, int]]:
+    """Where each element of an encoded array or structure begins and ends."""
+    count, position = read_length(octets, 1)
     bounds = []
     for _ in range(count):
-        end = scan(row, position)
+        end = scan(octets, position)
         bounds.append((position, end))
         position = end
     return bounds

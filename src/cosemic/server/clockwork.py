@@ -24,6 +24,7 @@ from enum import IntEnum
 from typing import Final, Protocol
 
 from cosemic.errors import ConfigurationError
+from cosemic.server.recurrence import RESOLUTION
 
 
 class Order(IntEnum):
@@ -66,7 +67,6 @@ class _Entry:
 
 MOST_AT_ONE_MOMENT: Final = 10_000
 """Runs without getting ahead; more is a process that never comes to an end."""
-_RESOLUTION: Final = dt.timedelta(microseconds=1)
 
 
 class Clockwork:
@@ -133,7 +133,7 @@ class Clockwork:
         while (entry := self._first()) is not None and entry.due is not None and entry.due <= now:
             at = entry.due
             others = [one.due for one in self._entries if one is not entry and one.due is not None]
-            last = entry.process.run(at, max(at, min([*others, now + _RESOLUTION])))
+            last = entry.process.run(at, max(at, min([*others, now + RESOLUTION])))
             assert self._done is not None
             still = 0 if last > self._done else still + 1
             if still > MOST_AT_ONE_MOMENT:
@@ -143,7 +143,7 @@ class Clockwork:
                 # What has run at this moment has run: only the one that ran is asked from here on.
                 self._ask_others(entry, last)
             entry.due = entry.process.due(last)
-        self._next = min((one.due for one in self._entries if one.due is not None), default=None)
+        self._next = self._earliest()
 
     def _ask_others(self, ran: _Entry, at: dt.datetime) -> None:
         self._stale = False
@@ -155,7 +155,10 @@ class Clockwork:
         self._stale = False
         for one in self._entries:
             one.due = one.process.due(after)
-        self._next = min((one.due for one in self._entries if one.due is not None), default=None)
+        self._next = self._earliest()
+
+    def _earliest(self) -> dt.datetime | None:
+        return min((one.due for one in self._entries if one.due is not None), default=None)
 
     def _first(self) -> _Entry | None:
         """The entry that is due first; of equals the one that stands first."""

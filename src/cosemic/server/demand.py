@@ -42,6 +42,7 @@ from cosemic.server.clockwork import Order
 from cosemic.server.kept import KeptObject, refuse_unless
 from cosemic.server.local_time import NOT_SPECIFIED
 from cosemic.server.logical_device import LogicalDevice
+from cosemic.server.recurrence import RESOLUTION
 from cosemic.server.registers import NORMAL, ExtendedRegisterObject, Source, ValueStatus, always
 from cosemic.server.state import load_json, save_json
 from cosemic.values import DateTime, Obis
@@ -50,7 +51,6 @@ PERIODS: Final = range(60, 86_401)
 """Seconds that a period may have."""
 MOST_PERIODS: Final = 100
 _HOUR: Final = 3600 * 1_000_000
-_MICROSECOND: Final = dt.timedelta(microseconds=1)
 
 
 class _Mark(NamedTuple):
@@ -211,7 +211,7 @@ class DemandRegisterObject(KeptObject):
         if not self._marks:
             return 0
         begin = self._marks[0]
-        passed = max((now - begin.at) // _MICROSECOND, self._window)
+        passed = max((now - begin.at) // RESOLUTION, self._window)
         average = (energy - begin.energy) * self._numerator // (passed * self._denominator)
         return max(self._range.low, min(average, self._range.high))
 
@@ -223,7 +223,7 @@ class DemandRegisterObject(KeptObject):
         marks, periods = self._marks, self.value("number_of_periods")
         end = self._mark(at)
         self._last = self._average(at, end.energy)
-        whole = bool(marks) and (at - marks[0].at) // _MICROSECOND == self._window
+        whole = bool(marks) and (at - marks[0].at) // RESOLUTION == self._window
         self._status = NORMAL if whole else ValueStatus.IRREGULAR
         self._marks = [*marks, end][-periods:]
         self._captured = end.shown

@@ -24,7 +24,8 @@ from cosemic.server.logical_device import Happening
 from cosemic.values import Obis
 
 _CLEARED: Final = 255
-_M_BUS_LOG: Final = (24, 5)
+M_BUS_LOG: Final = (24, 5)
+"""Value groups C and D of the log of an M-Bus channel."""
 _ERROR_CODES: Final = 97
 _FILTERS: Final = range(10, 20)
 """Value groups C of error and alarm registers, and E of alarm filters: all but these tell what is written to them."""
@@ -88,7 +89,7 @@ def event_codes(companion: Companion, log: Obis) -> dict[str, int]:
     names = EVENT_NAMES[companion]
     numbered = names.get(log.e, names.get(ANY_LOG, {}))
     allotted = _ALLOTTED.get(companion)
-    if (log.c, log.d) == _M_BUS_LOG:
+    if (log.c, log.d) == M_BUS_LOG:
         wanted = set(range(150 + 10 * log.b, 160 + 10 * log.b))
     elif allotted is None:
         wanted = set(numbered)

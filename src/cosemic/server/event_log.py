@@ -18,14 +18,13 @@ from cosemic.codec import DataType
 from cosemic.model import CaptureObjectDefinition, Clock, Data
 from cosemic.model.event_names import EVENT_CODE, Companion
 from cosemic.server.clock import ClockObject
-from cosemic.server.event_codes import event_codes, events
+from cosemic.server.event_codes import M_BUS_LOG, event_codes, events
 from cosemic.server.logical_device import Happening, LogicalDevice
 from cosemic.server.objects import AccessRefused, data
 from cosemic.server.profile import ProfileObject
 from cosemic.server.state import FORGETFUL, load_json, save_json
 from cosemic.values import DateTime, Obis
 
-_M_BUS_LOG: Final = (24, 5)
 _M_BUS_CODE: Final = 4
 _CLEARED: Final = "event-log-cleared"
 
@@ -59,7 +58,7 @@ class EventLog:
         self._clock = clock
         self._columns = [captured for captured, _ in columns]
         a, c, d = EVENT_CODE
-        code = Obis(bytes((a, name.b, c, d, _M_BUS_CODE if (name.c, name.d) == _M_BUS_LOG else name.e, 255)))
+        code = Obis(bytes((a, name.b, c, d, _M_BUS_CODE if (name.c, name.d) == M_BUS_LOG else name.e, 255)))
         self._memory = FORGETFUL if device.state is None else device.state.of(f"event log {name}")
         self._last: int = load_json(self._memory, "last") or 0
         device.add(data(code, data_type, lambda now: self._last))

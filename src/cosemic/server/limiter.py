@@ -32,15 +32,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from cosemic.codec import EncodedData, Typed
-from cosemic.errors import ConfigurationError, CosemicError, DecodeError, StoreError
+from cosemic.errors import ConfigurationError, DecodeError
 from cosemic.model import ActionItem, EmergencyProfile, Limiter, LimiterActions, ValueDefinition
-from cosemic.model.types import CONTAINERS
-from cosemic.server.clock import EPOCH, ClockObject
+from cosemic.server.clock import ClockObject
 from cosemic.server.clockwork import Order
 from cosemic.server.kept import KeptObject, refuse, refuse_unless
 from cosemic.server.local_time import NOT_SPECIFIED
 from cosemic.server.logical_device import Happening, LogicalDevice
-from cosemic.server.objects import AccessRefused
+from cosemic.server.monitored_value import next_look, refuse_unless_simple, value_of
 from cosemic.server.scripts import NO_SCRIPT, run_script
 from cosemic.server.state import load_json, save_json
 from cosemic.values import Obis
@@ -127,7 +126,7 @@ class LimiterObject(KeptObject):
             return None
         moments = self._emergency_edges()
         if self.value("monitored_value").class_id:
-            moments.append(EPOCH + ((after - EPOCH) // self._period + 1) * self._period)
+            moments.append(next_look(after, self._period))
         if self._crossed is not None:
             moments.append(self._crossed + self._duration(not self._over))
         return min((moment for moment in moments if moment > after), default=None)
@@ -197,17 +196,9 @@ class LimiterObject(KeptObject):
         return dt.timedelta(seconds=self.value(name))
 
     def _monitored(self, at: dt.datetime) -> int | float | None:
-        """Return the value as it is; None where there is none to be had."""
-        wanted: ValueDefinition = self.value("monitored_value")
-        try:
-            value = self._device.read(wanted.class_id, wanted.logical_name, wanted.attribute_index, at).value()
-        except AccessRefused:
-            return None
-        except StoreError:
-            raise
-        except CosemicError:  # a value that does not fit its type must not stop time
-            return None
-        return value if _is_number(value) else None
+        """Return the value, if there is one to be had that is a number."""
+        monitored = value_of(self._device, self.value("monitored_value"), at)
+        return monitored[1] if monitored is not None and _is_number(monitored[1]) else None
 
     # ---- thresholds -------------------------------------------------------------------------------------------------
 
@@ -244,11 +235,7 @@ class LimiterObject(KeptObject):
             except DecodeError:
                 refuse()
         elif name == "monitored_value" and at is not None:
-            try:
-                monitored = self._device.read(value.class_id, value.logical_name, value.attribute_index, at)
-            except AccessRefused:
-                return  # it may come to be, as when an object is added
-            refuse_unless(monitored.type not in CONTAINERS)
+            refuse_unless_simple(self._device, value, at)
 
     def taken(self, name: str, at: dt.datetime) -> None:
         """Go by the new value at once."""

@@ -21,7 +21,7 @@ from functools import lru_cache
 from typing import Final
 
 from cosemic.errors import ConfigurationError
-from cosemic.server.recurrence import Months, days_from, is_day, is_time
+from cosemic.server.recurrence import RESOLUTION, Months, days_from, is_day, is_time
 from cosemic.values import DateTime
 from cosemic.values.dates import DAYLIGHT_SAVINGS_BEGIN, DAYLIGHT_SAVINGS_END, LAST_DAY, SECOND_LAST_DAY
 
@@ -29,7 +29,6 @@ NOT_SPECIFIED: Final = DateTime.of()
 MOST_MINUTES: Final = 840
 """Furthest from UTC that a date-time can say."""
 _NONE: Final = dt.timedelta(0)
-_TICK: Final = dt.timedelta(microseconds=1)
 _NEVER: Final = dt.datetime.max
 _Span = tuple[dt.datetime, dt.datetime, bool]
 
@@ -143,8 +142,10 @@ class LocalTime(dt.tzinfo):
         local = utc + self._offset(utc)
         first = self._first(local)
         if first < utc and (switch := self._switch_behind(first)) is not None:
-            return switch + self._offset(switch - _TICK)  # shown for the second time: what follows the switch is next
-        return local + _TICK
+            return switch + self._offset(
+                switch - RESOLUTION
+            )  # shown for the second time: what follows the switch is next
+        return local + RESOLUTION
 
     # ---- to UTC -----------------------------------------------------------------------------------------------------
 
@@ -263,7 +264,7 @@ def rule_of(zone: dt.tzinfo, year: int) -> tuple[int, DaylightSaving]:
     begins, ends = ([at for each in found for at, into in each if into is kind] for kind in (True, False))
     if len(begins) != len(found) or len(ends) != len(found):
         raise ConfigurationError(f"daylight saving of {zone} does not switch twice a year: give the rule itself")
-    saving = (begins[0] + _TICK).astimezone(zone).dst() or _NONE
+    saving = (begins[0] + RESOLUTION).astimezone(zone).dst() or _NONE
     return standard // _MINUTE, DaylightSaving(
         _pattern([at + standard for at in begins], zone),
         _pattern([at + standard + saving for at in ends], zone),

@@ -36,6 +36,7 @@ from typing import Any, Final, TypeVar
 
 from cosemic.codec import DataType, EncodedData
 from cosemic.errors import ConfigurationError, StoreError
+from cosemic.model import SecuritySetup
 from cosemic.server.association_object import CURRENT, LOGICAL_DEVICE_NAME, AssociationObject
 from cosemic.server.clients import HIDDEN, Admission, AdmittedClient
 from cosemic.server.clockwork import Clockwork, Order, Process
@@ -166,7 +167,7 @@ class LogicalDevice:
         return client
 
     def _add_security_setup(self, client: AdmittedClient, instance_id: Obis) -> None:
-        if (64, instance_id) in self._objects:
+        if (SecuritySetup.class_id, instance_id) in self._objects:
             return
         self.add(security_setup(client, instance_id))
         counter = Obis(bytes((0, instance_id.b, 43, 1, instance_id.e, 255)))

@@ -56,7 +56,8 @@ class MeterConnection:
         self._link = WrapperLink(max_apdu=max_apdu)
         self._associations: dict[tuple[int, int], DeviceAssociation] = {}
         self._timeout = inactivity_timeout
-        self._heard = 0.0
+        self._heard = 0
+        """How often octets have come."""
         self._timer: asyncio.TimerHandle | None = None
         if inactivity_timeout is not None:
             self._watch(asyncio.get_running_loop(), inactivity_timeout)
@@ -110,7 +111,7 @@ class MeterConnection:
         if octets:
             self._connection.write(octets)
 
-    def _watch(self, loop: asyncio.AbstractEventLoop, timeout: float, heard: float = -1.0) -> None:
+    def _watch(self, loop: asyncio.AbstractEventLoop, timeout: float, heard: int = -1) -> None:
         """Close the connection when nothing was heard since the last look."""
         if heard == self._heard:
             self._connection.close()
@@ -201,24 +202,14 @@ def device_source(*devices: LogicalDevice | PhysicalDevice | DeviceSource) -> De
 
     Raises ConfigurationError.
     """
-    ready = [device for device in devices if isinstance(device, LogicalDevice | PhysicalDevice)]
-    source = devices[0] if devices else None
-    if len(devices) == 1 and callable(source):
-        return source
-    if len(ready) != len(devices):
-        raise ConfigurationError("a server is of one physical device, of logical devices, or of one function")
-    device = physical_device(*ready)
-    return lambda: device
-
-
-def physical_device(*devices: LogicalDevice | PhysicalDevice) -> PhysicalDevice:
-    """Return the physical device that is given, or one of the logical devices given. Raises ConfigurationError."""
-    if len(devices) == 1 and isinstance(devices[0], PhysicalDevice):
-        return devices[0]
+    only = devices[0] if len(devices) == 1 else None
+    if callable(only):
+        return only
     logical = [device for device in devices if isinstance(device, LogicalDevice)]
-    if len(logical) != len(devices):
-        raise ConfigurationError("a server is of one physical device, or of logical devices")
-    return PhysicalDevice(*logical)
+    if not isinstance(only, PhysicalDevice) and len(logical) != len(devices):
+        raise ConfigurationError("a server is of one physical device, of logical devices, or of one function")
+    device = only if isinstance(only, PhysicalDevice) else PhysicalDevice(*logical)
+    return lambda: device
 
 
 @contextmanager

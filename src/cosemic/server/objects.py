@@ -39,7 +39,6 @@ from cosemic.model.types import STRICT, CosemType, Number
 from cosemic.server.state import FORGETFUL, Memory
 from cosemic.values import DataAccessResult, Obis
 
-LOGICAL_NAME: Final = 1
 _NO_DATA: Final = EncodedData.of(DataType.NULL_DATA)
 
 

@@ -67,6 +67,7 @@ from cosemic.server.objects import AccessRefused, CosemObject, Handler, Situatio
 from cosemic.server.profile_buffer import ProfileBuffer
 from cosemic.server.profile_configuration import NO_OBJECT, ProfileConfiguration
 from cosemic.server.profile_status import ProfileStatusObject
+from cosemic.server.recurrence import RESOLUTION
 from cosemic.server.rows import UNSORTED, MemoryRows
 from cosemic.server.state import load_json, save_json
 from cosemic.server.stored_rows import StoredRows
@@ -78,7 +79,6 @@ ENTRY: Final = 2
 _VERSIONS: Final = {0: ProfileGenericVersion0, 1: ProfileGeneric}
 _ATTRIBUTES: Final = tuple(item.name for item in ProfileConfiguration.fields_declared)
 _NO_STATUS: Final = AMRProfileStatus(0)
-_INSTANT: Final = dt.timedelta(microseconds=1)
 
 
 class ProfileObject(CosemObject):
@@ -89,7 +89,7 @@ class ProfileObject(CosemObject):
     row, types: a function that makes the rows, and the types of their values; since: from when on there is something
     to make. status: the object whose column is the status of the interval. encoding: how the buffer goes out.
     writable: names of attributes that may be written. most_entries: the greatest profile_entries; as configured.
-    recorded: rows are given (:meth:`extend`), and nothing is captured by time.
+    recorded: rows are given (:meth:`extend`), and nothing is captured by time. version: 0 or 1.
 
     Raises ConfigurationError.
     """
@@ -122,7 +122,8 @@ class ProfileObject(CosemObject):
         configuration.check()
         if version not in _VERSIONS:
             raise ConfigurationError(f"Profile generic has versions 0 and 1, not {version}")
-        if clock is None and (capture_period or schedule or "capture_period" in writable):
+        by_time = bool(capture_period or schedule or "capture_period" in writable)
+        if clock is None and by_time:
             raise ConfigurationError("a profile that captures by time needs the clock of the meter")
         if types and len(types) != len(configuration.capture_objects):
             raise ConfigurationError(
@@ -163,7 +164,7 @@ class ProfileObject(CosemObject):
         self._take(configuration)
         if status is not None:
             status.takers.append(self)
-        if clock is not None and not recorded and (capture_period or schedule or "capture_period" in writable):
+        if clock is not None and by_time and not recorded:
             clock.changing.append(self._clock_changing)
             clock.changed.append(self._clock_changed)
             device.listeners.append(self._heard)
@@ -216,7 +217,7 @@ class ProfileObject(CosemObject):
         """Capture what is due at ``at`` and up to ``until``, exclusive; return the last of these moments."""
         if self._times is None or self._clock is None or self._down:
             return at  # something else that was due at this moment has seen to that
-        due = [(at, self._clock.time(at)), *self._times.within(at, until - _INSTANT, self._room)]
+        due = [(at, self._clock.time(at)), *self._times.within(at, until - RESOLUTION, self._room)]
         self._capture(due)
         return due[-1][0]
 

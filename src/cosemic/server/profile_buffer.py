@@ -26,7 +26,15 @@ from typing import Any, Final
 
 from cosemic.codec import EncodedData
 from cosemic.errors import DecodeError
-from cosemic.model import CaptureObjectDefinition, Column, EntryDescriptor, RangeDescriptor, SortMethod, interface_class
+from cosemic.model import (
+    CaptureObjectDefinition,
+    Clock,
+    Column,
+    EntryDescriptor,
+    RangeDescriptor,
+    SortMethod,
+    interface_class,
+)
 from cosemic.model.formats import DateTimeOctets
 from cosemic.model.profile_columns import clock_of
 from cosemic.server.buffer_encoding import BufferEncoding, encode_buffer
@@ -115,7 +123,7 @@ class ProfileBuffer:
         """The column that holds the time of the capture."""
         if self._clock is None:
             return None
-        stamp = CaptureObjectDefinition(self._clock.class_id, self._clock.instance_id, 2, 0)
+        stamp = CaptureObjectDefinition(Clock.class_id, self._clock.instance_id, Clock.time.index, 0)
         return self._captured.index(stamp) if stamp in self._captured else None
 
     def _column(self, wanted: CaptureObjectDefinition) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from cosemic.errors import ConfigurationError
-from cosemic.model import CaptureObjectDefinition, SortMethod
+from cosemic.model import CaptureObjectDefinition, ProfileGeneric, SortMethod
 from cosemic.model.compound import ArrayOf, Structure, field
 from cosemic.model.enumerated import EnumOf
 from cosemic.model.types import DoubleLongUnsigned
@@ -23,8 +23,6 @@ NO_OBJECT: Final = CaptureObjectDefinition(0, Obis(bytes(6)), 0, 0)
 MOST_COLUMNS: Final = 255
 _GREATEST_ELEMENT: Final = 0x0FFF
 """Above, data_index selects parts of the buffer of a profile."""
-_PROFILE: Final = 7
-_BUFFER: Final = 2
 
 
 class ProfileConfiguration(Structure):
@@ -63,7 +61,9 @@ class ProfileConfiguration(Structure):
 
 def _check_column(captured: CaptureObjectDefinition) -> None:
     whole = captured.attribute_index == ALL_ATTRIBUTES
-    if captured.class_id == _PROFILE and (whole or captured.attribute_index == _BUFFER):
+    if captured.class_id == ProfileGeneric.class_id and (
+        whole or captured.attribute_index == ProfileGeneric.buffer.index
+    ):
         raise ConfigurationError(f"a profile does not capture the buffer of a profile: {captured.logical_name}")
     if captured.data_index > (0 if whole else _GREATEST_ELEMENT):
         raise ConfigurationError(

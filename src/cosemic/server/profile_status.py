@@ -93,7 +93,7 @@ class ProfileStatusObject(CosemObject):
     @property
     def captured_as(self) -> CaptureObjectDefinition:
         """The capture object that it is in a profile."""
-        return CaptureObjectDefinition(self.class_id, self.instance_id, 2, 0)
+        return CaptureObjectDefinition(Data.class_id, self.instance_id, Data.value.index, 0)
 
     def mark(self, bits: AMRProfileStatus, at: dt.datetime) -> None:
         """Have the interval in which ``at`` (true time) lies bear some bits. Raises StoreError."""

@@ -39,6 +39,7 @@ Months = tuple[int, int]
 YEARS: Final = 40
 """How long the rarest pattern of the calendar lets wait."""
 RESOLUTION: Final = dt.timedelta(microseconds=1)
+"""That of all moments and local times."""
 _DAY: Final = dt.timedelta(days=1)
 _WEEK: Final = dt.timedelta(days=7)
 _LONG_MONTHS: Final = (3, 10)

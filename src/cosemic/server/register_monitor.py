@@ -25,13 +25,12 @@ from typing import Any, Final
 
 from cosemic.apdu import SelectiveAccessDescriptor
 from cosemic.codec import DataType, EncodedData, Typed
-from cosemic.errors import ConfigurationError, CosemicError, StoreError
+from cosemic.errors import ConfigurationError
 from cosemic.model import ActionSet, RegisterMonitor, ValueDefinition
-from cosemic.model.types import CONTAINERS
-from cosemic.server.clock import EPOCH
 from cosemic.server.clockwork import Order
 from cosemic.server.kept import KeptObject, refuse_unless
 from cosemic.server.logical_device import LogicalDevice
+from cosemic.server.monitored_value import next_look, refuse_unless_simple, value_of
 from cosemic.server.objects import AccessRefused, Situation
 from cosemic.server.scripts import run_script
 from cosemic.server.state import load_json, save_json
@@ -78,10 +77,10 @@ class RegisterMonitorObject(KeptObject):
     # ---- as a process -----------------------------------------------------------------------------------------------
 
     def due(self, after: dt.datetime) -> dt.datetime | None:
-        """Return when the value is looked at next: at a whole number of periods since 1970."""
+        """Return when the value is looked at next."""
         if not self._period or not self._thresholds or self.value("monitored_value") == NOTHING:
             return None
-        return EPOCH + ((after - EPOCH) // self._period + 1) * self._period
+        return next_look(after, self._period)
 
     def run(self, at: dt.datetime, until: dt.datetime) -> dt.datetime:
         """Look at the value."""
@@ -128,17 +127,7 @@ class RegisterMonitorObject(KeptObject):
         return limit - self._hysteresis if isinstance(limit, int | float) else limit
 
     def _monitored(self, at: dt.datetime) -> Typed | None:
-        """Return the value as it is; None where there is none to be had."""
-        wanted: ValueDefinition = self.value("monitored_value")
-        try:
-            value = self._device.read(wanted.class_id, wanted.logical_name, wanted.attribute_index, at)
-            return value.typed()
-        except AccessRefused:
-            return None
-        except StoreError:
-            raise
-        except CosemicError:  # a value that does not fit its type must not stop time
-            return None
+        return value_of(self._device, self.value("monitored_value"), at)
 
     # ---- attributes -------------------------------------------------------------------------------------------------
 
@@ -169,11 +158,7 @@ class RegisterMonitorObject(KeptObject):
     def check(self, name: str, value: Any, at: dt.datetime | None) -> None:
         """Refuse a value to be monitored that is no simple one. Raises AccessRefused."""
         if name == "monitored_value" and at is not None:
-            try:
-                monitored = self._device.read(value.class_id, value.logical_name, value.attribute_index, at)
-            except AccessRefused:
-                return  # it may come to be, as when an object is added
-            refuse_unless(monitored.type not in CONTAINERS)
+            refuse_unless_simple(self._device, value, at)
 
     def taken(self, name: str, at: dt.datetime) -> None:
         """Learn anew on which side the value is."""

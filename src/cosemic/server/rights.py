@@ -27,7 +27,7 @@ from cosemic.values import Obis
 NO_REQUIREMENT: Final = Requirement()
 NO_ATTRIBUTE_ACCESS: Final = AttributeAccess()
 NO_METHOD_ACCESS: Final = MethodAccess()
-NOTHING: Final[frozenset[int]] = frozenset()
+_NOTHING: Final[frozenset[int]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +51,11 @@ AccessRule: TypeAlias = Callable[[CosemObject], ObjectRights | None]
 
 def reading(requires: Requirement = NO_REQUIREMENT) -> AccessRule:
     """Return the rule that lets every value be read; ``requires``: under which protection."""
-
-    return lambda served: _all_of(served.readable, NOTHING, NOTHING, requires)
+    return lambda served: _all_of(served.readable, _NOTHING, _NOTHING, requires)
 
 
 def managing(requires: Requirement = NO_REQUIREMENT) -> AccessRule:
     """Return the rule that allows whatever the objects serve; ``requires``: under which protection."""
-
     return lambda served: _all_of(served.readable, served.writable, served.invocable, requires)
 
 

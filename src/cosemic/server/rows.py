@@ -64,9 +64,7 @@ class Entry(NamedTuple):
 
 
 class Rows(Protocol):
-    """Rows of one profile, at most ``capacity``."""
-
-    capacity: int
+    """Rows of one profile, at most so many as there is room for."""
 
     def __len__(self) -> int:
         """Return how many there are."""

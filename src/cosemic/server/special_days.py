@@ -76,8 +76,9 @@ class SpecialDaysObject(KeptObject):
         return entries
 
     def _insert(self, entry: SpecDayEntry, situation: Situation) -> None:
-        same = (entry.index, entry.specialday_date)
-        others = [one for one in self._entries if one.index != same[0] and one.specialday_date != same[1]]
+        others = (
+            one for one in self._entries if one.index != entry.index and one.specialday_date != entry.specialday_date
+        )
         entries = (*others, entry)
         self.check("entries", entries, situation.now)
         self.change("entries", entries, situation.now)

@@ -24,6 +24,7 @@ from typing import Final
 SLOT: Final = 900
 """Seconds."""
 SLOTS: Final = 96
+SLOTS_OF_AN_HOUR: Final = 3600 // SLOT
 DAY: Final = 86_400
 FIRST_DATE: Final = dt.date(2025, 1, 1)
 """When the meters begin to count; days are numbered from here."""

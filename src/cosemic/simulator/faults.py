@@ -133,7 +133,7 @@ class Gaps(Fault):
 
     def __post_init__(self) -> None:
         """Check what is given. Raises ConfigurationError."""
-        Fault.__post_init__(self)
+        Fault.__post_init__(self)  # slots make this class anew, and super() knows only the one before
         if not 1 <= self.longest <= self.each / 2:
             raise ConfigurationError(f"gaps last 1 s or more, and up to half of {self.each} s, not {self.longest}")
 

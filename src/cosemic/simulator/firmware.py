@@ -49,48 +49,27 @@ def firmware_image(version: str, octets: int = IMAGE_SIZE) -> bytes:
 class Firmware:
     """The firmware of a device; adds its objects and the image transfer, ``transfer``.
 
-    version: as made. verification_time, activation_time: how long they take. block_size: octets.
+    version: as made.
 
     Raises ConfigurationError, StoreError.
     """
 
-    def __init__(
-        self,
-        device: LogicalDevice,
-        version: str,
-        *,
-        block_size: int = 200,
-        verification_time: dt.timedelta = dt.timedelta(0),
-        activation_time: dt.timedelta = dt.timedelta(0),
-    ) -> None:
+    def __init__(self, device: LogicalDevice, version: str) -> None:
         self._memory = FORGETFUL if device.state is None else device.state.of("firmware")
         kept = load_json(self._memory, "active")
         self.version: str = version if kept is None else kept[0]
         self.signature = sha256_of(version.encode()) if kept is None else bytes.fromhex(kept[1])
         device.add(data(FIRMWARE, DataType.OCTET_STRING, lambda now: self.version.encode()))
         device.add(data(FIRMWARE_SIGNATURE, DataType.OCTET_STRING, lambda now: self.signature))
-        self.transfer = device.add(
-            ImageTransferObject(
-                device,
-                IMAGE_TRANSFER,
-                block_size=block_size,
-                check=_check,
-                activate=self._activate,
-                verification_time=verification_time,
-                activation_time=activation_time,
-            )
-        )
+        self.transfer = device.add(ImageTransferObject(device, IMAGE_TRANSFER, check=_check, activate=self._activate))
 
     def _activate(self, image: Image, at: dt.datetime) -> bool:
-        self.version, self.signature = _version(image), image.content[-_PROOF:]
+        head = _HEAD.match(image.content)
+        assert head is not None  # it was verified before
+        self.version, self.signature = head[1].decode(), image.content[-_PROOF:]
         save_json(self._memory, "active", [self.version, self.signature.hex()])
         return True
 
 
 def _check(image: Image) -> Sequence[ImageToActivateInfo]:
     return sha256_at_end(image) if _HEAD.match(image.content) else ()
-
-
-def _version(image: Image) -> str:
-    head = _HEAD.match(image.content)
-    return "" if head is None else head[1].decode()

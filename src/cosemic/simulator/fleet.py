@@ -97,7 +97,7 @@ class Fleet:
         self._state = state
         self._kept: StateFile | None = None
         volatile = state is None or str(self.state.path) == IN_MEMORY
-        self._begins = counters is None and volatile
+        self._begins_counters = counters is None and volatile
         if counters is None:
             counters = MemoryCounterStore() if volatile else FileCounterStore(f"{self.state.path}.counters")
         self.sites = tuple(
@@ -203,7 +203,7 @@ class Fleet:
         await self.close()
 
     def _made(self, meter: SimulatedMeter) -> None:
-        if self._begins:
+        if self._begins_counters:
             begin_counters(meter, utc_now())
 
 

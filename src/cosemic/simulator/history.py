@@ -24,7 +24,7 @@ from cosemic.model.profile_status import AMRProfileStatus
 from cosemic.server import ClockObject
 from cosemic.server.capture_times import CaptureTimes, Every
 from cosemic.server.local_time import NOT_SPECIFIED
-from cosemic.simulator.customers import DAY, FIRST_DATE, SLOT, date_of
+from cosemic.simulator.customers import DAY, FIRST_DATE, SLOTS_OF_AN_HOUR, date_of
 from cosemic.simulator.load_curve import LoadCurve, Peak
 from cosemic.simulator.plan import MeterPlan, clock_rule
 from cosemic.simulator.records import BILLING_TYPES, DAILY_ENTRIES, DAILY_TYPES, LOAD_TYPES, Records
@@ -32,10 +32,9 @@ from cosemic.values import DateTime
 
 _COUNTER: Final = 100
 """Modulus of the billing period counter."""
-_SLOTS_OF_AN_HOUR: Final = 3600 // SLOT
 
 
-class Tariffs(NamedTuple):
+class TariffEnergies(NamedTuple):
     """What was drawn, and what was fed in, under tariff 1 and tariff 2: watt-hours."""
 
     imported: tuple[int, int]
@@ -62,7 +61,7 @@ class History:
         self._today = max(curve.day_of(start.timestamp()), 0)
 
     @property
-    def tariffs(self) -> Tariffs:
+    def tariffs(self) -> TariffEnergies:
         """The tariff registers at the start."""
         return self._tariffs[self._today]
 
@@ -80,7 +79,7 @@ class History:
         records.billed.extend(self._billed(), BILLING_TYPES)
         most = self._most(self._months[-1], self._today)
         if most is not None:
-            records.maximum.capture(most.energy * _SLOTS_OF_AN_HOUR, dt.datetime.fromtimestamp(most.end, dt.UTC))
+            records.maximum.capture(most.energy * SLOTS_OF_AN_HOUR, dt.datetime.fromtimestamp(most.end, dt.UTC))
 
     # ---- rows -------------------------------------------------------------------------------------------------------
 
@@ -99,7 +98,7 @@ class History:
             at, most, held = self._midnight(end), self._most(begin, end), self._tariffs[end]
             assert most is not None
             energies = sum(held.imported), *held.imported, sum(held.exported), *held.exported
-            maximum = most.energy * _SLOTS_OF_AN_HOUR, self._octets(dt.datetime.fromtimestamp(most.end, dt.UTC))
+            maximum = most.energy * SLOTS_OF_AN_HOUR, self._octets(dt.datetime.fromtimestamp(most.end, dt.UTC))
             yield (self._octets(at), *energies, *maximum), self._clock.time(at)
 
     def _captures(self, period: int, most: int) -> Sequence[_Captured]:
@@ -117,13 +116,13 @@ class History:
         return [day for day in days if day >= 0]
 
     @cached_property
-    def _tariffs(self) -> dict[int, Tariffs]:
+    def _tariffs(self) -> dict[int, TariffEnergies]:
         """The tariff registers at the beginning of the days that are told of."""
         days = sorted({*range(max(self._today - DAILY_ENTRIES, 0), self._today + 1), *self._months})
         found = {}
         for day, (imported, exported) in zip(days, self._curve.tariff_1(days), strict=True):
             energy = self._curve.energy(self._curve.midnight(day))
-            found[day] = Tariffs((imported, energy.imported - imported), (exported, energy.exported - exported))
+            found[day] = TariffEnergies((imported, energy.imported - imported), (exported, energy.exported - exported))
         return found
 
     def _most(self, begin: int, end: int) -> Peak | None:

@@ -56,7 +56,7 @@ from cosemic.simulator.customers import DAY, HOUSEHOLD, SLOT, SOLAR
 from cosemic.simulator.firmware import Firmware
 from cosemic.simulator.history import History
 from cosemic.simulator.plan import MeterPlan, clock_rule
-from cosemic.simulator.records import WATTS, Records
+from cosemic.simulator.records import COUNT, WATTS, Records
 from cosemic.simulator.security import MAKER, READING_CLIENT, MeterSecurity
 from cosemic.simulator.tariffs import Tariffs
 from cosemic.values import Obis, Unit
@@ -67,7 +67,6 @@ _VARS: Final = ScalerUnit(0, Unit.of("var"))
 _DECIVOLTS: Final = ScalerUnit(-1, Unit.of("V"))
 _CENTIAMPERES: Final = ScalerUnit(-2, Unit.of("A"))
 _CENTIHERTZ: Final = ScalerUnit(-2, Unit.of("Hz"))
-_COUNT: Final = DataType.DOUBLE_LONG_UNSIGNED
 _SETTLED: Final = 3600
 """Seconds that must have passed since the midnight from which a meter goes on."""
 _ENERGY: Final = (
@@ -84,8 +83,8 @@ class SimulatedMeter(LogicalDevice):
     """A simulated meter.
 
     plan: what it is like. now: tells the true time, aware. state: what outlives the process. counters: where invocation
-    counters are kept; in memory unless told. lived: how much of what was before has
-    been gone through step by step, instead of in closed forms, as with power failures.
+    counters are kept; in memory unless told. lived: how much of what was before has been gone through step by step,
+    instead of in closed forms, as with power failures.
 
     Parts, beside the objects by their names: ``curve``, ``clock``, ``supply``, ``breaker``, ``tariffs``, ``records``
     (its profiles, demand, billing, logs), ``firmware``, ``controls``. Raises ConfigurationError, StoreError.
@@ -178,9 +177,9 @@ class SimulatedMeter(LogicalDevice):
         def flowing(of: Callable[[float], int]) -> Callable[[float], int]:
             return lambda moment: of(moment) if self.supply.on else 0
 
-        measured(names.POWER, _COUNT, WATTS, flowing(lambda moment: curve.power(moment).imported))
-        measured(names.EXPORT_POWER, _COUNT, WATTS, flowing(lambda moment: curve.power(moment).exported))
-        measured(names.REACTIVE_POWER, _COUNT, _VARS, flowing(lambda moment: curve.power(moment).reactive))
+        measured(names.POWER, COUNT, WATTS, flowing(lambda moment: curve.power(moment).imported))
+        measured(names.EXPORT_POWER, COUNT, WATTS, flowing(lambda moment: curve.power(moment).exported))
+        measured(names.REACTIVE_POWER, COUNT, _VARS, flowing(lambda moment: curve.power(moment).reactive))
         measured(names.VOLTAGE, DataType.LONG_UNSIGNED, _DECIVOLTS, curve.voltage)
         measured(names.CURRENT, DataType.LONG_UNSIGNED, _CENTIAMPERES, flowing(curve.current))
         measured(names.FREQUENCY, DataType.LONG_UNSIGNED, _CENTIHERTZ, curve.frequency)

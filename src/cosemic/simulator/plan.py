@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cosemic.errors import ConfigurationError
 from cosemic.server import AccessRule, CosemObject, rule_of
 from cosemic.server.local_time import NO_DAYLIGHT_SAVING, DaylightSaving, LocalTime
-from cosemic.simulator.customers import CUSTOMERS, FIRST_DATE, HOUSEHOLD, SLOT, SOLAR, Customer
+from cosemic.simulator.customers import CUSTOMERS, DAY, FIRST_DATE, HOUSEHOLD, SLOT, SOLAR, Customer
 from cosemic.simulator.load_curve import LoadCurve
 from cosemic.simulator.security import MeterSecurity
 from cosemic.simulator.wording import one_of
@@ -23,7 +23,6 @@ FIRST_SERIAL: Final = 1_000_001
 CENTRAL_EUROPE: Final = dt.timezone(dt.timedelta(hours=1))
 """One hour east of UTC, without daylight saving."""
 _MINUTE: Final = dt.timedelta(minutes=1)
-_DAY: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +59,7 @@ class MeterPlan:
             one_of("customer", self.customer, CUSTOMERS)
         if self.profile_days < 1 or self.billing_periods < 0:
             raise ConfigurationError("a meter has a load profile of a day or more, and no fewer than 0 billing periods")
-        if self.capture_period < 60 or _DAY % self.capture_period:
+        if self.capture_period < 60 or DAY % self.capture_period:
             raise ConfigurationError(f"a capture period is 60 s or more and divides a day, not {self.capture_period}")
         standard, rule = clock_rule(self.zone)
         if standard % (SLOT // 60) or rule.deviation % (SLOT // 60):

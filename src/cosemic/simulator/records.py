@@ -57,8 +57,8 @@ LOAD_TYPES: Final = (STAMP, DataType.UNSIGNED, COUNT, COUNT)
 DAILY_TYPES: Final = (STAMP, DataType.UNSIGNED, *(COUNT,) * 4)
 BILLING_TYPES: Final = (STAMP, *(COUNT,) * 7, STAMP)
 DAILY_ENTRIES: Final = 40
-BILLING_ENTRIES: Final = 13
-FIRST_OF_MONTH: Final = ExecutionTime(Time.of(hour=0, minute=0, second=0, hundredths=0), Date.of(day_of_month=1))
+_BILLING_ENTRIES: Final = 13
+_FIRST_OF_MONTH: Final = ExecutionTime(Time.of(hour=0, minute=0, second=0, hundredths=0), Date.of(day_of_month=1))
 _WRITABLE: Final = ("capture_objects", "capture_period", "sort_method", "sort_object", "profile_entries")
 _LONG: Final = dt.timedelta(minutes=3)
 _FAILURES_LOGGED: Final = 10
@@ -117,11 +117,11 @@ class Records:
 
         self.load = profile(names.LOAD_PROFILE, _LOAD, load_entries, capture_period=capture_period, status=self.status)
         self.daily = profile(names.DAILY_VALUES, _DAILY, DAILY_ENTRIES, capture_period=DAY, status=self.daily_status)
-        self.billed = profile(names.BILLING_VALUES, _BILLING, BILLING_ENTRIES)
+        self.billed = profile(names.BILLING_VALUES, _BILLING, _BILLING_ENTRIES)
         self.billing = Billing(device, clock, (self.maximum,), profile=names.BILLING_VALUES, begun=periods)
         device.add(ScriptTableObject(device, names.BILLING_SCRIPTS, {1: self.billing.end}))
         end = ActionItem(names.BILLING_SCRIPTS, 1)
-        device.add(SingleActionScheduleObject(device, clock, names.END_OF_BILLING, end, (FIRST_OF_MONTH,)))
+        device.add(SingleActionScheduleObject(device, clock, names.END_OF_BILLING, end, (_FIRST_OF_MONTH,)))
         self.error_register = ErrorRegister(device)
         self.alarms = Alarms(device)
         self.event_logs = {

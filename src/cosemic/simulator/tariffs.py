@@ -35,7 +35,7 @@ from cosemic.server import (
     data,
     writing,
 )
-from cosemic.simulator.customers import HOLIDAYS, SLOT, TARIFF_1
+from cosemic.simulator.customers import HOLIDAYS, SLOT, SLOTS_OF_AN_HOUR, TARIFF_1
 from cosemic.simulator.names import (
     ACTIVE_TARIFF,
     CALENDAR,
@@ -60,11 +60,10 @@ _MASKS: Final = (RegisterActMask(T1, (1, 2)), RegisterActMask(T2, (3, 4)))
 _SWITCHES: Final = {
     number: (writing(RegisterActivation(TARIFFS).active_mask, name),) for number, name in enumerate((T1, T2), 1)
 }
-_SLOTS_OF_AN_HOUR: Final = 3600 // SLOT
 
 
 def _at(slot: int, script: int) -> DayProfileAction:
-    hour, rest = divmod(slot, _SLOTS_OF_AN_HOUR)
+    hour, rest = divmod(slot, SLOTS_OF_AN_HOUR)
     start = Time.of(hour=hour, minute=rest * SLOT // 60, second=0, hundredths=0)
     return DayProfileAction(start, TARIFF_SCRIPTS, script)
 

@@ -43,15 +43,15 @@ def made(kind: type[T], values: Mapping[str, Any], what: str) -> T:
         optional = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
         if not optional and name not in values:
             raise ConfigurationError(f"{what} needs {name}")
-    return kind(**{name: plain(value, hints[name], f"{name} of {what}") for name, value in values.items()})
+    return kind(**{name: _plain(value, hints[name], f"{name} of {what}") for name, value in values.items()})
 
 
-def plain(value: Any, hint: Any, what: str) -> Any:
+def _plain(value: Any, hint: Any, what: str) -> Any:
     """Return a plain value as an annotation wants it. Raises ConfigurationError."""
     if get_origin(hint) is tuple:
         if not isinstance(value, list):
             raise ConfigurationError(f"{what} is a list, not {value!r}")
-        return tuple(plain(one, get_args(hint)[0], what) for one in value)
+        return tuple(_plain(one, get_args(hint)[0], what) for one in value)
     types = [one for one in get_args(hint) or (hint,) if one is not NoneType]
     if type(value) in types:
         return value
