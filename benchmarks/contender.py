@@ -12,6 +12,11 @@ def same(value: Any) -> Any:
     return value
 
 
+def with_bytes(table: Any) -> Any:
+    """Return a table of lists, with bytes in place of bytearray."""
+    return [[bytes(cell) if isinstance(cell, bytearray) else cell for cell in line] for line in table]
+
+
 @dataclass(frozen=True)
 class Task:
     """How a contender does one workload.
@@ -46,3 +51,8 @@ class Contender:
 def always(argument: Any) -> Callable[[int], Iterable[Any]]:
     """The same argument, n times."""
     return lambda n: [argument] * n
+
+
+def decoding(decoder: Callable[[bytes], Any], octets: bytes, plain: Callable[[Any], Any]) -> Callable[[], Task]:
+    """A maker for the task of decoding always the same octets."""
+    return lambda: Task(decoder, always(octets), plain)

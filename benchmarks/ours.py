@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from benchmarks import samples
-from benchmarks.contender import Contender, Task, always
+from benchmarks.contender import Contender, Task, always, decoding
 from benchmarks.responder import Address
 from cosemic import apdu
 from cosemic.client import BlockingMeter, Meter
@@ -30,10 +30,6 @@ def _lists(table: Any) -> Any:
 def _columns(table: Any) -> Any:
     """NumPy columns as lists: the values are the same, and compared outside of the timed part."""
     return [column.tolist() if hasattr(column, "tolist") else list(column) for column in table]
-
-
-def _decode(decoder: Callable[[bytes], Any], octets: bytes, plain: Callable[[Any], Any]) -> Callable[[], Task]:
-    return lambda: Task(decoder, always(octets), plain)
 
 
 def _encode_rows(rows: samples.Rows) -> bytes:
@@ -74,8 +70,7 @@ def _context(store: MemoryCounterStore) -> SecurityContext:
 def _protect(size: int) -> Callable[[], Task]:
     def make() -> Task:
         context = _context(MemoryCounterStore())
-        plain = lambda octets: samples.opened(octets, samples.CLIENT_TITLE)  # noqa: E731
-        return Task(context.protect_apdu, always(samples.response_of(size)), plain)
+        return Task(context.protect_apdu, always(samples.response_of(size)), samples.opened)
 
     return make
 
@@ -86,9 +81,7 @@ def _unprotect(size: int) -> Callable[[], Task]:
 
         def arguments(n: int) -> list[bytes]:
             state["context"] = _context(MemoryCounterStore())
-            plain = samples.response_of(size)
-            counters = range(1, n + 1)
-            return [samples.protected(plain, samples.METER_TITLE, counter, general=False) for counter in counters]
+            return samples.protected_series(size, n, general=False)
 
         return Task(lambda octets: state["context"].unprotect_apdu(octets), arguments, lambda opened: opened.plaintext)
 
@@ -151,18 +144,18 @@ def contender(address: Address) -> Contender:
     zero = EncodedData.of(DataType.INTEGER, 0)
     rows = samples.even_rows(1000)
     tasks: dict[str, Callable[[], Task]] = {
-        "decode-profile-1000-rows": _decode(lambda octets: EncodedData(octets).value(), even, _lists),
-        "decode-profile-1000-columns": _decode(lambda octets: EncodedData(octets).columns(), even, _columns),
-        "decode-profile-100000-columns": _decode(
+        "decode-profile-1000-rows": decoding(lambda octets: EncodedData(octets).value(), even, _lists),
+        "decode-profile-1000-columns": decoding(lambda octets: EncodedData(octets).columns(), even, _columns),
+        "decode-profile-100000-columns": decoding(
             lambda octets: EncodedData(octets).columns(), samples.encoded_rows(samples.even_rows(100_000)), _columns
         ),
-        "decode-uneven-1000-rows": _decode(
+        "decode-uneven-1000-rows": decoding(
             lambda octets: EncodedData(octets).value(), samples.encoded_rows(samples.uneven_rows(1000)), _lists
         ),
         "encode-profile-1000-rows": lambda: Task(_encode_rows, always(rows)),
-        "decode-get-response": _decode(lambda octets: apdu.decode(octets).result.value(), samples.GET_RESPONSE, int),
-        "decode-aarq": _decode(_aarq, samples.AARQ, _aarq_truth),
-        "decode-aare": _decode(_aarq, samples.AARE, _aare_truth),
+        "decode-get-response": decoding(lambda octets: apdu.decode(octets).result.value(), samples.GET_RESPONSE, int),
+        "decode-aarq": decoding(_aarq, samples.AARQ, _aarq_truth),
+        "decode-aare": decoding(_aarq, samples.AARE, _aare_truth),
         "encode-get-request": lambda: Task(
             lambda descriptor: apdu.GetRequestNormal(_INVOKE_ID, descriptor).encode(), always(attribute)
         ),

@@ -19,7 +19,6 @@ from benchmarks import samples
 
 Address = tuple[str, int]
 THREADS = 8
-AARE = samples.AARE
 RLRE = bytes.fromhex("6303800100")
 
 
@@ -28,7 +27,7 @@ def _answer(apdu: bytes) -> bytes:
         case 0xC0:
             return samples.GET_RESPONSE[:2] + apdu[2:3] + samples.GET_RESPONSE[3:]
         case 0x60:
-            return AARE
+            return samples.AARE
         case 0x62:
             return RLRE
     return b"\xd8\x01\x02"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import struct
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -67,10 +66,9 @@ def uneven_rows(count: int) -> Rows:
 
 
 def encoded_rows(rows: Rows) -> bytes:
-    """An array of structures: octet-string, unsigned (second column), long-unsigned up to FFFF in uneven rows.
+    """An array of structures: octet-string, unsigned, and readings; None is null-data.
 
-    Readings below 65,536 are long-unsigned when the row's clock or another cell shows that the profile is an uneven
-    one; the even profile is double-long-unsigned throughout.
+    Readings are double-long-unsigned; where any cell of the rows is null-data, those below 65,536 are long-unsigned.
     """
     even = all(None not in row for row in rows)
     out = bytearray(b"\x01" + length(len(rows)))
@@ -159,21 +157,22 @@ def protected(plain: bytes, title: bytes, invocation_counter: int, *, general: b
     return (b"\xdb\x08" + title if general else b"\xcc") + length(len(content)) + content
 
 
-def opened(apdu: bytes, title: bytes) -> bytes:
+def protected_series(octets: int, count: int, *, general: bool) -> list[bytes]:
+    """The response of so many octets, protected by the meter under each counter from 1 to `count`."""
+    plain = response_of(octets)
+    return [protected(plain, METER_TITLE, counter, general=general) for counter in range(1, count + 1)]
+
+
+def opened(apdu: bytes) -> bytes:
     """The plain text of what a contender protected, however it framed it; raises where a tag or length is wrong."""
     at = 1 if apdu[0] != 0xDB else 2 + apdu[1]
     at += 1 if apdu[at] < 0x80 else 1 + (apdu[at] & 0x7F)
     control, counter, sealed = apdu[at : at + 1], apdu[at + 1 : at + 5], apdu[at + 5 :]
     plain_length = len(sealed) - TAG_LENGTH
     # A tag of 12 octets cannot be handed to AESGCM: encrypting again gives the octets that it must have been.
-    stream = AESGCM(ENCRYPTION_KEY).encrypt(title + counter, bytes(plain_length), control + AUTHENTICATION_KEY)
+    stream = AESGCM(ENCRYPTION_KEY).encrypt(CLIENT_TITLE + counter, bytes(plain_length), control + AUTHENTICATION_KEY)
     plain = bytes(a ^ b for a, b in zip(sealed[:plain_length], stream[:plain_length], strict=True))
-    again = AESGCM(ENCRYPTION_KEY).encrypt(title + counter, plain, control + AUTHENTICATION_KEY)
+    again = AESGCM(ENCRYPTION_KEY).encrypt(CLIENT_TITLE + counter, plain, control + AUTHENTICATION_KEY)
     if again[: len(sealed)] != sealed:
         raise ValueError("the authentication tag is wrong")
     return plain
-
-
-def rising(values: list[int]) -> bool:
-    """Whether each value is greater than the one before."""
-    return all(a < b for a, b in pairwise(values))

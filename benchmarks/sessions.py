@@ -33,7 +33,6 @@ SESSIONS = 60
 """In each round, for each server."""
 WARM_UP = 5
 _ROWS = 96
-TITLE = "434f530000000001"
 _TARGETS = [f"3/{Obis(name)}:{index}" for name in meter.REGISTERS for index in (2, 3)]
 
 
@@ -98,7 +97,7 @@ async def session(port: int, counters: str) -> None:
     security: dict[str, Any] = {
         "encryption_key": meter.ENCRYPTION_KEY,
         "authentication_key": meter.AUTHENTICATION_KEY,
-        "system_title": TITLE,
+        "system_title": ours.TITLE,
         "counters": counters,
     }
     url = f"tcp://{meter.HOST}:{port}?client=3&server={meter.SERVER_SAP}"

@@ -69,8 +69,9 @@ def _written(class_id: int, name: bytes, attribute: int) -> tuple[str, dict[str,
     return "parameter-written", {"class_id": class_id, "obis": name, "attribute": attribute}
 
 
-def _cells(rows: list[meter.Row]) -> list[list[Any]]:
-    return [[meter.clock_octets(stamp).hex(), *cells] for stamp, *cells in rows]
+def cells(rows: list[meter.Row]) -> list[list[Any]]:
+    """What a client prints of rows of the load profile."""
+    return [[meter.clock_octets(stamp).hex(), *rest] for stamp, *rest in rows]
 
 
 def _history(rows: list[tuple[datetime, int]]) -> list[list[Any]]:
@@ -78,7 +79,7 @@ def _history(rows: list[tuple[datetime, int]]) -> list[list[Any]]:
 
 
 DEEDS = {
-    "entries": Deed(_cells(meter.entries())),
+    "entries": Deed(cells(meter.entries())),
     "read-out": Deed(sorted([name.hex(), raw] for name, (raw, _, _) in meter.REGISTERS.items())),
     "events": Deed(_history(meter.EVENTS)),
     "billing": Deed(_history(meter.BILLINGS)),

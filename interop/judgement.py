@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from interop import meter
-from interop.deeds import DEEDS
+from interop.deeds import DEEDS, cells
 from interop.driver import AttributeRow
 from interop.peers import Client, Server
 from interop.watched import Watched
@@ -49,7 +49,7 @@ def wrong(reading: str, told: Any, server: Server, watched: Watched | None, clie
     if reading == "register":
         expected: Any = list(meter.REGISTERS[meter.ENERGY_IMPORT])
     elif reading == "profile":
-        expected = [[meter.clock_octets(stamp).hex(), *cells] for stamp, *cells in meter.selected_rows()]
+        expected = cells(meter.selected_rows())
     else:
         expected = DEEDS[reading].expected
     if told != expected:

@@ -3,6 +3,8 @@
 Three associations on the TCP wrapper (IEC 62056-4-7), server SAP 1: public (client SAP 16, no security), low level
 security (client SAP 2), and HLS GMAC in the ciphered context with authenticated encryption, suite 0 (client SAP 3).
 Objects: logical device name, clock, two registers, a status, a load profile of one day in quarters of an hour, UTC.
+Those that clients act upon, and histories of a few rows, are there as far as a server can have them
+(:mod:`interop.peers`).
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from dlms_cosem.security import NoSecurityAuthentication
 from dlms_cosem.utils import parse_as_dlms_data
 
 from benchmarks import samples
-from benchmarks.contender import Contender, Task, always
+from benchmarks.contender import Contender, Task, always, decoding, with_bytes
 from benchmarks.responder import Address
 
 NAME = "dlms-cosem"
@@ -31,14 +31,6 @@ _METHOD = cosem.CosemMethod(enumerations.CosemInterface.REGISTER, _REGISTER, 1)
 
 def _columns(octets: bytes) -> Any:
     return list(zip(*parse_as_dlms_data(octets), strict=True))
-
-
-def _decode(decoder: Callable[[bytes], Any], octets: bytes, plain: Callable[[Any], Any]) -> Callable[[], Task]:
-    return lambda: Task(decoder, always(octets), plain)
-
-
-def _octets(table: Any) -> Any:
-    return [[bytes(cell) if isinstance(cell, bytearray) else cell for cell in line] for line in table]
 
 
 def _typed(rows: samples.Rows) -> Any:
@@ -108,8 +100,7 @@ def _protect(size: int) -> Callable[[], Task]:
             sealed, counter = connection.encrypt(apdu)
             return b"".join((head, framed, counter.to_bytes(4, "big"), sealed))
 
-        plain = lambda apdu: samples.opened(apdu, samples.CLIENT_TITLE)  # noqa: E731
-        return Task(run, always(samples.response_of(size)), plain)
+        return Task(run, always(samples.response_of(size)), samples.opened)
 
     return make
 
@@ -120,8 +111,7 @@ def _unprotect(size: int) -> Callable[[], Task]:
 
         def arguments(n: int) -> list[bytes]:
             state["connection"] = _connection()
-            plain = samples.response_of(size)
-            return [samples.protected(plain, samples.METER_TITLE, counter, general=True) for counter in range(1, n + 1)]
+            return samples.protected_series(size, n, general=True)
 
         def run(octets: bytes) -> Any:
             connection = state["connection"]
@@ -178,18 +168,20 @@ def contender(address: Address) -> Contender:
         return xdlms.ActionRequestNormal(cosem_method=_METHOD, data=zero, invoke_id_and_priority=_INVOKE_ID)
 
     tasks: dict[str, Callable[[], Task]] = {
-        "decode-profile-1000-rows": _decode(parse_as_dlms_data, even, _octets),
-        "decode-profile-1000-columns": _decode(_columns, even, _octets),
-        "decode-profile-100000-columns": _decode(_columns, samples.encoded_rows(samples.even_rows(100_000)), _octets),
-        "decode-uneven-1000-rows": _decode(
-            parse_as_dlms_data, samples.encoded_rows(samples.uneven_rows(1000)), _octets
+        "decode-profile-1000-rows": decoding(parse_as_dlms_data, even, with_bytes),
+        "decode-profile-1000-columns": decoding(_columns, even, with_bytes),
+        "decode-profile-100000-columns": decoding(
+            _columns, samples.encoded_rows(samples.even_rows(100_000)), with_bytes
+        ),
+        "decode-uneven-1000-rows": decoding(
+            parse_as_dlms_data, samples.encoded_rows(samples.uneven_rows(1000)), with_bytes
         ),
         "encode-profile-1000-rows": lambda: Task(lambda array: array.to_bytes(), always(typed), bytes),
-        "decode-get-response": _decode(
+        "decode-get-response": decoding(
             lambda octets: parse_as_dlms_data(XDlmsApduFactory.apdu_from_bytes(octets).data), samples.GET_RESPONSE, int
         ),
-        "decode-aarq": _decode(XDlmsApduFactory.apdu_from_bytes, samples.AARQ, _aarq_truth),
-        "decode-aare": _decode(XDlmsApduFactory.apdu_from_bytes, samples.AARE, _aare_truth),
+        "decode-aarq": decoding(XDlmsApduFactory.apdu_from_bytes, samples.AARQ, _aarq_truth),
+        "decode-aare": decoding(XDlmsApduFactory.apdu_from_bytes, samples.AARE, _aare_truth),
         "encode-get-request": _encode(lambda attribute: xdlms.GetRequestNormal(cosem_attribute=attribute)),
         "encode-set-request": _encode(lambda attribute: xdlms.SetRequestNormal(cosem_attribute=attribute, data=value)),
         "encode-action-request": _encode(_action),

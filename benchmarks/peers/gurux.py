@@ -24,7 +24,7 @@ from gurux_dlms.internal._GXDataInfo import _GXDataInfo
 from gurux_dlms.objects import GXDLMSRegister
 
 from benchmarks import samples
-from benchmarks.contender import Contender, Task, always
+from benchmarks.contender import Contender, Task, always, decoding, with_bytes
 from benchmarks.responder import Address
 
 NAME = "gurux-dlms"
@@ -38,14 +38,6 @@ def _rows(octets: bytes) -> Any:
 
 def _columns(octets: bytes) -> Any:
     return list(zip(*_rows(octets), strict=True))
-
-
-def _decode(decoder: Callable[[bytes], Any], octets: bytes, plain: Callable[[Any], Any]) -> Callable[[], Task]:
-    return lambda: Task(decoder, always(octets), plain)
-
-
-def _octets(table: Any) -> Any:
-    return [[bytes(cell) if isinstance(cell, bytearray) else cell for cell in line] for line in table]
 
 
 def _typed(rows: samples.Rows) -> Any:
@@ -137,11 +129,10 @@ def _parameter(title: bytes, counter: int) -> Any:
 def _protect(size: int) -> Callable[[], Task]:
     def make() -> Task:
         apdu = samples.response_of(size)
-        plain = lambda octets: samples.opened(bytes(octets), samples.CLIENT_TITLE)  # noqa: E731
         return Task(
             lambda counter: GXCiphering.encrypt(_parameter(samples.CLIENT_TITLE, counter), apdu),
             lambda n: range(1, n + 1),
-            plain,
+            lambda octets: samples.opened(bytes(octets)),
         )
 
     return make
@@ -152,12 +143,9 @@ def _unprotect(size: int) -> Callable[[], Task]:
 
     def make() -> Task:
         settings = _client().settings
-        plain = samples.response_of(size)
 
         def arguments(n: int) -> list[bytes]:
-            return [
-                samples.protected(plain, samples.METER_TITLE, counter, general=False) for counter in range(1, n + 1)
-            ]
+            return samples.protected_series(size, n, general=False)
 
         def run(octets: bytes) -> Any:
             buffer = GXByteBuffer(octets)
@@ -220,13 +208,13 @@ def contender(address: Address) -> Contender:
     even = samples.encoded_rows(samples.even_rows(1000))
     typed = _typed(samples.even_rows(1000))
     tasks: dict[str, Callable[[], Task]] = {
-        "decode-profile-1000-rows": _decode(_rows, even, _octets),
-        "decode-profile-1000-columns": _decode(_columns, even, _octets),
-        "decode-uneven-1000-rows": _decode(_rows, samples.encoded_rows(samples.uneven_rows(1000)), _octets),
+        "decode-profile-1000-rows": decoding(_rows, even, with_bytes),
+        "decode-profile-1000-columns": decoding(_columns, even, with_bytes),
+        "decode-uneven-1000-rows": decoding(_rows, samples.encoded_rows(samples.uneven_rows(1000)), with_bytes),
         "encode-profile-1000-rows": lambda: Task(_encoded, always(typed)),
-        "decode-get-response": _decode(_get_response, samples.GET_RESPONSE, int),
-        "decode-aarq": _decode(_aarq, samples.AARQ, _aarq_truth),
-        "decode-aare": _decode(_aare, samples.AARE, _aare_truth),
+        "decode-get-response": decoding(_get_response, samples.GET_RESPONSE, int),
+        "decode-aarq": decoding(_aarq, samples.AARQ, _aarq_truth),
+        "decode-aare": decoding(_aare, samples.AARE, _aare_truth),
         "encode-get-request": _request(lambda client, target: client.read(target, 2)),
         "encode-set-request": _request(lambda client, target: client.write(target, 2)),
         "encode-action-request": _request(lambda client, target: client.method(target, 1, 0, DataType.INT8)),

@@ -12,7 +12,7 @@ from pydlms.apdu.acse import AARE, AARQ
 from pydlms.security.ciphering import unwrap, wrap
 
 from benchmarks import samples
-from benchmarks.contender import Contender, Task, always
+from benchmarks.contender import Contender, Task, always, decoding
 from benchmarks.responder import Address
 
 NAME = "pydlms-client"
@@ -25,10 +25,6 @@ def _rows(octets: bytes) -> Any:
 
 def _columns(octets: bytes) -> Any:
     return list(zip(*decode_data(octets)[0].to_python(), strict=True))
-
-
-def _decode(decoder: Callable[[bytes], Any], octets: bytes, plain: Callable[[Any], Any]) -> Callable[[], Task]:
-    return lambda: Task(decoder, always(octets), plain)
 
 
 def _lists(columns: Any) -> Any:
@@ -90,8 +86,7 @@ def _context() -> SecurityContext:
 def _protect(size: int) -> Callable[[], Task]:
     def make() -> Task:
         context = _context()
-        plain = lambda apdu: samples.opened(apdu, samples.CLIENT_TITLE)  # noqa: E731
-        return Task(lambda apdu: wrap(context, apdu), always(samples.response_of(size)), plain)
+        return Task(lambda apdu: wrap(context, apdu), always(samples.response_of(size)), samples.opened)
 
     return make
 
@@ -102,10 +97,7 @@ def _unprotect(size: int) -> Callable[[], Task]:
 
         def arguments(n: int) -> list[bytes]:
             state["context"] = _context()
-            plain = samples.response_of(size)
-            return [
-                samples.protected(plain, samples.METER_TITLE, counter, general=False) for counter in range(1, n + 1)
-            ]
+            return samples.protected_series(size, n, general=False)
 
         return Task(lambda apdu: unwrap(state["context"], apdu), arguments, lambda opened: opened.plaintext)
 
@@ -139,16 +131,16 @@ def contender(address: Address) -> Contender:
     value, zero = DlmsData.uint32(samples.REGISTER_VALUE), DlmsData.int8(0)
     typed = _typed(samples.even_rows(1000))
     tasks: dict[str, Callable[[], Task]] = {
-        "decode-profile-1000-rows": _decode(_rows, even, list),
-        "decode-profile-1000-columns": _decode(_columns, even, _lists),
-        "decode-profile-100000-columns": _decode(_columns, samples.encoded_rows(samples.even_rows(100_000)), _lists),
-        "decode-uneven-1000-rows": _decode(_rows, samples.encoded_rows(samples.uneven_rows(1000)), list),
+        "decode-profile-1000-rows": decoding(_rows, even, list),
+        "decode-profile-1000-columns": decoding(_columns, even, _lists),
+        "decode-profile-100000-columns": decoding(_columns, samples.encoded_rows(samples.even_rows(100_000)), _lists),
+        "decode-uneven-1000-rows": decoding(_rows, samples.encoded_rows(samples.uneven_rows(1000)), list),
         "encode-profile-1000-rows": lambda: Task(encode_data, always(typed)),
-        "decode-get-response": _decode(
+        "decode-get-response": decoding(
             lambda octets: xdlms.decode_apdu(octets).result.data.value, samples.GET_RESPONSE, int
         ),
-        "decode-aarq": _decode(_aarq, samples.AARQ, _aarq_truth),
-        "decode-aare": _decode(_aare, samples.AARE, _aare_truth),
+        "decode-aarq": decoding(_aarq, samples.AARQ, _aarq_truth),
+        "decode-aare": decoding(_aare, samples.AARE, _aare_truth),
         "encode-get-request": _encode(lambda invoke_id: xdlms.GetRequestNormal(invoke_id, attribute)),
         "encode-set-request": _encode(lambda invoke_id: xdlms.SetRequestNormal(invoke_id, attribute, value)),
         "encode-action-request": _encode(lambda invoke_id: xdlms.ActionRequestNormal(invoke_id, method, zero)),

@@ -37,6 +37,11 @@ def _dotted(logical_name: bytes) -> str:
     return ".".join(map(str, logical_name))
 
 
+def _name(item: GXDLMSObject) -> str:
+    """The logical name in hex."""
+    return bytes(map(int, item.logicalName.split("."))).hex()
+
+
 class Refused(Exception):
     """The meter answered with a data-access-result or action-result other than success."""
 
@@ -109,10 +114,7 @@ class Reader:
     def view(self) -> list[list[Any]]:
         reply = self._exchange(self._client.getObjectsRequest())
         objects: list[GXDLMSObject] = self._client.parseObjects(reply.data, False)
-        return [
-            [int(item.objectType), int(item.version), bytes(map(int, item.logicalName.split("."))).hex()]
-            for item in objects
-        ]
+        return [[int(item.objectType), int(item.version), _name(item)] for item in objects]
 
     def profile(self) -> list[list[Any]]:
         target = GXDLMSProfileGeneric(_dotted(meter.LOAD_PROFILE))
@@ -126,12 +128,11 @@ class Reader:
         reply = self._exchange(self._client.getObjectsRequest())
         rows = []
         for item in self._client.parseObjects(reply.data, True):
-            name = bytes(map(int, item.logicalName.split("."))).hex()
             # The capture objects of a profile have to be known before its buffer can be read.
             for index in sorted(
                 item.getAttributeIndexToRead(True), key=lambda one: (int(item.objectType), one) == (7, 2)
             ):
-                where = int(item.objectType), int(item.version), name, index
+                where = int(item.objectType), int(item.version), _name(item), index
                 rows.append((*where, *self._attribute(item, index)))
         return rows
 

@@ -272,9 +272,11 @@ class MethodReference(Generic[P, R]):
     def encode(self, parameter: P | None = None) -> Typed:
         """Return the typed parameter; a constant one, as in ``reset``, may be left out. Raises EncodeError."""
         declared: CosemType[Any] = self.method.parameter
-        constant = isinstance(declared, Number) and declared.low == declared.high
+        value: Any = parameter
+        if parameter is None and isinstance(declared, Number) and declared.low == declared.high:
+            value = declared.low
         try:
-            return declared.encode(declared.low if constant and parameter is None else parameter)  # type: ignore[attr-defined]  # a Number has a low end
+            return declared.encode(value)
         except EncodeError as error:
             raise EncodeError(f"{self}: {error}") from None
 

@@ -20,6 +20,7 @@ from typing import Final, Self
 
 from cosemic.errors import ConfigurationError
 from cosemic.values import Obis
+from cosemic.values.obis import DISPLAY_LETTERS
 
 Values = frozenset[int]
 
@@ -38,7 +39,6 @@ _LETTERS: Final[tuple[dict[str, Values], ...]] = (
     *({letter: ASSIGNED} for letter in "cdef"),
 )
 _WILDCARDS: Final = frozenset("?*")
-_DISPLAY: Final = {"C": 96, "F": 97, "L": 98, "P": 99}
 _SPANS: Final = r"\d{1,3}(?:-\d{1,3})?(?:,\d{1,3}(?:-\d{1,3})?)*"
 _GROUP: Final = rf"(?:{_SPANS}|[?*]|[a-f]|any)"
 _NUMBERS: Final = r"(?:\d{1,3}(?:,\d{1,3})*|[?*]|a|any)"
@@ -130,8 +130,8 @@ def _values(group: int, text: str) -> Values:
     """Return what one group of a pattern stands for."""
     if text in _WILDCARDS:
         return ANY
-    if text in _DISPLAY:
-        return frozenset((_DISPLAY[text],))
+    if text in DISPLAY_LETTERS:
+        return frozenset((DISPLAY_LETTERS[text],))
     if text in _LETTERS[group]:
         return _LETTERS[group][text]
     if not text[0].isdigit():

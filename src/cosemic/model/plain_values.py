@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from cosemic.codec import DataType, EncodedData, Typed
 from cosemic.errors import ConfigurationError, CosemicError, EncodeError
-from cosemic.model.compound import AnyType, ArrayOf, Choice, CompactArrayOf, Structure, StructureOf
+from cosemic.model.compound import AnyData, ArrayOf, Choice, CompactArrayOf, Structure, StructureOf
 from cosemic.model.enumerated import BitsOf, EnumOf
 from cosemic.model.formats import Formatted
 from cosemic.model.forms import StandsFor
@@ -48,14 +48,14 @@ def value_of(declared: CosemType[Any], plain: Any) -> Any:
     """Return what ``declared.encode`` takes for a plain value. Raises ConfigurationError that says what is wanted."""
     while isinstance(declared, StandsFor):
         declared = declared.declared
-    if isinstance(plain, Mapping) and set(plain) == {"type", "value"}:
+    if _names_type(plain):
         return typed_of(plain["type"], plain["value"])
     if isinstance(declared, type) and issubclass(declared, Structure):
         return _structure(declared, plain)
     if isinstance(declared, ArrayOf | CompactArrayOf):
         return tuple(value_of(declared.element, one) for one in _list(plain, declared))
     if isinstance(declared, StructureOf):
-        return tuple(value_of(AnyType(), one) for one in _list(plain, declared))
+        return tuple(value_of(AnyData, one) for one in _list(plain, declared))
     if isinstance(declared, Choice):
         return _chosen(declared, plain)
     return _simple(declared, plain)
@@ -75,8 +75,13 @@ def typed_of(label: str, plain: Any) -> Typed:
         raise ConfigurationError(f"{plain!r} is no {label}") from None
 
 
+def _names_type(plain: Any) -> bool:
+    """Whether a value says of what type it is."""
+    return isinstance(plain, Mapping) and set(plain) == {"type", "value"}
+
+
 def _typed_element(plain: Any) -> Typed:
-    if not isinstance(plain, Mapping) or set(plain) != {"type", "value"}:
+    if not _names_type(plain):
         raise ConfigurationError(f'{plain!r} has no type: {{"type": "unsigned", "value": 5}}')
     return typed_of(plain["type"], plain["value"])
 

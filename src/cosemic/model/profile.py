@@ -200,14 +200,18 @@ class LoadProfile:
         """Yield the rows in order of time."""
         table = self.table
         columns = [column.values(as_list(cells)) for column, cells in zip(self.columns, table.cells, strict=True)]
-        values: Iterable[tuple[Any, ...]] = zip(*columns, strict=True) if columns else repeat((), len(self))
-        statuses = self.statuses() or repeat(None, len(self))
         marks = {mark: Mark(mark) for mark in set(table.marks)}
-        each = zip(table.starts, table.ends, values, statuses, table.clock_status, table.marks, strict=True)
-        for start, end, cells, status, clock_status, mark in each:
+        for start, end, cells, status, clock_status, mark in self._row_by_row(columns):
             yield Row(_moment(start), _moment(end), cells, status, clock_status, marks[mark])
 
     __iter__ = rows
+
+    def _row_by_row(self, columns: Sequence[Sequence[Any]]) -> Iterable[tuple[Any, ...]]:
+        """Start, end, cells of the columns, status, clock status and marks of each row; ``columns``: all cells."""
+        table = self.table
+        cells: Iterable[tuple[Any, ...]] = zip(*columns, strict=True) if columns else repeat((), len(self))
+        statuses = self.statuses() or repeat(None, len(self))
+        return zip(table.starts, table.ends, cells, statuses, table.clock_status, table.marks, strict=True)
 
     def statuses(self) -> list[Any] | None:
         """Return the status of each row, its bits where their meaning is known; None where none is captured."""
@@ -304,10 +308,7 @@ class LoadProfile:
         """
         table = self.table
         columns = [[plain(cell) for cell in as_list(cells)] for cells in table.cells]
-        values: Iterable[tuple[Any, ...]] = zip(*columns, strict=True) if columns else repeat((), len(self))
-        statuses = self.statuses() or repeat(None, len(self))
         marks = {mark: Mark(mark).names() for mark in set(table.marks)}
-        each = zip(table.starts, table.ends, values, statuses, table.clock_status, table.marks, strict=True)
         return {
             "capture_period": self.capture_period,
             "columns": [column.to_dict() for column in self.columns],
@@ -320,7 +321,7 @@ class LoadProfile:
                     "clock_status": None if clock_status is None else clock_status.names(),
                     "marks": list(marks[mark]),
                 }
-                for start, end, cells, status, clock_status, mark in each
+                for start, end, cells, status, clock_status, mark in self._row_by_row(columns)
             ],
             "deviations": [str(deviation) for deviation in self.deviations],
         }

@@ -150,8 +150,8 @@ def read_stamps(
             marks[index] = Mark.NO_STAMP
             continue
         ends[index], found.clock_status[index], marks[index] = moment[:3]
-        if moment[3] is not None:
-            choices[index] = moment[3]
+        if moment.choice is not None:
+            choices[index] = moment.choice
     if choices:
         _choose(found, choices, period, descending, zone)
     _derive(found, -period if descending else period, zone_of_days(period, zone))

@@ -17,7 +17,7 @@ from cosemic.model.enumerated import EnumOf
 from cosemic.model.formats import SystemTitle
 from cosemic.model.forms import AlsoSeen, SeenAlso
 from cosemic.model.types import OctetString
-from cosemic.values import Enumeration
+from cosemic.values import Enumeration, KekId
 
 
 class ProtectionType(Enumeration):
@@ -44,16 +44,10 @@ class IdentifiedKey(Enumeration):
     GLOBAL_BROADCAST_ENCRYPTION_KEY = 1
 
 
-class KeyEncryptingKey(Enumeration):
-    """The key with which another one is wrapped."""
-
-    MASTER_KEY = 0
-
-
 class WrappedKeyOptions(Structure, name="wrapped_key_options"):
     """A key that comes with the data, wrapped."""
 
-    kek_id: KeyEncryptingKey | int = field(EnumOf(KeyEncryptingKey))
+    kek_id: KekId | int = field(EnumOf(KekId))
     key_ciphered_data: bytes = field(OctetString)
 
 

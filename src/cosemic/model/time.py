@@ -1,4 +1,4 @@
-"""Interface classes for time- and event-bound control: Clock (IEC 62056-6-2, 5.5)."""
+"""Interface class for time: Clock (IEC 62056-6-2, 5.5)."""
 
 from __future__ import annotations
 
@@ -37,8 +37,7 @@ class PresetAdjustingTime(Structure):
 class Clock(InterfaceClass, class_id=8, version=0, name="Clock"):
     """Date and time with time zone and daylight saving, and the ways to adjust them.
 
-    time_zone and daylight_savings_deviation are in minutes; time_zone has the sign of
-    the deviation in a date-time.
+    time_zone and daylight_savings_deviation are in minutes; time_zone has the sign of the deviation in a date-time.
     """
 
     time = attribute(2, DateTimeOctets, dynamic)

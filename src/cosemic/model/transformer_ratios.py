@@ -24,13 +24,15 @@ from cosemic.errors import ConfigurationError
 from cosemic.model.common import ScalerUnit
 from cosemic.values import Obis, Quantity, Unit
 
-_POWERS: Final = frozenset((*range(27, 33),))
+_POWERS: Final = frozenset(range(27, 33))
 _CURRENT: Final = {33: 1, 49: 2}
 _VOLTAGE: Final = {35: 1, 48: 2}
 """Codes of units: W to varh; A, A²h; V, V²h."""
 
 _PAIRS: Final = {"current": (2, 5), "voltage": (3, 6), "overall": (4, 7)}
 """Group E of numerator and denominator under 1-b:0.4.e."""
+_MOST_DIGITS: Final = 40
+"""Decimal places up to which a ratio is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +95,6 @@ def exact(ratio: Fraction, scaler_unit: ScalerUnit) -> tuple[int, ScalerUnit]:
     if digits is None or scaler_unit.scaler - digits < -128:
         raise ConfigurationError(f"the transformer ratio {ratio} is no decimal number: values cannot be given exactly")
     return int(ratio * 10**digits), ScalerUnit(scaler_unit.scaler - digits, scaler_unit.unit)
-
-
-_MOST_DIGITS: Final = 40
 
 
 def _number(value: Any) -> Fraction:

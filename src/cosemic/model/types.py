@@ -7,7 +7,7 @@ A type reads a typed value, ``(DataType, value)``, into Python and writes it bac
     OctetString[8]                   9 octet-string          bytes
     LogicalName                      9 octet-string of 6     Obis
     DateTimeOctets                   9 octet-string of 12    DateTime
-    Enumeration(SortMethod)         22 enum                  SortMethod, or int where the value is not listed
+    EnumOf(SortMethod)              22 enum                  SortMethod, or int where the value is not listed
     ArrayOf(ScalerUnit)              1 array                 tuple of ScalerUnit
     class ScalerUnit(Structure)      2 structure             itself
     Choice(NullData, Integer)        one of several, told apart by the tag
@@ -59,11 +59,8 @@ class Deviation:
     found: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.path}: {self.expected} expected, {self.found} found"
-            if self.path
-            else f"{self.expected} expected, {self.found} found"
-        )
+        said = f"{self.expected} expected, {self.found} found"
+        return f"{self.path}: {said}" if self.path else said
 
 
 @dataclass(slots=True)
@@ -228,7 +225,8 @@ class Number(Primitive):
         low, high = self.limits
         if low is None:
             return self.tag.label
-        return f"{self.tag.label}({low if low == high else f'{low}..{high if high is not None else str()}'})"
+        limits = low if low == high else f"{low}..{'' if high is None else high}"
+        return f"{self.tag.label}({limits})"
 
     def decode(self, typed: Typed, reading: Reading = STRICT) -> int:
         """Return the number; another integer type and a number outside the limits are deviations."""

@@ -54,6 +54,7 @@ from cosemic.values.enumerations import (
     error_value_label,
     lookup,
 )
+from cosemic.values.line_settings import OPTICAL, LineSettings, Parity
 from cosemic.values.obis import Obis, obis_of
 from cosemic.values.quantity import Quantity
 from cosemic.values.secret import Secret
@@ -67,6 +68,7 @@ __all__ = [
     "LN_CONFORMANCE",
     "LN_ONLY_CONFORMANCE",
     "NOT_SPECIFIED",
+    "OPTICAL",
     "SECOND_LAST_DAY",
     "SHARED_CONFORMANCE",
     "SN_CONFORMANCE",
@@ -89,7 +91,9 @@ __all__ = [
     "GatewayType",
     "KekId",
     "KeyId",
+    "LineSettings",
     "Obis",
+    "Parity",
     "Priority",
     "ProtocolVersionBit",
     "ProviderDiagnostic",

@@ -175,11 +175,11 @@ class DateTime(DateFields, TimeFields):
             return local.replace(tzinfo=_fixed_zone(deviation, inverted_deviation))
         if zone is None:
             raise ConfigurationError(f"{self} has no deviation from UTC: give the time zone of the meter")
-        first, second = local.replace(tzinfo=zone, fold=0), local.replace(tzinfo=zone, fold=1)
+        earlier, later = local.replace(tzinfo=zone, fold=0), local.replace(tzinfo=zone, fold=1)
         status = self.clock_status
-        if status is None or first.utcoffset() == second.utcoffset():
-            return first
-        return first if bool(first.dst()) == bool(status & ClockStatus.DAYLIGHT_SAVING_ACTIVE) else second
+        if status is None or earlier.utcoffset() == later.utcoffset():
+            return earlier
+        return earlier if bool(earlier.dst()) == bool(status & ClockStatus.DAYLIGHT_SAVING_ACTIVE) else later
 
     def matches(
         self,

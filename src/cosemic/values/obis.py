@@ -23,8 +23,9 @@ from typing import Final, Self
 
 from cosemic.errors import ConfigurationError, DecodeError
 
-_LETTERS: Final = {"C": 96, "F": 97, "L": 98, "P": 99}
-_DISPLAYED: Final = {c: letter for letter, c in _LETTERS.items()}
+DISPLAY_LETTERS: Final = {"C": 96, "F": 97, "L": 98, "P": 99}
+"""What displays show in place of C and D, and the values that it stands for."""
+_DISPLAYED: Final = {value: letter for letter, value in DISPLAY_LETTERS.items()}
 _NUMBER: Final = "[0-9]{1,3}"
 _CODE: Final = re.compile(
     rf"(?:(?P<a>{_NUMBER})-)?(?:(?P<b>{_NUMBER}):)?"
@@ -145,7 +146,7 @@ def _groups(text: str, a: int) -> bytes:
             raise ConfigurationError(
                 f"{text[:40]!r} is no OBIS code; forms: 1-0:1.8.0*255, 1-0:1.8.0, 1.8.0, 1.0.1.8.0.255, 0100010800ff"
             )
-        c, d = (_LETTERS.get(match[name]) or int(match[name]) for name in "cd")
+        c, d = (DISPLAY_LETTERS.get(match[name]) or int(match[name]) for name in "cd")
         e = int(match["e"] or (_NOT_USED if c == _ERROR_CODES else 0))
         groups = [
             int(match["a"] or a),

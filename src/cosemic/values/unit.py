@@ -59,22 +59,27 @@ class Unit(int):
     @property
     def symbol(self) -> str:
         """The symbol: ``Wh``, ``m³/h``, ``count`` for a number without unit."""
-        return _TABLE[int(self)].symbol if self.is_known else f"unit {int(self)}"
+        return self._row.symbol
 
     @property
     def name(self) -> str:
         """The name in words: ``watt-hour``."""
-        return _TABLE[int(self)].name if self.is_known else ""
+        return self._row.name
 
     @property
     def quantity(self) -> str:
         """The physical quantity: ``active energy``."""
-        return _TABLE[int(self)].quantity if self.is_known else ""
+        return self._row.quantity
 
     @property
     def ucum(self) -> str:
         """The UCUM code: ``W.h``."""
-        return _TABLE[int(self)].ucum if self.is_known else ""
+        return self._row.ucum
+
+    @property
+    def _row(self) -> _Row:
+        code = int(self)
+        return _TABLE.get(code) or _Row(code, f"unit {code}", "", "", "")
 
     def __str__(self) -> str:
         return self.symbol

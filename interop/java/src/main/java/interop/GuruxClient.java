@@ -23,7 +23,7 @@ import java.util.Map;
 import java.util.Set;
 
 /** gurux.dlms reads the meter; the library makes and reads octets, the socket is ours. */
-public final class GuruxClient {
+public final class GuruxClient implements Driver.Reader {
     private static final Map<String, Authentication> AUTHENTICATIONS = Map.of(
             "none", Authentication.NONE, "lls", Authentication.LOW, "hls-gmac", Authentication.HIGH_GMAC);
 
@@ -100,8 +100,8 @@ public final class GuruxClient {
         return ((Number) value).longValue();
     }
 
-    /** All that it can be told to do. */
-    private Map<String, Report.Reading> readings() {
+    @Override
+    public Map<String, Report.Reading> readings() {
         Map<String, Report.Reading> readings = new GuruxDeeds(meter, client, this).readings();
         readings.put("register", this::register);
         readings.put("view", this::view);
@@ -183,27 +183,14 @@ public final class GuruxClient {
         return value instanceof List ? (List<?>) value : Arrays.asList((Object[]) value);
     }
 
-    private String release() throws Exception {
+    @Override
+    public String release() throws Exception {
         exchange(client.releaseRequest());
         socket.close();
         return "null";
     }
 
-    public static void main(String[] arguments) throws Exception {
-        Report report = new Report();
-        Meter meter = new Meter(arguments[0]);
-        GuruxClient[] reader = new GuruxClient[1];
-        boolean open = report.of("association", () -> {
-            reader[0] = new GuruxClient(meter, Integer.parseInt(arguments[1]), arguments[2]);
-            return "null";
-        });
-        if (open) {
-            Map<String, Report.Reading> readings = reader[0].readings();
-            for (String reading : Arrays.asList(arguments).subList(3, arguments.length)) {
-                report.of(reading, readings.get(reading));
-            }
-            report.of("release", reader[0]::release);
-        }
-        System.exit(0);
+    public static void main(String[] arguments) throws IOException {
+        Driver.run(arguments, GuruxClient::new);
     }
 }

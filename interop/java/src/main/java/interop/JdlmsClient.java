@@ -18,7 +18,7 @@ import org.openmuc.jdlms.TcpConnectionBuilder;
 import org.openmuc.jdlms.datatypes.DataObject;
 
 /** jDLMS reads the meter. */
-public final class JdlmsClient {
+public final class JdlmsClient implements Driver.Reader {
     private final Meter meter;
     private final DlmsConnection connection;
 
@@ -70,8 +70,8 @@ public final class JdlmsClient {
         return data.getValue();
     }
 
-    /** All that it can be told to do. */
-    private Map<String, Report.Reading> readings() {
+    @Override
+    public Map<String, Report.Reading> readings() {
         Map<String, Report.Reading> readings = new JdlmsDeeds(meter, connection, this).readings();
         readings.put("register", this::register);
         readings.put("view", this::view);
@@ -119,26 +119,13 @@ public final class JdlmsClient {
         return lines.toString();
     }
 
-    private String release() throws IOException {
+    @Override
+    public String release() throws IOException {
         connection.close();
         return "null";
     }
 
     public static void main(String[] arguments) throws IOException {
-        Report report = new Report();
-        Meter meter = new Meter(arguments[0]);
-        JdlmsClient[] reader = new JdlmsClient[1];
-        boolean open = report.of("association", () -> {
-            reader[0] = new JdlmsClient(meter, Integer.parseInt(arguments[1]), arguments[2]);
-            return "null";
-        });
-        if (open) {
-            Map<String, Report.Reading> readings = reader[0].readings();
-            for (String reading : Arrays.asList(arguments).subList(3, arguments.length)) {
-                report.of(reading, readings.get(reading));
-            }
-            report.of("release", reader[0]::release);
-        }
-        System.exit(0);
+        Driver.run(arguments, JdlmsClient::new);
     }
 }
