@@ -257,6 +257,6 @@ def test_settings_that_cannot_work_are_refused_before_anything_is_connected() ->
     with pytest.raises(ConfigurationError):
         Meter.connect("tcp://h", {"encryption_key": "00"})
     with pytest.raises(ConfigurationError):
-        BlockingMeter.connect("udp://h")
+        BlockingMeter.connect("smtp://h")
     with pytest.raises(ConfigurationError):
         BlockingMeter.connect("tcp://h?max_pdu=11")

@@ -32,7 +32,7 @@ from cosemic.server import (
     reading,
     serve_in_thread,
 )
-from cosemic.server.meter_server import MOST_ANSWERED_AT_ONCE
+from cosemic.server.meter_session import MOST_ANSWERED_AT_ONCE
 from cosemic.simulator import HouseholdMeter
 from cosemic.transport.tcp import connect
 from cosemic.values import AssociationResult, AuthenticationMechanism, Obis, Secret

@@ -75,6 +75,6 @@ def test_any_text_is_an_address_or_a_configuration_error(url: str, query: str) -
 
 def test_settings_fill_in_what_the_url_leaves_open() -> None:
     address = parse_url("tcp://h?client=5")
-    assert address.but(client_sap=1, server_sap=2) == Address("tcp", "h", 4059, 5, 2)
-    assert address.but() is address
-    assert parse_url("tcp://h").but(client_sap=0).client_sap == 0
+    assert address.with_saps(client_sap=1, server_sap=2) == Address("tcp", "h", 4059, 5, 2)
+    assert address.with_saps() is address
+    assert parse_url("tcp://h").with_saps(client_sap=0).client_sap == 0

@@ -110,7 +110,7 @@ class Opened:
 class Completed:
     """The answer to a request came; see the table above."""
 
-    request: Request
+    request: object
     result: Any
 
 
@@ -118,7 +118,7 @@ class Completed:
 class Failed:
     """A request ended without an answer that could be used; the association may still stand."""
 
-    request: Request
+    request: object
     error: CosemicError
 
 

@@ -7,12 +7,14 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from cosemic.association.requests import Aborted, Completed, Event, Request
+from cosemic.association.requests import Aborted, Completed, Event
 from cosemic.client.session import Session
 from cosemic.client.steps import Connect, DriverStep, Now, Procedure, Step, Wait
 from cosemic.client.timepiece import TimeSource, true_time
 from cosemic.errors import ConnectionLost, CosemicError, TransportError
+from cosemic.stack import StackRequest
 from cosemic.transport.contract import Connection, Receiver
+from cosemic.transport.outlet import send_due
 
 T = TypeVar("T")
 _CLOSED = "the meter was closed: open it again"
@@ -94,17 +96,18 @@ class AsyncDriver:
         if self._closed:
             raise ConnectionLost(_CLOSED)
 
-    async def _ask(self, request: Request) -> Any:
+    async def _ask(self, request: StackRequest) -> Any:
         connection, stack = self._connection, self.session.stack
         if connection is None or self._error is not None:
             raise ConnectionLost(str(self._error or "the connection is closed: connect again"))
         stack.send(request)
         waiter = self._waiter = self._loop.create_future()
         try:
-            stack.tick(self._loop.time())
-            connection.write(stack.octets_to_send())
-            if self._timer is None:
-                self._watch()
+            events = stack.tick(self._loop.time())
+            self._send()
+            for event in events:
+                self._settle(event)
+            self._watch()
             return await waiter
         finally:
             self._waiter = None
@@ -113,13 +116,9 @@ class AsyncDriver:
     def octets_received(self, octets: bytes, /) -> None:
         """Take what comes over the connection."""
         stack = self.session.stack
-        events = stack.receive(octets, self._loop.time())
-        due = stack.octets_to_send()
-        if due and self._connection is not None:
-            with contextlib.suppress(TransportError):  # connection_lost tells the same
-                self._connection.write(due)
-        for event in events:
-            self._settle(event)
+        self._take(stack.receive(octets, self._loop.time()))
+        if not stack.steady:
+            self._watch()
 
     def connection_lost(self, error: TransportError | None, /) -> None:
         """Learn that the connection has ended."""
@@ -146,16 +145,39 @@ class AsyncDriver:
         else:
             waiter.set_exception(event.error)
 
+    def _take(self, events: list[Event]) -> None:
+        """Send what is due, then let the events count."""
+        with contextlib.suppress(TransportError):  # connection_lost tells the same
+            self._send()
+        for event in events:
+            self._settle(event)
+
+    def _send(self) -> None:
+        """Send what is due. Raises ConnectionLost."""
+        connection, stack = self._connection, self.session.stack
+        if connection is None:
+            return
+        if not stack.steady:
+            send_due(stack, connection)
+            return
+        octets = stack.octets_to_send()
+        if octets:
+            connection.write(octets)
+
     def _watch(self) -> None:
         """Keep one timer for all requests: it looks at the deadline of the moment when it goes off."""
         deadline = self.session.stack.deadline()
-        if deadline is not None:
-            self._timer = self._loop.call_at(deadline, self._look)
+        if deadline is None:
+            return
+        if self._timer is not None:
+            if self._timer.when() <= deadline:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(deadline, self._look)
 
     def _look(self) -> None:
         self._timer = None
-        for event in self.session.stack.tick(self._loop.time()):
-            self._settle(event)
+        self._take(self.session.stack.tick(self._loop.time()))
         self._watch()
 
     async def close(self) -> None:

@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from cosemic.association.requests import CHANGES, Aborted, Completed, Event, Request
+from cosemic.association.requests import CHANGES, Aborted, Completed, Event
 from cosemic.client.session import Session
 from cosemic.client.steps import Connect, DriverStep, Now, Procedure, Step, Wait
 from cosemic.client.timepiece import TimeSource, true_time
 from cosemic.errors import ConnectionLost, CosemicError, ResponseTimeout
+from cosemic.stack import StackRequest
 from cosemic.transport.contract import BlockingConnection
+from cosemic.transport.outlet import send_due
 
 T = TypeVar("T")
 
@@ -62,7 +64,7 @@ class BlockingDriver:
         self._connection = self._connect()
         self._error = None
 
-    def _ask(self, request: Request) -> Any:
+    def _ask(self, request: StackRequest) -> Any:
         connection, stack = self._connection, self.session.stack
         if connection is None or self._error is not None:
             raise ConnectionLost(str(self._error or "the connection is closed: connect again"))
@@ -110,9 +112,8 @@ class BlockingDriver:
     def _events(self, connection: BlockingConnection) -> list[Event]:
         """Send and receive until something has come of the request. Raises ConnectionLost."""
         stack = self.session.stack
-        stack.tick(time.monotonic())
-        connection.write(stack.octets_to_send())
-        events: list[Event] = []
+        events = stack.tick(time.monotonic())
+        self._send(connection)
         while not events:
             deadline = stack.deadline()
             try:
@@ -120,14 +121,22 @@ class BlockingDriver:
             except ResponseTimeout:
                 # The connection says that the deadline has passed, whatever our clock does.
                 events = stack.tick(time.monotonic() if deadline is None else max(deadline, time.monotonic()))
-                continue
-            if not octets:
-                raise _closed(connection)
-            events = stack.receive(octets, time.monotonic())
-            due = stack.octets_to_send()
-            if due:
-                connection.write(due)
+            else:
+                if not octets:
+                    raise _closed(connection)
+                events = stack.receive(octets, time.monotonic())
+            self._send(connection)
         return events
+
+    def _send(self, connection: BlockingConnection) -> None:
+        """Send what is due. Raises ConnectionLost."""
+        stack = self.session.stack
+        if not stack.steady:
+            send_due(stack, connection)
+            return
+        octets = stack.octets_to_send()
+        if octets:
+            connection.write(octets)
 
     def close(self) -> None:
         """Close the connection."""

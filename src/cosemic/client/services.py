@@ -49,7 +49,7 @@ from cosemic.errors import (
 )
 from cosemic.model import AccessSelection, AttributeReference, MethodReference
 from cosemic.security import TransmitCounter
-from cosemic.stack import PUBLIC_CLIENT, ClientStack
+from cosemic.stack import PUBLIC_CLIENT, ClientStack, Disconnect
 from cosemic.store.security_settings import SecuritySettings
 from cosemic.values import Conformance, DataAccessResult, lookup
 
@@ -182,9 +182,20 @@ class Services:
         return value if type(value) is int and 0 <= value < 0xFFFFFFFE else None
 
     def release(self) -> Procedure[None]:
-        """Release the association, where one stands."""
+        """Release the association, where one stands, and end the data link connection, where there is one."""
+        failed: CosemicError | None = None
         if self.opened is not None and self.settings.dialect.release_request:
-            yield Release()
+            try:
+                yield Release()
+            except CosemicError as error:
+                failed = error
+        yield from self._disconnect()
+        if failed is not None:
+            raise failed
+
+    def _disconnect(self) -> Procedure[None]:
+        if self.stack.linked:
+            yield Disconnect()
 
     # ---- reading ----------------------------------------------------------------------------------------------------
 

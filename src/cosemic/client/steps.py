@@ -18,7 +18,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from cosemic.association.requests import Request
+from cosemic.stack import StackRequest
 
 T = TypeVar("T")
 
@@ -51,6 +51,6 @@ class Reconnect(DriverStep):
     """Connect the medium anew, and open the association of the session on it."""
 
 
-Step = Request | Wait | Now | Connect | Reconnect
+Step = StackRequest | Wait | Now | Connect | Reconnect
 Procedure = Generator[Step, Any, T]
 """What a client does: it yields steps, is sent their results, and returns a ``T``."""

@@ -18,7 +18,10 @@ The rules that each machine keeps and each driver relies on:
 - How a stream is cut into ``receive`` calls makes no difference to the events, only to when they come. Octets that are
   handed in may be reused by the caller afterwards.
 - ``octets_to_send`` hands out everything that is due, once; what it returned is the driver's to send. It is asked
-  after each ``send``, ``receive`` and ``tick``.
+  after each ``send``, ``receive`` and ``tick``, until it returns nothing: on a datagram medium each return is one
+  datagram, and on a port it ends where the line changes.
+- ``line_to_set`` (of links) is asked whenever ``octets_to_send`` has returned: how the port is to be set once the
+  octets handed out so far have left it.
 - A peer that breaks the rules is an event (:class:`LinkFailed`), not an exception: the events before it are not lost.
   Exceptions are for the caller's own mistakes.
 - After :class:`LinkFailed` a machine takes octets and ticks without effect. What is due may still be sent, so that
@@ -32,6 +35,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 from cosemic.errors import CosemicError
+from cosemic.values import LineSettings
 
 Octets: TypeAlias = bytes | bytearray | memoryview
 """What a medium hands in."""
@@ -59,6 +63,24 @@ class StateMachine(Protocol[Request_contra, Event]):
         """Tell the time; return what its passing means."""
 
 
+class LinkConnected(NamedTuple):
+    """The data link connection between these SAPs stands (DL-CONNECT): what is sent reaches the peer."""
+
+    source: int
+    destination: int
+
+
+class LinkDisconnected(NamedTuple):
+    """The data link connection between these SAPs has ended (DL-DISCONNECT), and with it the association on it.
+
+    ``error``: why, where neither side asked for it in order. The link itself goes on: it may be connected again.
+    """
+
+    source: int
+    destination: int
+    error: CosemicError | None = None
+
+
 class ApduReceived(NamedTuple):
     """An APDU came.
 
@@ -78,11 +100,33 @@ class LinkFailed:
     error: CosemicError
 
 
-LinkEvent: TypeAlias = ApduReceived | LinkFailed
+LinkEvent: TypeAlias = ApduReceived | LinkConnected | LinkDisconnected | LinkFailed
 
 
 class Link(StateMachine[bytes, LinkEvent], Protocol):
-    """A state machine between a medium and APDUs."""
+    """A state machine between a medium and APDUs.
+
+    SAPs in events are those of the peer's message: ``source`` is the peer's, ``destination`` the own one. A link without
+    a data link connection, such as the wrapper, is not ``connection_oriented`` and always connected; ``connect`` and
+    ``disconnect`` do nothing then, and no event comes of them.
+    """
+
+    @property
+    def connection_oriented(self) -> bool:
+        """Whether there is a data link connection to make."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether APDUs may be sent."""
+
+    def connect(self) -> None:
+        """Begin to make the data link connection; LinkConnected, or LinkFailed after all repetitions, tells the end."""
+
+    def disconnect(self) -> None:
+        """Begin to end it; LinkDisconnected tells the end. Without effect where there is none."""
+
+    def line_to_set(self) -> LineSettings | None:
+        """Return how the port is to be set now that the octets handed out have left it, once; None: as it is."""
 
     def send(self, apdu: bytes, /, *, source: int | None = None, destination: int | None = None) -> None:
         """Take an APDU to the peer.

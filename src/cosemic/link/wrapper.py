@@ -21,6 +21,7 @@ from struct import Struct
 
 from cosemic.errors import ConfigurationError, DecodeError, EncodeError, ProtocolError
 from cosemic.link.contract import ApduReceived, LinkEvent, LinkFailed, Octets
+from cosemic.values import LineSettings
 
 PORT = 4059
 """TCP and UDP port of DLMS/COSEM (IANA dlms/cosem)."""
@@ -103,6 +104,26 @@ class WrapperLink:
         self._buffer = bytearray()
         self._needed = 2
         self._failed = False
+
+    @property
+    def connection_oriented(self) -> bool:
+        """Return False: the wrapper knows no connection of its own."""
+        return False
+
+    @property
+    def connected(self) -> bool:
+        """Return True: nothing has to be connected."""
+        return True
+
+    def connect(self) -> None:
+        """Do nothing: there is nothing to connect."""
+
+    def disconnect(self) -> None:
+        """Do nothing: there is nothing to disconnect."""
+
+    def line_to_set(self) -> LineSettings | None:
+        """Return None: no port is changed."""
+        return None
 
     def send(self, apdu: bytes, /, *, source: int | None = None, destination: int | None = None) -> None:
         """Put the APDU into a WPDU.

@@ -1,13 +1,8 @@
-"""A meter on TCP: wrapper, associations and logical devices behind one port (IEC 62056-9-7).
+"""A meter on TCP: associations and logical devices behind one port (IEC 62056-9-7).
 
-::
-
-    connection  --octets-->  WrapperLink  --APDU, SAPs-->  DeviceAssociation of that pair  --answer-->  WrapperLink
-
-Each connection has its own link and, for each pair of SAPs that the device knows, one association. What one connection
-may hold is bounded: an APDU by ``max_apdu``, the associations by the pairs configured, answers to octets that came at
-once by :data:`MOST_ANSWERED_AT_ONCE`, connections by ``max_connections``; one that is silent for ``inactivity_timeout``
-is closed. Whatever octets come are answered, passed over, or end the connection.
+Each connection is a :class:`~cosemic.server.meter_session.MeterSession` of its own. The number of connections is
+bounded by ``max_connections``, an APDU by ``max_apdu``; a connection that is silent for ``inactivity_timeout`` is
+closed.
 """
 
 from __future__ import annotations
@@ -18,27 +13,28 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from cosemic.errors import ConfigurationError, TransportError
-from cosemic.link.contract import ApduReceived, LinkFailed
+from cosemic.link.contract import Link
 from cosemic.link.wrapper import MAX_APDU, PORT, WrapperLink
 from cosemic.server.logical_device import LogicalDevice
-from cosemic.server.physical_device import DeviceAssociation, PhysicalDevice
+from cosemic.server.meter_session import MeterSession
+from cosemic.server.physical_device import PhysicalDevice
 from cosemic.transport.contract import Connection, Receiver
+from cosemic.transport.outlet import send_due
 from cosemic.transport.tcp import TcpConnection, TcpServer
 
 DeviceSource: TypeAlias = Callable[[], PhysicalDevice]
-MOST_ANSWERED_AT_ONCE: Final = 1 << 20
-"""Octets. A client has one request under way in each association; one that sends thousands at once is cut off."""
 
 
 class MeterConnection:
     """One connection to a physical device (:class:`cosemic.transport.contract.Receiver`), over any medium.
 
-    inactivity_timeout: seconds without octets after which the connection is closed; None waits for ever. clock: tells
-    the seconds by which clients that fail to authenticate are held up; the same one for all connections to a device,
-    which event loops in several threads may serve.
+    link: of this connection; the wrapper unless told. inactivity_timeout: seconds without octets after which the
+    connection is closed; None waits for ever. clock: tells the seconds by which clients that fail to authenticate are
+    held up, and those of the link; the same one for all connections to a device, which event loops in several threads
+    may serve.
     """
 
     def __init__(
@@ -46,70 +42,52 @@ class MeterConnection:
         device: PhysicalDevice,
         connection: Connection,
         *,
+        link: Link | None = None,
         max_apdu: int = MAX_APDU,
         inactivity_timeout: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._device = device
+        self._session = MeterSession(device, WrapperLink(max_apdu=max_apdu) if link is None else link)
         self._clock = clock
         self._connection = connection
-        self._link = WrapperLink(max_apdu=max_apdu)
-        self._associations: dict[tuple[int, int], DeviceAssociation] = {}
         self._timeout = inactivity_timeout
         self._heard = 0
         """How often octets have come."""
         self._timer: asyncio.TimerHandle | None = None
+        self._link_timer: asyncio.TimerHandle | None = None
         if inactivity_timeout is not None:
             self._watch(asyncio.get_running_loop(), inactivity_timeout)
 
     def octets_received(self, octets: bytes, /) -> None:
         """Answer what came."""
         self._heard += 1
-        link = self._link
-        answered = 0
-        now = self._clock()
-        for event in link.receive(octets, now):
-            if isinstance(event, LinkFailed):
-                self._send(link.octets_to_send())
-                self._connection.close()
-                return
-            answered += self._answer(event, now)
-            if answered > MOST_ANSWERED_AT_ONCE:
-                self._connection.close()
-                return
-        self._send(link.octets_to_send())
+        self._session.receive(octets, self._clock())
+        self._settle()
 
     def connection_lost(self, error: TransportError | None, /) -> None:
         """Abort all associations."""
-        if self._timer is not None:
-            self._timer.cancel()
-        for association in self._associations.values():
-            association.lost()
-        self._associations.clear()
+        for timer in (self._timer, self._link_timer):
+            if timer is not None:
+                timer.cancel()
+        self._session.lost()
 
-    def _answer(self, event: ApduReceived, now: float) -> int:
-        """Hand an APDU to its association; return how many octets its answer has."""
-        pair = event.source, event.destination
-        association = self._associations.get(pair)
-        if association is not None and association.gone:
-            association.lost()
-            del self._associations[pair]
-            association = None
-        if association is None:
-            association = self._device.association(*pair)
-            if association is None:
-                return 0
-            self._associations[pair] = association
-        association.receive(event.apdu, now)
-        answered = 0
-        while answer := association.octets_to_send():
-            self._link.send(answer, source=event.destination, destination=event.source)
-            answered += len(answer)
-        return answered
+    def _settle(self) -> None:
+        """Send what is due, and see to it that the link is told the time."""
+        session = self._session
+        send_due(session, self._connection)
+        if session.ended:
+            self._connection.close()
+            return
+        deadline = session.deadline()
+        if deadline is None:
+            return
+        if self._link_timer is not None:
+            self._link_timer.cancel()
+        self._link_timer = asyncio.get_running_loop().call_later(max(deadline - self._clock(), 0.0), self._tick)
 
-    def _send(self, octets: bytes) -> None:
-        if octets:
-            self._connection.write(octets)
+    def _tick(self) -> None:
+        self._session.tick(self._clock())
+        self._settle()
 
     def _watch(self, loop: asyncio.AbstractEventLoop, timeout: float, heard: int = -1) -> None:
         """Close the connection when nothing was heard since the last look."""

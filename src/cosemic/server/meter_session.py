@@ -1,0 +1,94 @@
+"""A physical device behind one link, sans-IO: octets of a client in, octets of the meter out.
+
+::
+
+    octets  -->  Link  --APDU, SAPs-->  DeviceAssociation of that pair  --answer-->  Link  -->  octets
+
+For each pair of SAPs that the device knows there is one association. What is held is bounded: APDUs by the link, the
+associations by the pairs configured, answers to octets that came at once by :data:`MOST_ANSWERED_AT_ONCE`. Whatever
+octets come are answered, passed over, or end the session. A data link connection that ends, ends its association.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cosemic.link.contract import ApduReceived, Link, LinkDisconnected, LinkEvent, LinkFailed, Octets
+from cosemic.server.physical_device import DeviceAssociation, PhysicalDevice
+from cosemic.values import LineSettings
+
+MOST_ANSWERED_AT_ONCE: Final = 1 << 20
+"""Octets. A client has one request under way in each association; one that sends thousands at once is cut off."""
+
+
+class MeterSession:
+    """One connection to a physical device; ``ended`` once the medium is to be closed, after what is due was sent."""
+
+    def __init__(self, device: PhysicalDevice, link: Link) -> None:
+        self._device = device
+        self._link = link
+        self._associations: dict[tuple[int, int], DeviceAssociation] = {}
+        self._flooded = False
+        self.ended = False
+
+    def receive(self, octets: Octets, now: float) -> None:
+        """Take octets of the medium."""
+        self._happened(self._link.receive(octets, now), now)
+
+    def octets_to_send(self) -> bytes:
+        """Return octets that are due on the medium; see the contract of links."""
+        octets = self._link.octets_to_send()
+        return b"" if self._flooded else octets
+
+    def line_to_set(self) -> LineSettings | None:
+        """Return how the port is to be set when the octets handed out have left it, once."""
+        return self._link.line_to_set()
+
+    def deadline(self) -> float | None:
+        """Return when :meth:`tick` is due, or None."""
+        return self._link.deadline()
+
+    def tick(self, now: float) -> None:
+        """Tell the time."""
+        self._happened(self._link.tick(now), now)
+
+    def lost(self) -> None:
+        """The medium is gone: abort all associations."""
+        for association in self._associations.values():
+            association.lost()
+        self._associations.clear()
+
+    def _happened(self, events: list[LinkEvent], now: float) -> None:
+        answered = 0
+        for event in events:
+            if self.ended:
+                return
+            if isinstance(event, ApduReceived):
+                answered += self._answer(event, now)
+                self.ended = self._flooded = answered > MOST_ANSWERED_AT_ONCE
+            elif isinstance(event, LinkDisconnected):
+                association = self._associations.pop((event.source, event.destination), None)
+                if association is not None:
+                    association.lost()
+            elif isinstance(event, LinkFailed):
+                self.ended = True
+
+    def _answer(self, event: ApduReceived, now: float) -> int:
+        """Hand an APDU to its association; return how many octets its answer has."""
+        pair = event.source, event.destination
+        association = self._associations.get(pair)
+        if association is not None and association.gone:
+            association.lost()
+            del self._associations[pair]
+            association = None
+        if association is None:
+            association = self._device.association(*pair)
+            if association is None:
+                return 0
+            self._associations[pair] = association
+        association.receive(event.apdu, now)
+        answered = 0
+        while answer := association.octets_to_send():
+            self._link.send(answer, source=event.destination, destination=event.source)
+            answered += len(answer)
+        return answered

@@ -1,0 +1,36 @@
+"""From a URL to a stack: which medium, which link, which SAPs, which times.
+
+- :mod:`~cosemic.stack.url`: what a URL says.
+- :mod:`~cosemic.stack.client_stack`: link and association of a client as one machine.
+"""
+
+from __future__ import annotations
+
+from cosemic.stack.client_stack import (
+    MANAGEMENT_LOGICAL_DEVICE,
+    PUBLIC_CLIENT,
+    ClientStack,
+    Disconnect,
+    Layer,
+    StackRequest,
+    Trace,
+    Traffic,
+)
+from cosemic.stack.url import OPTIONS, SCHEMES, Address, Framing, Medium, parse_url
+
+__all__ = [
+    "MANAGEMENT_LOGICAL_DEVICE",
+    "OPTIONS",
+    "PUBLIC_CLIENT",
+    "SCHEMES",
+    "Address",
+    "ClientStack",
+    "Disconnect",
+    "Framing",
+    "Layer",
+    "Medium",
+    "StackRequest",
+    "Trace",
+    "Traffic",
+    "parse_url",
+]

@@ -1,0 +1,267 @@
+"""Link and association of one client on one connection, sans-IO; a driver carries its octets.
+
+::
+
+    Open         where the link has a data link connection of its own: connect it, then open the association
+    services     as :mod:`cosemic.association.client`
+    Release      ends the association
+    Disconnect   ends the data link connection, in order (DL-DISCONNECT), where one stands
+
+What ends the data link connection, or the link, ends the association (COSEM-ABORT, IEC 62056-5-3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from typing import Final, Protocol, TypeAlias
+
+from cosemic.association.client import ClientAssociation
+from cosemic.association.requests import Completed, Event, Failed, Open, Request
+from cosemic.association.settings import ClientSettings
+from cosemic.errors import AssociationError, ConnectionLost, CosemicError
+from cosemic.link.contract import ApduReceived, Link, LinkConnected, LinkDisconnected, LinkEvent
+from cosemic.link.wrapper import WrapperLink
+from cosemic.values import AuthenticationMechanism, LineSettings
+
+PUBLIC_CLIENT: Final = 16
+MANAGEMENT_LOGICAL_DEVICE: Final = 1
+_AARQ: Final = 0x60
+
+
+@dataclass(slots=True, eq=False)
+class Disconnect:
+    """DL-DISCONNECT.request: end the data link connection, where one stands (:attr:`ClientStack.linked`)."""
+
+
+StackRequest = Request | Disconnect
+LinkFactory: TypeAlias = Callable[[int, int], Link]
+"""Makes the link between a client SAP and a server SAP."""
+
+
+def wrapper(client_sap: int, server_sap: int) -> Link:
+    """Return the wrapper, which serves any pair of SAPs."""
+    return WrapperLink()
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What a connection has cost; ``round_trips`` counts APDUs sent, each of which waits for an answer."""
+
+    round_trips: int = 0
+    octets_sent: int = 0
+    octets_received: int = 0
+
+
+class Layer(Enum):
+    """Where octets are seen."""
+
+    MEDIUM = "medium"
+    """As they pass the medium: APDUs in the frames of the link, cut as they come."""
+    APDU = "apdu"
+    """Whole APDUs, protected as they are sent."""
+    PLAIN = "plain"
+    """The plaintext of ciphered APDUs."""
+
+
+class Trace(Protocol):
+    """Sees the octets of every layer as they pass; it must not fail, and not keep the stack waiting.
+
+    A password of low level security is masked; keys are in no octets. What is written to a meter is seen as it is sent.
+    """
+
+    @property
+    def plaintext(self) -> bool:
+        """Whether it is to see the plaintext of ciphered APDUs."""
+
+    def connected(self, peer: str) -> None:
+        """A connection was made; what is seen from now on belongs to it."""
+
+    def octets(self, layer: Layer, sent: bool, octets: bytes) -> None:
+        """See octets that this side sent, or received."""
+
+
+class ClientStack:
+    """Link and association of one client on one connection, sans-IO (the one contract of the house).
+
+    Another association may take the place of the present one (:meth:`use`) while none of its requests is served.
+    link: makes the link between two SAPs, the wrapper unless told. trace: sees what passes.
+    """
+
+    def __init__(
+        self,
+        settings: ClientSettings,
+        client_sap: int,
+        server_sap: int,
+        trace: Trace | None = None,
+        link: LinkFactory = wrapper,
+    ) -> None:
+        self.traffic = Traffic()
+        self._trace = trace
+        self._masked = b""
+        self._make_link = link
+        self._link = link(client_sap, server_sap)
+        self.steady = isinstance(self._link, WrapperLink)
+        """Whether all that is due is handed out at once, the link has no time-outs, and the line never changes."""
+        self._unanswered: set[tuple[int, int]] = set()
+        """SAPs between which the late answer to an opening or release may still come."""
+        self._held: StackRequest | None = None
+        """What the data link connection is waited for with: an Open, or a Disconnect."""
+        self._take(settings, client_sap, server_sap)
+
+    def use(self, settings: ClientSettings, client_sap: int, server_sap: int) -> None:
+        """Go on with a fresh association between these SAPs.
+
+        Raises AssociationError while a request is being served, and where the answer to an opening or release between
+        these SAPs is still out: it could not be told from the next one. A data link connection belongs to its SAPs: it
+        has to be ended before (:class:`Disconnect`).
+        """
+        if self.busy:
+            raise AssociationError("a request is being served: wait for its answer, or cancel it")
+        if (client_sap, server_sap) != (self.client_sap, self.server_sap) and self._link.connection_oriented:
+            if self._link.connected:
+                raise AssociationError("the data link connection is between other SAPs: disconnect first")
+            self._link = self._make_link(client_sap, server_sap)
+        if self.association.unanswered:
+            self._unanswered.add((self.client_sap, self.server_sap))
+        if (client_sap, server_sap) in self._unanswered:
+            raise AssociationError("an opening or release between these SAPs was not answered: connect again")
+        self._take(settings, client_sap, server_sap)
+
+    def _take(self, settings: ClientSettings, client_sap: int, server_sap: int) -> None:
+        self.association = ClientAssociation(settings)
+        if self._trace is not None and self._trace.plaintext:
+            self.association.observer = partial(self._trace.octets, Layer.PLAIN)
+        self.client_sap = client_sap
+        self.server_sap = server_sap
+
+    @property
+    def linked(self) -> bool:
+        """Whether a data link connection stands, which wants to be ended in order."""
+        return self._link.connection_oriented and self._link.connected
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being served."""
+        return self._held is not None or self.association.busy
+
+    def send(self, request: StackRequest) -> None:
+        """Take a request; raises what :meth:`ClientAssociation.send` raises."""
+        if self._held is not None:
+            raise AssociationError("a request is being served: wait for its answer, or cancel it")
+        if isinstance(request, Disconnect):
+            self._held = request
+            self._link.disconnect()
+        elif type(request) is Open and not self._link.connected:
+            self._held = request
+            self._link.connect()
+        else:
+            self.association.send(request)
+            self._forward()
+
+    def cancel(self) -> None:
+        """Give up the request being served, if any; see :meth:`ClientAssociation.cancel`."""
+        if self._held is not None:
+            self._held = None
+            self._link.disconnect()
+        self.association.cancel()
+
+    def receive(self, octets: bytes, now: float) -> list[Event]:
+        """Take octets of the medium; return the events of the association."""
+        self.traffic.octets_received += len(octets)
+        if self._trace is not None:
+            self._trace.octets(Layer.MEDIUM, False, octets)
+        return self._happened(self._link.receive(octets, now), now)
+
+    def octets_to_send(self) -> bytes:
+        """Return octets that are due on the medium; see the contract of links."""
+        octets = self._link.octets_to_send()
+        self.traffic.octets_sent += len(octets)
+        if self._trace is not None and octets:
+            self._trace.octets(Layer.MEDIUM, True, self._shown(octets))
+            self._masked = b""
+        return octets
+
+    def line_to_set(self) -> LineSettings | None:
+        """Return how the port is to be set when the octets handed out have left it, once."""
+        return self._link.line_to_set()
+
+    def deadline(self) -> float | None:
+        """Return when :meth:`tick` is due, or None."""
+        own = self.association.deadline()
+        if self.steady:
+            return own
+        link = self._link.deadline()
+        return own if link is None else link if own is None else min(own, link)
+
+    def tick(self, now: float) -> list[Event]:
+        """Tell the time."""
+        if self.steady:
+            return self.association.tick(now)
+        events = self._happened(self._link.tick(now), now)
+        return events + self.association.tick(now)
+
+    def lost(self, error: CosemicError) -> list[Event]:
+        """The medium is gone."""
+        held, self._held = self._held, None
+        if held is None:
+            return self.association.lost(error)
+        told = Completed(held, None) if isinstance(held, Disconnect) else Failed(held, error)
+        return [told, *self.association.lost(error)]
+
+    def _happened(self, happenings: list[LinkEvent], now: float) -> list[Event]:
+        """What events of the link mean to the association."""
+        events: list[Event] = []
+        for event in happenings:
+            if isinstance(event, ApduReceived):
+                if event.destination == self.client_sap and event.source == self.server_sap:
+                    if self._trace is not None:
+                        self._trace.octets(Layer.APDU, False, event.apdu)
+                    came = self.association.receive(event.apdu, now)
+                    events += came
+                    if not came:  # the request goes on
+                        self._forward()
+            elif isinstance(event, LinkConnected):
+                events += self._connected(now)
+            elif isinstance(event, LinkDisconnected):
+                events += self._disconnected(event.error)
+            else:
+                events += self.lost(event.error)
+        return events
+
+    def _connected(self, now: float) -> list[Event]:
+        """The data link connection stands: go on with the opening that waits for it."""
+        held = self._held
+        if held is None or isinstance(held, Disconnect):
+            return []
+        self._held = None
+        try:
+            self.association.send(held)
+        except CosemicError as error:
+            return [Failed(held, error)]
+        self._forward()
+        return self.association.tick(now)
+
+    def _disconnected(self, error: CosemicError | None) -> list[Event]:
+        """The data link connection has ended; where it was asked for, that is all, otherwise it is an abort."""
+        if isinstance(self._held, Disconnect):
+            held, self._held = self._held, None
+            return [Completed(held, None)]
+        return self.lost(error or ConnectionLost("the meter has ended the data link connection: connect again"))
+
+    def _forward(self) -> None:
+        apdu = self.association.octets_to_send()
+        if apdu:
+            self.traffic.round_trips += 1
+            if self._trace is not None:
+                settings = self.association.settings
+                if apdu[0] == _AARQ and settings.mechanism is AuthenticationMechanism.LLS and settings.secret:
+                    self._masked = settings.secret.reveal()
+                self._trace.octets(Layer.APDU, True, self._shown(apdu))
+            self._link.send(apdu, source=self.client_sap, destination=self.server_sap)
+
+    def _shown(self, octets: bytes) -> bytes:
+        """Octets with the password of an opening masked."""
+        return octets.replace(self._masked, b"*" * len(self._masked)) if self._masked else octets
