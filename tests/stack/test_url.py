@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import fields
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.errors import ConfigurationError
-from cosemic.stack import Address, parse_url
+from cosemic.stack import OPTIONS, Address, Framing, Medium, parse_url
+from cosemic.values import LineSettings, Parity
 
 
 @pytest.mark.parametrize(
@@ -27,6 +29,58 @@ from cosemic.stack import Address, parse_url
 )
 def test_what_a_url_says(url: str, address: Address) -> None:
     assert parse_url(url) == address
+
+
+@pytest.mark.parametrize(
+    ("url", "medium", "framing", "device", "said"),
+    [
+        ("udp://h?retries=5", Medium.UDP, Framing.WRAPPER, "", {"port": 4059, "retries": 5}),
+        ("tls://h:4060?ca=ca.pem&name=m", Medium.TLS, Framing.WRAPPER, "", {"ca": "ca.pem", "server_name": "m"}),
+        ("hdlc+tcp://h:1?station=17&address=4&window=7", Medium.TCP, Framing.HDLC, "", {"station": 17, "window": 7}),
+        ("hdlc:///dev/ttyUSB0?baud=9600", Medium.SERIAL, Framing.HDLC, "/dev/ttyUSB0", {"baud": 9600, "port": 0}),
+        ("hdlc://COM3", Medium.SERIAL, Framing.HDLC, "COM3", {}),
+        ("hdlc:///COM12", Medium.SERIAL, Framing.HDLC, "COM12", {}),
+        (
+            "hdlc:///dev/ttyS0?line=300-7e1&echo",
+            Medium.SERIAL,
+            Framing.HDLC,
+            "/dev/ttyS0",
+            {"line": LineSettings(300, 7, Parity.EVEN), "echo": True},
+        ),
+        ("iec21:///dev/ttyUSB0?sign_on=12", Medium.SERIAL, Framing.IEC21, "/dev/ttyUSB0", {"sign_on": "12"}),
+        ("modem:///dev/ttyS0?dial=0123", Medium.SERIAL, Framing.MODEM, "/dev/ttyS0", {"dial": "0123"}),
+        ("mbus+tcp://h:1?station=5", Medium.TCP, Framing.MBUS, "", {"station": 5}),
+        ("gateway+tcp://h?network=1&meter=0a0B", Medium.TCP, Framing.WRAPPER, "", {"gateway_device": b"\x0a\x0b"}),
+        ("gateway+hdlc:///dev/x?meter=01", Medium.SERIAL, Framing.HDLC, "/dev/x", {"gateway": True}),
+    ],
+)
+def test_a_scheme_names_medium_and_link(
+    url: str, medium: Medium, framing: Framing, device: str, said: dict[str, object]
+) -> None:
+    address = parse_url(url)
+    assert (address.medium, address.framing, address.device) == (medium, framing, device)
+    assert {name: getattr(address, name) for name in said} == said
+
+
+def test_every_option_gives_a_field_of_its_own() -> None:
+    names = [option.field for option in OPTIONS.values()]
+    assert len(set(names)) == len(names)
+    assert set(names) <= {field.name for field in fields(Address)}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "hdlc+tcp://h", "hdlc://", "hdlc:///", "udp+tcp://h", "gateway+http://h", "gateway://h", "tcp://h?window=1",
+        "tcp://h?dial=1", "tcp://h?retries=1", "hdlc+tcp://h:1?baud=9600", "hdlc+tcp://h:1?address=x",
+        "hdlc+tcp://h:1?window=8", "hdlc+tcp://h:1?max_info=31", "hdlc:///dev/x?line=9600-9N1", "tcp://a..b",
+        "hdlc:///dev/x?line=9600", "hdlc:///dev/x?line=9600-8X1", "gateway+tcp://h?meter=0", "tls://h?ca=",
+        "tcp://" + "a" * 64, "hdlc+tcp://h:1?address=3", "hdlc:///dev/x?echo=perhaps", "tcp://h?network=1",
+    ],
+)  # fmt: skip
+def test_options_belong_to_what_they_apply_to(url: str) -> None:
+    with pytest.raises(ConfigurationError):
+        parse_url(url)
 
 
 @pytest.mark.parametrize(

@@ -106,9 +106,9 @@ LinkEvent: TypeAlias = ApduReceived | LinkConnected | LinkDisconnected | LinkFai
 class Link(StateMachine[bytes, LinkEvent], Protocol):
     """A state machine between a medium and APDUs.
 
-    SAPs in events are those of the peer's message: ``source`` is the peer's, ``destination`` the own one. A link without
-    a data link connection, such as the wrapper, is not ``connection_oriented`` and always connected; ``connect`` and
-    ``disconnect`` do nothing then, and no event comes of them.
+    SAPs in events are those of the peer's message: ``source`` is the peer's, ``destination`` the own one. A link
+    without a data link connection, such as the wrapper, is not ``connection_oriented`` and always connected;
+    ``connect`` and ``disconnect`` do nothing then, and no event comes of them.
     """
 
     @property

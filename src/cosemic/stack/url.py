@@ -117,6 +117,15 @@ def _between(low: int, high: int) -> Callable[[str], int]:
     return number
 
 
+def _one_of(*numbers: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if text not in map(str, numbers):
+            raise ValueError(f"is none of {', '.join(map(str, numbers))}")
+        return int(text)
+
+    return number
+
+
 def _seconds(text: str) -> float:
     try:
         value = float(text)
@@ -206,7 +215,7 @@ OPTIONS: Final[dict[str, Option]] = {
         "lower HDLC address of the device, 16 on where there is one; or primary M-Bus address, 1 to 250",
         lambda address: _hdlc(address) or address.framing is Framing.MBUS,
     ),
-    "address": Option("address_octets", _between(1, 4), "octets of the HDLC server address: 1, 2 or 4", _hdlc),
+    "address": Option("address_octets", _one_of(1, 2, 4), "octets of the HDLC server address: 1, 2 or 4", _hdlc),
     "window": Option("window", _between(1, 7), "HDLC window, both ways; 1", _hdlc),
     "max_info": Option("max_info", _between(32, 2030), "HDLC information field in octets, both ways; 128", _hdlc),
     "baud": Option("baud", _between(50, 4_000_000), "rate of the port; IEC 62056-21: the highest taken", _serial),
