@@ -48,4 +48,4 @@ def test_longer_periods_hold_the_mean(tmp_path: Path) -> None:
         put(store, "a", range(13), 100)
         (hour, *_), count = (found := load_of(store, ["a"], 4, 12, 4 * QUARTER)), len(found)
     assert count == 2
-    assert hour.power == 40.0
+    assert (hour.power, hour.meters) == (40.0, 1)

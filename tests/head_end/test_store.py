@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -33,6 +34,27 @@ def commit(store: Store, first: int, last: int, meter: str = "m") -> int:
 
 def put(store: Store, found: list[Row], covered: Interval, meter: str = "m", profile: Obis = PROFILE) -> int:
     return store.commit(meter, profile=profile, columns=COLUMNS[1:], rows=found, covered=covered)
+
+
+class FullDisk(sqlite3.Connection):
+    """A connection to the store, on a disk that is full when a transaction ends."""
+
+    def execute(self, *statement: Any) -> sqlite3.Cursor:
+        if statement[0] != "COMMIT":
+            return super().execute(*statement)
+        super().execute("ROLLBACK")  # as SQLite does by itself
+        raise sqlite3.OperationalError("database or disk is full")
+
+
+@contextmanager
+def disk_full(store: Store) -> Iterator[None]:
+    usual = store._database
+    store._database = sqlite3.connect(store.path, isolation_level=None, factory=FullDisk)
+    try:
+        yield
+    finally:
+        store._database.close()
+        store._database = usual
 
 
 def test_everything_is_missing_of_a_meter_that_nobody_has_read(store: Store) -> None:
@@ -117,6 +139,21 @@ def test_a_commit_that_fails_leaves_neither_readings_nor_coverage(tmp_path: Path
         assert store.missing("m", PROFILE, START, quarter(9)) == [Interval(quarter(2), quarter(9))]
         assert commit(store, 2, 9, "new") == 7
         assert commit(store, 2, 9) == 7
+
+
+def test_a_meter_whose_first_commit_fails_at_its_end_is_numbered_anew(tmp_path: Path) -> None:
+    path = tmp_path / "readings.sqlite"
+    with Store(path) as store:
+        commit(store, 0, 2)
+        with disk_full(store), pytest.raises(StoreError, match="full"):
+            commit(store, 0, 2, "new")
+        assert store.meter("new") is None
+        assert commit(store, 0, 2, "new") == 2
+    with Store(path) as store:
+        assert [one.name for one in store.meters()] == ["m", "new"]
+        assert len(store.readings("new", PROFILE, ENERGY, *DAY)) == 2
+        commit(store, 0, 0, "another")
+        assert store.readings("another", PROFILE, ENERGY, *DAY) == []
 
 
 def test_the_file_is_found_as_it_was_left(tmp_path: Path) -> None:

@@ -154,6 +154,11 @@ def test_the_three_restrictions_are_told_apart(typed: Typed, restriction: Restri
     assert PushSetup.push_object_list.type.encode((newer,))[1][0][1][4:] == (typed, array())
 
 
+def test_a_number_is_no_restriction() -> None:
+    with pytest.raises(DecodeError):
+        RestrictionElement.decode(structure((D.ENUM, 0), (D.UNSIGNED, 5)), Reading())
+
+
 def test_a_restriction_by_short_entry_numbers_is_read() -> None:
     short = structure((D.ENUM, 2), structure((D.LONG_UNSIGNED, 1), (D.LONG_UNSIGNED, 9)))
     definition = structure(

@@ -306,6 +306,16 @@ def test_a_choice_writes_typed_values_and_those_that_fit_one_alternative_only() 
     assert named.encode(5) == (D.UNSIGNED, 5)
 
 
+def test_a_choice_reads_simple_types_that_are_not_listed_only_where_all_that_are_named_are_simple() -> None:
+    simple: Choice[int | None] = Choice(none=NullData, number=Unsigned)
+    reading = Reading()
+    assert simple.decode((D.LONG, 5), reading) == 5
+    assert len(reading.deviations) == 1
+    compound: Choice[Switch | None] = Choice(none=NullData, switch=Switch)
+    with pytest.raises(DecodeError, match="one of null-data, structure"):
+        compound.decode((D.UNSIGNED, 5), Reading())
+
+
 class Switch(Structure):
     """Told apart from Label by its second field only."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cosemic.codec import DataType
+from cosemic.codec import DataType, EncodedData
 from cosemic.errors import ConfigurationError
 from cosemic.model import CaptureObjectDefinition, Clock, Data, ProfileGeneric
 from cosemic.model.event_names import EVENT_NAMES, LOG_NAMES, Companion, event_name
@@ -140,6 +140,50 @@ def test_a_log_captures_more_columns_and_null_where_there_is_nothing() -> None:
     meter.device.happened("power-down")
     ((_, *others),) = meter.get(STANDARD.buffer)
     assert others == [300, 9, None]
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_stamps_have_the_deviation_that_the_clock_has(inverted: bool) -> None:
+    def build_inverted(device: LogicalDevice) -> EventLog:
+        clock = device.add(ClockObject(utc_offset=60, inverted_deviation=inverted, device=device))
+        return EventLog(device, clock, STANDARD.instance_id)
+
+    meter = Running(build_inverted)
+    meter.device.happened("power-up")
+    shown = meter.get(CLOCK.time)
+    meter.set(CLOCK.time, shown)
+    assert shown.deviation == (60 if inverted else -60)
+    stamps = [DateTime(stamp) for stamp, _ in meter.get(STANDARD.buffer)]
+    assert stamps == [shown] * 3  # power-up, and the clock before and after
+
+
+def test_a_code_beyond_an_octet_is_logged_as_a_longer_number() -> None:
+    control = ProfileGeneric("0-0:99.98.6")
+
+    def build_control(device: LogicalDevice) -> EventLog:
+        clock = device.add(ClockObject(utc_offset=60, device=device))
+        return EventLog(device, clock, control.instance_id, companion=Companion.IS_15959)
+
+    meter = Running(build_control)
+    meter.device.happened("manual-disconnection")
+    assert codes(meter, control) == [301]
+    code = meter.view.get(1, "0-0:96.11.6", 2)
+    assert isinstance(code, EncodedData)
+    assert code.typed() == (DataType.LONG_UNSIGNED, 301)
+
+
+@pytest.mark.parametrize("companion", Companion)
+@pytest.mark.parametrize("log", range(7))
+def test_every_log_holds_all_codes_of_its_companion(companion: Companion, log: int) -> None:
+    def build_one(device: LogicalDevice) -> EventLog:
+        clock = device.add(ClockObject(utc_offset=60, device=device))
+        return EventLog(device, clock, f"0-0:99.98.{log}", companion=companion)
+
+    meter = Running(build_one)
+    numbers = sorted(meter.parts.codes.values())
+    for code in numbers:
+        meter.parts.log(code, meter.now)
+    assert codes(meter, ProfileGeneric(f"0-0:99.98.{log}")) == numbers[-100:]
 
 
 def test_the_log_of_m_bus_control_has_the_codes_of_its_channel() -> None:

@@ -254,6 +254,20 @@ def test_what_is_no_longer_to_be_written_is_as_configured_again() -> None:
     assert again.get(4) == 900
 
 
+def test_what_was_written_and_does_not_fit_other_columns_is_dropped() -> None:
+    file = StateFile(":memory:")
+    sorted_by = {"sort_method": SortMethod.LARGEST, "sort_object": STAMP, "writable": ("sort_object",)}
+    bench = bench_with(file, **sorted_by)
+    assert write(bench, "sort_object", ENERGY) is R.SUCCESS
+    bench.pass_(minutes=15)
+    assert bench.get(7) == 1
+    again = Bench(bench.now, state=file)
+    profile = again.profile(COLUMNS[:2], 50, **sorted_by)
+    assert (again.get(6)[1], again.get(7)) == (STAMP.logical_name.octets, 0)
+    profile.capture(again.now)
+    assert again.get(7) == 1
+
+
 def test_without_anything_kept_a_profile_is_as_configured() -> None:
     bench = Bench(state=StateFile(":memory:"))
     bench.profile(capture_period=900)

@@ -8,6 +8,7 @@ import os
 import stat
 import tomllib
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from cosemic.simulator.fleet import begin_counters
 from cosemic.simulator.settings_file import settings_text, write_settings
 from cosemic.stack import parse_url
 from cosemic.store.security_settings import load_security
+from cosemic.values import Secret
 from tests.simulator.clients import beside, energy_of, let_go, opened, served
 from tests.simulator.support import NOW
 
@@ -191,7 +193,24 @@ def test_invocation_counters_of_a_later_run_are_higher() -> None:
     assert first_counter(None) == 0
 
 
-def test_a_fleet_without_a_store_begins_its_counters_by_the_time_of_day() -> None:
+def test_invocation_counters_of_later_runs_are_higher_for_many_years() -> None:
+    (meter,) = Fleet.of(1, kinds=("hls-gmac",), counters=MemoryCounterStore(), profile_days=1).meters
+    settings = meter.clients[-1].settings
+    assert settings.material is not None
+    identity = settings.material.encryption_key.identity
+    moment, begun = dt.datetime(2026, 1, 1, tzinfo=dt.UTC), [-1]
+    while moment.year <= 2100:
+        begin_counters(meter, moment)
+        begun.append(settings.counters.transmit_state(identity, settings.system_title).next)
+        moment += dt.timedelta(days=10)
+    days = [later - before for before, later in pairwise(begun)]
+    assert min(days[1:]) > 10 * 86_400 // 5
+    assert begun[-1] < 1 << 31
+    begin_counters(meter, dt.datetime.max.replace(tzinfo=dt.UTC))
+    assert begun[-1] < settings.counters.transmit_state(identity, settings.system_title).next < (1 << 32) - 1
+
+
+def test_a_fleet_without_a_store_begins_its_counters_by_date_and_time() -> None:
     (meter,) = Fleet.of(1, kinds=("hls-gmac",), now=lambda: NOW, profile_days=1).meters
     settings = meter.clients[-1].settings
     assert settings.material is not None
@@ -275,6 +294,11 @@ def test_a_reboot_of_a_meter_that_is_not_there_does_nothing() -> None:
     site.reboot()
     assert not site.present
     assert site.faults.active(Reboot) is None
+
+
+@pytest.mark.parametrize("password", ['a"b', "a\\b", "\\u0041", "a\nb", "".join(map(chr, range(128)))])
+def test_a_password_of_any_characters_is_read_back(password: str) -> None:
+    assert tomllib.loads(settings_text({"password": Secret.password(password)})) == {"password": password}
 
 
 def test_settings_are_written_for_their_owner_alone_and_read_back(tmp_path: Path) -> None:

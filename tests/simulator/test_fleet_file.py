@@ -271,6 +271,8 @@ OBJECT = '[meter]\n[[meter.objects]]\nobject = "3/1-0:52.7.0"\n'
         ("[meter]\nzone = 3", "a text"),
         ("[[meters]]\ncount = 0", "1 meter or more"),
         ("[meter]\nprofile_days = 0", "a day or more"),
+        ("[meter]\nprofile_days = 100000000", "up to 36525"),
+        ("[meter]\nbilling_periods = 100000", "0 to 1200 billing periods"),
         ("[meter]\nassociation_version = 7", "versions 0 to 3"),
         ("[meter]\n[tme]", "is time meant"),
         ("[meter]\n[time]\nspeeed = 2", "is speed meant"),
@@ -310,6 +312,14 @@ OBJECT = '[meter]\n[[meter.objects]]\nobject = "3/1-0:52.7.0"\n'
         (
             OBJECT + "attributes.value = { type = 'long', function = 'sine', mean = 99999, amplitude = 1, period = 9 }",
             "value of 3/1-0:52.7.0",
+        ),
+        (
+            OBJECT + "attributes.value = { type = 'long', function = 'sine', mean = nan, amplitude = 1, period = 9 }",
+            "value of 3/1-0:52.7.0: nan is no long",
+        ),
+        (
+            OBJECT + "attributes.value = { type = 'long', function = 'sine', mean = inf, amplitude = 1, period = 9 }",
+            "value of 3/1-0:52.7.0: inf is no long",
         ),
         (OBJECT + "attributes.value = { type = 'long', function = 'steps', values = [], every = 1 }", "have values"),
         (OBJECT + "attributes.value = { type = 'long', function = 'steps', values = 3, every = 1 }", "is a list"),

@@ -448,7 +448,9 @@ def test_the_settings_of_a_simulated_meter_show_no_key() -> None:
         ({"serial": 10**13}, "13 digits"),
         ({"customer": "shopp"}, "is shop meant"),
         ({"profile_days": 0}, "a day or more"),
+        ({"profile_days": 36_526}, "up to 36525"),
         ({"billing_periods": -1}, "billing periods"),
+        ({"billing_periods": 1_201}, "0 to 1200 billing periods"),
         ({"capture_period": 7}, "60 s or more"),
         ({"capture_period": 1000}, "divides a day"),
         ({"zone": dt.timezone(dt.timedelta(minutes=7))}, "multiple of 15 minutes"),
@@ -459,6 +461,11 @@ def test_the_settings_of_a_simulated_meter_show_no_key() -> None:
 def test_meters_that_cannot_be_are_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         SimulatedMeter(MeterPlan(**{"serial": 1} | options))
+
+
+def test_the_deepest_records_can_be_made() -> None:
+    meter, _ = meter_at(profile_days=36_525, billing_periods=1_200, capture_period=60)
+    assert value(meter, 7, "1-0:99.1.0", 8) == 36_525 * 1_440
 
 
 def test_a_zone_too_far_from_utc_is_refused() -> None:

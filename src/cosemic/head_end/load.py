@@ -41,13 +41,16 @@ def fleet_load(
     """
     sums: dict[dt.datetime, list[float]] = {}
     for meter in meters:
+        powers: dict[dt.datetime, float] = {}
         before: StoredReading | None = None
         for reading in store.readings(meter, profile, energy, since - period, until):
             used = _energy(reading, before, energy.d == _DURING)
             if used is not None and reading.interval_start >= since:
                 slot = since + (reading.interval_start - since) // period * period
-                sums.setdefault(slot, []).append(used * (_HOUR / period))
+                powers[slot] = powers.get(slot, 0.0) + used * (_HOUR / period)
             before = reading
+        for slot, power in powers.items():
+            sums.setdefault(slot, []).append(power)
     count = -((since - until) // period)
     slots = (since + number * period for number in range(count))
     return [Load(slot, sum(sums.get(slot, ())), len(sums.get(slot, ()))) for slot in slots]

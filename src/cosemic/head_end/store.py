@@ -303,11 +303,13 @@ class Store:
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield self._database
+            self._database.execute("COMMIT")
         except BaseException:
-            self._database.execute("ROLLBACK")
             self._meters.clear()
+            # SQLite has rolled back by itself where the disk is full.
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
             raise
-        self._database.execute("COMMIT")
 
     def _number(self, name: str) -> int:
         if name not in self._meters:

@@ -312,7 +312,7 @@ class Choice(Notation, Generic[T]):
         self.alternatives = alternatives + tuple(named.values())
         self.names = ("",) * len(alternatives) + tuple(named)
         self.simple: bool = all(
-            isinstance(one, Primitive) or (isinstance(one, Choice) and one.simple) for one in alternatives
+            isinstance(one, Primitive) or (isinstance(one, Choice) and one.simple) for one in self.alternatives
         )
 
     def tags(self) -> frozenset[DataType]:

@@ -196,9 +196,10 @@ class ClockObject(CosemObject):
         """Return what the clock shows at ``now``, aware; its tzinfo is the offset from UTC of then."""
         return self.zone.shown(now + self._state.offset)
 
-    def stamp(self, now: dt.datetime) -> DateTime:
-        """Return what the clock shows at ``now``, as it is sent."""
-        return DateTime.from_datetime(self.time(now), clock_status=self.status(now), inverted_deviation=self._inverted)
+    def stamp(self, now: dt.datetime, shown: dt.datetime | None = None) -> DateTime:
+        """Return what the clock shows at ``now``, as it is sent; shown: another time, with the status of ``now``."""
+        shown = self.time(now) if shown is None else shown
+        return DateTime.from_datetime(shown, clock_status=self.status(now), inverted_deviation=self._inverted)
 
     def status(self, now: dt.datetime) -> ClockStatus:
         """Return the status bits at ``now``."""

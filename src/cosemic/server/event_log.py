@@ -23,9 +23,10 @@ from cosemic.server.logical_device import Happening, LogicalDevice
 from cosemic.server.objects import AccessRefused, data
 from cosemic.server.profile import ProfileObject
 from cosemic.server.state import FORGETFUL, load_json, save_json
-from cosemic.values import DateTime, Obis
+from cosemic.values import Obis
 
 _M_BUS_CODE: Final = 4
+_GREATEST_UNSIGNED: Final = 0xFF
 _CLEARED: Final = "event-log-cleared"
 
 
@@ -33,8 +34,8 @@ class EventLog:
     """An event log; adds the profile and the object with the code of the last event to its device.
 
     device: that tells what happens. clock: its clock. instance_id: of the profile. codes: by the name of the event or
-    happening; of the companion where they are not given. entries: room in the log. data_type: of the code. columns:
-    what is captured besides, and the types of that.
+    happening; of the companion where they are not given. entries: room in the log. data_type: of the code; unsigned, or
+    long-unsigned where a code needs it. columns: what is captured besides, and the types of that.
 
     Raises ConfigurationError where the device has such objects already; StoreError.
     """
@@ -48,12 +49,15 @@ class EventLog:
         *,
         companion: Companion = Companion.IDIS,
         entries: int = 100,
-        data_type: DataType = DataType.UNSIGNED,
+        data_type: DataType | None = None,
         columns: Sequence[tuple[CaptureObjectDefinition, DataType]] = (),
     ) -> None:
         name = instance_id if isinstance(instance_id, Obis) else Obis(instance_id)
         self.codes = dict(event_codes(companion, name) if codes is None else codes)
         """Codes of this log by name."""
+        if data_type is None:
+            short = all(code <= _GREATEST_UNSIGNED for code in self.codes.values())
+            data_type = DataType.UNSIGNED if short else DataType.LONG_UNSIGNED
         self._device = device
         self._clock = clock
         self._columns = [captured for captured, _ in columns]
@@ -83,8 +87,8 @@ class EventLog:
         shown = self._clock.time(at) if shown is None else shown
         self._last = code
         save_json(self._memory, "last", code)
-        stamp = DateTime.from_datetime(shown, clock_status=self._clock.status(at))
-        self.profile.extend([((stamp.octets, code, *(self._value(one, at) for one in self._columns)), shown)])
+        stamp = self._clock.stamp(at, shown).octets
+        self.profile.extend([((stamp, code, *(self._value(one, at) for one in self._columns)), shown)])
 
     def _happened(self, happening: Happening) -> None:
         own = happening.details.get("obis") == self.profile.instance_id

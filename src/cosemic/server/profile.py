@@ -233,6 +233,10 @@ class ProfileObject(CosemObject):
             return
         kept = ProfileConfiguration.decode(EncodedData(octets).typed())
         wanted = replace(self._configuration, **{name: getattr(kept, name) for name in self._writable})
+        try:
+            wanted.check()
+        except ConfigurationError:  # what was written does not fit what is configured now
+            wanted = self._configuration
         self._kept = wanted == kept
         self._take(wanted)
         if not self._kept:

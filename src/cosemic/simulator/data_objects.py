@@ -33,7 +33,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from cosemic.codec import DataType, EncodedData
-from cosemic.errors import ConfigurationError, CosemicError
+from cosemic.errors import ConfigurationError, CosemicError, EncodeError
 from cosemic.model import InterfaceClass, interface_class, versions
 from cosemic.model.plain_values import value_of
 from cosemic.model.types import CosemType
@@ -138,7 +138,11 @@ class _OfTime:
     def at(self, moment: float, curve: LoadCurve) -> EncodedData:
         """Return the number at a moment. Raises EncodeError."""
         number = self.function.value(moment, curve)
-        return EncodedData.of(self.data_type, number if self.data_type in _FLOATS else round(number))
+        if self.data_type in _FLOATS:
+            return EncodedData.of(self.data_type, number)
+        if not math.isfinite(number):
+            raise EncodeError(f"{number} is no {self.data_type.label}")
+        return EncodedData.of(self.data_type, round(number))
 
     def of(self, curve: LoadCurve) -> Callable[[dt.datetime], EncodedData]:
         """Return it as a function of time alone."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import math
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,8 +37,10 @@ from cosemic.simulator.site import IDLE, Site
 from cosemic.store.counters import FileCounterStore
 
 LAST_PORT: Final = 65_535
-_COUNTERS_SINCE: Final = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+_COUNTERS_SINCE: Final = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 _COUNTERS_PER_SECOND: Final = 8
+"""At first; half of it after the time in which counters slow down, a third after twice that, and so on."""
+_COUNTERS_SLOW_DOWN: Final = dt.timedelta(days=2 * 365)
 _OTHER_FILES: Final = 256
 """Files and sockets that a process has open besides its ports: clients among them."""
 Progress = Callable[[int, int], None]
@@ -70,7 +73,7 @@ class Fleet:
     plans: what the meters are like. base_port: port of the first one, the others follow; 0 takes free ones. now:
     simulated time, such as a :class:`~cosemic.simulator.simulated_time.Time`. state: file that keeps what happens to
     them; in memory unless told. counters: where they keep invocation counters; unless told in a file beside the state,
-    or in memory, beginning by the time of day, so that clients that remember the last run go on. faults: and which
+    or in memory, beginning by date and time, so that clients that remember the last run go on. faults: and which
     meters have them, drawn from the seed. idle: seconds after which a meter that nobody talks to is let go.
 
     Raises ConfigurationError; SecurityError and StoreError where counters or state cannot be kept.
@@ -208,18 +211,22 @@ class Fleet:
 
 
 def begin_counters(meter: SimulatedMeter, now: dt.datetime) -> None:
-    """Let the meter's own invocation counters begin by the time of day: higher than those of a run before.
+    """Let the meter's own invocation counters begin by date and time: higher than those of a run before.
 
-    For simulators that keep no counters: a client that does would take those of a new run for repeated ones.
+    For simulators that keep no counters: a client that does would take those of a new run for repeated ones. They
+    begin at a logarithm of the time, each second 8 higher at the start of 2026, 1 in 2040, 0.2 in 2100; so they are
+    below 2^31 up to 2164, and never come to the end of their 32 bits. A run that draws more than that ends above where
+    the next one begins, and such a client refuses it until time has caught up: keep the counters where that may be.
     """
-    seconds = int((now - _COUNTERS_SINCE).total_seconds())
+    passed = max((now - _COUNTERS_SINCE) / _COUNTERS_SLOW_DOWN, 0.0)
+    begin = int(_COUNTERS_PER_SECOND * _COUNTERS_SLOW_DOWN.total_seconds() * math.log1p(passed))
     for client in meter.clients:
         settings = client.settings
         if settings.material is not None:
             counter = settings.counters.transmit_counter(
                 settings.material.encryption_key.identity, settings.system_title
             )
-            counter.raise_to(max(seconds, 0) * _COUNTERS_PER_SECOND & 0x7FFFFFFF)
+            counter.raise_to(begin)
 
 
 def _endpoint(site: Site) -> Endpoint:

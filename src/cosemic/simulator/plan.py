@@ -23,6 +23,9 @@ FIRST_SERIAL: Final = 1_000_001
 CENTRAL_EUROPE: Final = dt.timezone(dt.timedelta(hours=1))
 """One hour east of UTC, without daylight saving."""
 _MINUTE: Final = dt.timedelta(minutes=1)
+_MOST_DAYS: Final = 36_525
+_MOST_PERIODS: Final = 1_200
+"""Both are 100 years."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +35,9 @@ class MeterPlan:
     serial: 0 to 9999999999999, makes name and system title. seed: makes the load curve and, with the serial number, the
     keys. customer: ``household``, ``shop`` or ``solar``; None draws one of the households. security: ``none``, ``lls``,
     ``hls-gmac``, or a :class:`MeterSecurity`. zone: that of the clock, with its daylight saving. profile_days: depth of
-    the load profile. capture_period: of the load profile, seconds. billing_periods: closed ones of before its start.
-    association_version: of class 15, 0 to 3. firmware: version at first. objects: make more objects. rights: of clients
-    by their SAP, in place of the usual ones.
+    the load profile, up to 36525. capture_period: of the load profile, seconds. billing_periods: closed ones of before
+    its start, up to 1200. association_version: of class 15, 0 to 3. firmware: version at first. objects: make more
+    objects. rights: of clients by their SAP, in place of the usual ones.
 
     Raises ConfigurationError.
     """
@@ -57,8 +60,10 @@ class MeterPlan:
             raise ConfigurationError(f"a serial number has up to 13 digits, not {self.serial}")
         if self.customer is not None:
             one_of("customer", self.customer, CUSTOMERS)
-        if self.profile_days < 1 or self.billing_periods < 0:
-            raise ConfigurationError("a meter has a load profile of a day or more, and no fewer than 0 billing periods")
+        if not 1 <= self.profile_days <= _MOST_DAYS:
+            raise ConfigurationError(f"a load profile is of a day or more, up to {_MOST_DAYS}, not {self.profile_days}")
+        if not 0 <= self.billing_periods <= _MOST_PERIODS:
+            raise ConfigurationError(f"a meter has 0 to {_MOST_PERIODS} billing periods, not {self.billing_periods}")
         if self.capture_period < 60 or DAY % self.capture_period:
             raise ConfigurationError(f"a capture period is 60 s or more and divides a day, not {self.capture_period}")
         standard, rule = clock_rule(self.zone)

@@ -5,6 +5,7 @@ The names are those of :mod:`cosemic.store.security_settings`. The file says tha
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,4 +42,7 @@ def _toml(value: Any) -> str:
     if isinstance(value, Secret):
         octets = value.reveal()
         value = octets.decode("ascii") if value.kind == "password" else octets.hex()
-    return str(value) if isinstance(value, int) else f'"{value}"'
+    if isinstance(value, int):
+        return str(value)
+    # A string of JSON is one of TOML, but for DEL.
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007F")
