@@ -139,7 +139,7 @@ def test_keys_come_from_the_environment(
     [
         (["read", "tcp://127.0.0.1:1", "1-0:1.8.0"], 1, "refused the connection"),
         (["read", "URL", "what"], 2, "'what' is no OBIS code"),
-        (["read", "serial://x", "1-0:1.8.0"], 2, "tcp://, not serial"),
+        (["read", "serial://x", "1-0:1.8.0"], 2, "serial is no scheme: tcp://, "),
         (["read", "tcp://h?password=1", "1-0:1.8.0"], 2, "never stand in a URL"),
         (["objects", "URL", "--security", "nowhere.toml"], 2, "nowhere.toml"),
         (["objects", "URL", "--security", "."], 2, "settings .: "),

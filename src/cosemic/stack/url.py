@@ -261,9 +261,8 @@ def parse_url(url: str) -> Address:
         raise ConfigurationError(f"host and port of the URL cannot be read: {_EXAMPLES}") from None
     kind = _SCHEMES.get(parts.scheme.removeprefix(_GATEWAY))
     if kind is None:
-        raise ConfigurationError(
-            f"{parts.scheme or 'nothing'} is no scheme of a URL: {', '.join(_SCHEMES)}, each also as gateway+..."
-        )
+        schemes = ", ".join(f"{name}://" for name in _SCHEMES)
+        raise ConfigurationError(f"{parts.scheme or 'nothing'} is no scheme: {schemes}, and each as gateway+...")
     if parts.username is not None or parts.password is not None:
         raise ConfigurationError("keys and passwords never stand in a URL: give them with security=")
     if parts.fragment:
