@@ -8,6 +8,13 @@ On asyncio octets are handed to a :class:`Receiver` as they come; blocking code 
                                                           close()
 
 Deadlines are points in time on :func:`time.monotonic`, in seconds.
+
+On a datagram medium each write is one datagram, and so is what a receiver or reader is given at a time.
+
+Some connections can do more, and say so by what they have::
+
+    set_line(line)          ConfigurableConnection, BlockingConfigurableConnection: a serial port
+    peer_certificate        CertifiedConnection: TCP, which may be secured by TLS
 """
 
 from __future__ import annotations
@@ -15,6 +22,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from cosemic.errors import TransportError
+from cosemic.values import LineSettings
 
 
 class Receiver(Protocol):
@@ -44,6 +52,24 @@ class Connection(Protocol):
         """End the connection after what was written; nothing is received any more. Does no harm when repeated."""
 
 
+class ConfigurableConnection(Connection, Protocol):
+    """A connection on asyncio over a port whose rate and character format can be set."""
+
+    def set_line(self, line: LineSettings, /) -> None:
+        """Set the port in order with what is written, without waiting: what was written before leaves it first.
+
+        Raises ConnectionLost after the end. A port that cannot be set so ends the connection.
+        """
+
+
+class CertifiedConnection(Protocol):
+    """A connection, on asyncio or blocking, whose other end may have proved who it is by a certificate (TLS)."""
+
+    @property
+    def peer_certificate(self) -> bytes | None:
+        """The certificate (DER); None where there is none, as without TLS."""
+
+
 class BlockingConnection(Protocol):
     """A connection for blocking code."""
 
@@ -63,3 +89,13 @@ class BlockingConnection(Protocol):
 
     def close(self) -> None:
         """End the connection. Does no harm when repeated."""
+
+
+class BlockingConfigurableConnection(BlockingConnection, Protocol):
+    """A connection for blocking code over a port whose rate and character format can be set."""
+
+    def set_line(self, line: LineSettings, /) -> None:
+        """Wait until what was written has left the port, then set it.
+
+        Raises ConnectionLost where the port cannot be set so, or has gone.
+        """

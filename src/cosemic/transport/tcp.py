@@ -1,4 +1,4 @@
-"""TCP on asyncio: a client's connection, and a server that makes a receiver for each connection.
+"""TCP on asyncio, plain or with TLS: a client's connection, and a server that makes a receiver for each connection.
 
 Made of asyncio's callback Protocols, not of its streams: octets go from the event loop to the receiver in one call.
 They are read into one buffer for all connections of a thread: asyncio would ask for 256 KiB anew for each read, which
@@ -6,7 +6,8 @@ takes longer than all the rest of a round trip.
 TCP_NODELAY is set, since every APDU is waited for; IPv4 and IPv6.
 
 A server does not read from a client that does not read: while more than the high-water mark of the event loop's write
-buffer waits to be sent, reading pauses, so that memory stays bounded.
+buffer waits to be sent, reading pauses, so that memory stays bounded. With TLS it makes the receiver of a connection
+once both sides have proved who they are (:mod:`cosemic.transport.handshakes`).
 """
 
 from __future__ import annotations
@@ -14,23 +15,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 import struct
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, TypeAlias, cast
 
-from cosemic.errors import ConfigurationError, TransportError
+from cosemic.errors import CosemicError, TransportError
 from cosemic.transport import wording
 from cosemic.transport.contract import Receiver
+from cosemic.transport.handshakes import Handshakes
+from cosemic.transport.listening import BACKLOG, listeners
 
 CLOSE_TIME = 5.0
 """How long, in seconds, octets that were written may take to leave after close(); then the connection is cut."""
-
-BACKLOG = 1024
-"""How many clients may wait to be accepted."""
-
 
 _NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 READ_SIZE = 65536
@@ -76,6 +77,12 @@ class TcpConnection(asyncio.BufferedProtocol):
     def peer(self) -> str:
         """The other end: the host and port asked for, or the address of the client."""
         return self._peer
+
+    @property
+    def peer_certificate(self) -> bytes | None:
+        """The certificate (DER) with which the other end proved who it is; None without TLS, and after the end."""
+        secured = None if self._transport is None else self._transport.get_extra_info("ssl_object")
+        return cast(ssl.SSLObject, secured).getpeercert(binary_form=True) if secured is not None else None
 
     def write(self, octets: bytes, /) -> None:
         """Send octets without waiting. Raises ConnectionLost after the end."""
@@ -146,7 +153,7 @@ class TcpConnection(asyncio.BufferedProtocol):
             error = wording.broken(self._peer, exc)
             error.__cause__ = exc
         elif not self._closing:
-            error = wording.closed_by_peer(self._peer)
+            error = wording.closed_by_peer(self._peer, self.peer_certificate is not None)
         self._closing = True
         receiver, self._receiver = self._receiver, None
         try:
@@ -159,16 +166,33 @@ class TcpConnection(asyncio.BufferedProtocol):
                 self._closed.set_result(None)
 
 
-async def connect(host: str, port: int, receiver: Receiver, *, timeout: float) -> TcpConnection:
+async def connect(
+    host: str,
+    port: int,
+    receiver: Receiver,
+    *,
+    timeout: float,
+    tls: ssl.SSLContext | None = None,
+    server_name: str | None = None,
+) -> TcpConnection:
     """Connect to a TCP server; ``receiver`` gets what comes.
 
-    ``timeout``: seconds in all; where the host has several addresses each gets its share. Raises ConnectionFailed where
-    nobody answers. Where the call is cancelled no socket stays open.
+    ``timeout``: seconds in all, the TLS handshake among them; where the host has several addresses each gets its share.
+    ``tls``: what :func:`cosemic.transport.tls.tls_context` gives; ``server_name``: the name in the server's
+    certificate, where it is not ``host``.
+    Raises ConnectionFailed where nobody answers, AuthenticationFailed where the server's certificate is not good.
+    Where the call is cancelled no socket stays open.
     """
     peer = wording.endpoint(host, port)
     loop = asyncio.get_running_loop()
     end = loop.time() + timeout
     error: OSError | None = None
+    secured: dict[str, Any] = {}
+    if tls is not None:
+        secured = {"ssl": tls, "server_hostname": server_name or wording.without_scope(host)}
+        # Both are kept shorter here, by the time-out and by CLOSE_TIME.
+        secured |= {"ssl_handshake_timeout": timeout + CLOSE_TIME, "ssl_shutdown_timeout": 2 * CLOSE_TIME}
+    reached = False
     try:
         async with asyncio.timeout_at(end):
             addresses = await _addresses(host, port)
@@ -176,15 +200,19 @@ async def connect(host: str, port: int, receiver: Receiver, *, timeout: float) -
             share = (end - loop.time()) / (len(addresses) - number)
             try:
                 async with asyncio.timeout(share):
+                    reached = False
                     sock = await _connected(socket.socket(family, type_, protocol), address)
+                    reached = True
                     _, connection = await loop.create_connection(
-                        lambda: TcpConnection(lambda _: receiver, peer=peer), sock=sock
+                        lambda: TcpConnection(lambda _: receiver, peer=peer), sock=sock, **secured
                     )
                     return connection
             except OSError as failed:
                 error = failed
     except OSError as failed:
         error = failed
+    if tls is not None and reached and error is not None:
+        raise wording.not_secured(peer, error) from error
     if error is None or wording.is_timeout(error):
         raise wording.unanswered(peer, timeout) from error
     raise wording.unreachable(peer, error) from error
@@ -214,21 +242,36 @@ ReceiverFactory: TypeAlias = Callable[[TcpConnection], Receiver]
 class TcpServer:
     """Listens on TCP; ``receiver`` makes the receiver of each connection.
 
-    ``host`` is an address or a name, None stands for all addresses of the machine; ``port`` 0 takes a free one. Use it
-    as an asynchronous context manager, or call :meth:`start` and :meth:`close`.
+    ``host`` is an address or a name, or several; None stands for all addresses of the machine, IPv4 and IPv6. ``port``
+    0 takes a free one. ``tls``: what :func:`cosemic.transport.tls.tls_context` gives for a server. ``refused`` is told
+    why a client did not get in (TLS): AuthenticationFailed, where its certificate is not good, or ConnectionFailed. Use
+    it as an asynchronous context manager, or call :meth:`start` and :meth:`close`.
+
+    A meter that connects to its head-end becomes a client session here as well: ``receiver`` gives what drives the
+    session, or a :class:`cosemic.transport.incoming.IncomingConnection` that waits for it.
     """
 
-    def __init__(self, receiver: ReceiverFactory, host: str | None, port: int) -> None:
+    def __init__(
+        self,
+        receiver: ReceiverFactory,
+        host: str | Sequence[str] | None,
+        port: int,
+        *,
+        tls: ssl.SSLContext | None = None,
+        refused: Callable[[CosemicError], None] | None = None,
+    ) -> None:
         self._make_receiver = receiver
         self._host = host
         self._port = port
-        self._server: asyncio.Server | None = None
+        self._tls = tls
+        self._servers: list[asyncio.Server] = []
         self._connections: set[TcpConnection] = set()
+        self._handshakes = Handshakes(self._connection, refused)
 
     @property
     def port(self) -> int:
         """The port that is listened on; while there is none, the one asked for."""
-        return self._port if self._server is None else int(self._server.sockets[0].getsockname()[1])
+        return int(self._servers[0].sockets[0].getsockname()[1]) if self._servers else self._port
 
     @property
     def connections(self) -> frozenset[TcpConnection]:
@@ -236,30 +279,35 @@ class TcpServer:
         return frozenset(self._connections)
 
     async def start(self) -> None:
-        """Listen. Raises ConfigurationError where the address cannot be taken."""
-        try:
-            listener = _listener(self._host, self._port)
-        except OSError as error:
-            where = f"{'all addresses' if self._host is None else self._host}, port {self._port}"
-            raise ConfigurationError(
-                f"cannot listen on {where} ({error.strerror or error}): choose another port or address"
-            ) from error
+        """Listen. Raises ConfigurationError where an address cannot be taken."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._connection, sock=listener, backlog=BACKLOG)
+        newcomer = self._connection if self._tls is None else partial(self._handshakes.newcomer, self._tls)
+        try:
+            for sock in listeners(self._host, self._port):
+                self._servers.append(
+                    await loop.create_server(newcomer, sock=sock, backlog=BACKLOG, start_serving=False)
+                )
+            for server in self._servers:
+                await server.start_serving()
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """Listen no more, end all connections, and wait until all receivers know."""
-        if self._server is None:
+        if not self._servers:
             return
-        server, self._server = self._server, None
+        servers, self._servers = self._servers, []
         # A selector loop loses the socket of a connection that is being accepted while its server closes: accept
         # nothing new, give what is under way the few turns it takes, then close.
-        for each in server.sockets:
+        for each in [sock for server in servers for sock in server.sockets]:
             with contextlib.suppress(NotImplementedError):
                 asyncio.get_running_loop().remove_reader(each.fileno())
         for _ in range(3):
             await asyncio.sleep(0)
-        server.close()
+        for server in servers:
+            server.close()
+        await self._handshakes.close()
         while connections := self.connections:
             for connection in connections:
                 connection.close()
@@ -280,10 +328,3 @@ class TcpServer:
     def _accept(self, connection: TcpConnection) -> Receiver:
         self._connections.add(connection)
         return self._make_receiver(connection)
-
-
-def _listener(host: str | None, port: int) -> socket.socket:
-    if host is None and socket.has_dualstack_ipv6():
-        return socket.create_server(("", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)
-    family = socket.AF_INET6 if ":" in (host or "") else socket.AF_INET
-    return socket.create_server((host or "", port), family=family, backlog=BACKLOG)
