@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 from cosemic.association.settings import ClientSettings
 from cosemic.faults.lies.lie import Lie, Role
@@ -30,7 +31,7 @@ from cosemic.stack import ClientStack
 from cosemic.transport.contract import Connection
 from cosemic.values import LineSettings
 
-UNARMED = 0.0
+UNARMED: Final = 0.0
 """Deadline of what was held back before the time was told: ``tick`` is due at once."""
 
 
@@ -127,7 +128,7 @@ class LyingLink:
     def _put(self, octets: bytes) -> list[tuple[float, bytes]]:
         """Return what is sent for octets of the link inside: with the lie about frames or time, where it is told."""
         honest = [(0.0, octets)]
-        if not self._armed:
+        if not self._armed and not self.scene.connecting:
             return honest
         reframe, pace = self._lie.reframe, self._lie.pace
         if pace is not None:
@@ -165,6 +166,7 @@ def lying_client(
 ) -> tuple[ClientStack, LyingLink]:
     """Return a client that tells a lie, and its link, which shows what came of it. link: the wrapper unless told."""
     lying = LyingLink(lie, Role.CLIENT, link and link(client_sap, server_sap), settings.material)
+    lying.scene.seals.know(settings.server_title)
     return ClientStack(settings, client_sap, server_sap, link=lambda _client, _server: lying), lying
 
 
@@ -196,8 +198,4 @@ class LyingMeterServer(MeterServer):
 
     def meter_connection(self, connection: Connection) -> MeterConnection:
         """Return the liar on a connection."""
-        return MeterConnection(
-            self.device, connection, link=LyingLink(self._lie, Role.SERVER, material=self._material)
-        )
-
-
+        return MeterConnection(self.device, connection, link=LyingLink(self._lie, Role.SERVER, material=self._material))

@@ -23,14 +23,14 @@ a client lies         what the server that is lied to does
 :class:`Right`        it serves the request as any other
 :class:`Says`         it answers with this APDU
 :class:`Silent`       it answers nothing
-:class:`Closes`       it closes the connection
+:class:`Closes`       it closes the connection; what it answered before is an error
 ====================  =================================================================================================
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -77,6 +77,8 @@ class Setting(Enum):
 class Moment(Enum):
     """Which exchange a lie is told in, by its request."""
 
+    CONNECTING = "connecting"
+    """SNRM and UA: before anything is said."""
     OPENING = "opening"
     PROVING = "proving"
     """Passes 3 and 4 of high level security."""
@@ -161,9 +163,7 @@ class Says:
         """Whether an APDU begins so."""
         wanted = [self.answer[at : at + 2] for at in range(0, len(self.answer), 2)]
         given = [f"{octet:02x}" for octet in apdu[: len(wanted)]]
-        return len(given) == len(wanted) and all(
-            want in ("..", got) for want, got in zip(wanted, given, strict=True)
-        )
+        return len(given) == len(wanted) and all(want in ("..", got) for want, got in zip(wanted, given, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,7 @@ class Silent:
 
 @dataclass(frozen=True, slots=True)
 class Closes:
-    """The server closes the connection."""
+    """The server closes the connection; what it answers before is an exception-response."""
 
     then: Then = Then.CONNECT_AGAIN
 
@@ -187,20 +187,21 @@ Reframe: TypeAlias = "Callable[[bytes, Scene], bytes | None]"
 Pace: TypeAlias = Callable[[bytes], Sequence[tuple[float, bytes]]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Lie:
     """One fault.
 
     does: in words. standard: which clause it breaks, and what that says should come of it. moment, setting: where it is
     told. server, client: what comes of it when a server or a client tells it; None: no such peer does. tell, reframe,
     pace: exactly one of them. passing: so many occasions are let pass before. times: how often it is told; None at
-    every occasion.
+    every occasion. ahead: the liar has used counters that its honest half has not: only the same liar can go on.
     """
 
     name: str
-    family: Family
     does: str
     standard: str
+    _: KW_ONLY
+    family: Family
     moment: Moment = Moment.READING
     setting: Setting = Setting.PLAIN
     server: OfServer | None = None
@@ -210,6 +211,7 @@ class Lie:
     pace: Pace | None = None
     passing: int = 0
     times: int | None = 1
+    ahead: bool = False
 
     @property
     def roles(self) -> tuple[Role, ...]:

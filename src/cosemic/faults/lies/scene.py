@@ -12,6 +12,10 @@ from cosemic.security import SecurityMaterial
 
 MOST_KEPT: Final = 8
 """APDUs of each side that are remembered."""
+MOST_ANSWERS: Final = 1024
+"""First answers after a lie that are remembered."""
+ANSWER_OCTETS: Final = 64
+"""First octets of each of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +31,8 @@ class Scene:
     """The session as the liar sees it, up to now.
 
     ``request``: the request that is being served, plain. ``heard``: APDUs of the peer as they came, the last one last.
-    ``answers``: those that came after the lie, plain. ``said``: own APDUs as they were sent. ``told``: how often the
-    lie was told.
+    ``answers``: the beginnings of those that came after the lie, plain. ``said``: own APDUs as they were sent.
+    ``told``: how often the lie was told.
     """
 
     def __init__(self, lie: Lie, role: Role, material: SecurityMaterial | None) -> None:
@@ -37,7 +41,7 @@ class Scene:
         self.seals = Seals(role, material)
         self.request = b""
         self.heard: deque[bytes] = deque(maxlen=MOST_KEPT)
-        self.answers: deque[bytes] = deque(maxlen=MOST_KEPT)
+        self.answers: list[bytes] = []
         self.said: deque[bytes] = deque(maxlen=MOST_KEPT)
         self.told = 0
         self._passed = 0
@@ -47,8 +51,8 @@ class Scene:
         self.heard.append(apdu)
         self.seals.learn(apdu)
         plain = self.seals.of_peer(apdu)
-        if self.told:
-            self.answers.append(plain)
+        if self.told and len(self.answers) < MOST_ANSWERS:
+            self.answers.append(plain[:ANSWER_OCTETS])
         if self.role is Role.SERVER:
             self.request = plain
 
@@ -66,11 +70,19 @@ class Scene:
 
     def occasion(self) -> bool:
         """Whether the lie may be told in the present exchange."""
-        lie = self.lie
-        if moment_of(self.request) is not lie.moment or (lie.times is not None and self.told >= lie.times):
+        if moment_of(self.request) is not self.lie.moment or self._told_enough():
             return False
         self._passed += 1
-        return self._passed > lie.passing
+        return self._passed > self.lie.passing
+
+    @property
+    def connecting(self) -> bool:
+        """Whether nothing was said yet, and the lie may be told about that."""
+        silent = not self.said and not self.heard
+        return silent and self.lie.moment is Moment.CONNECTING and not self._told_enough()
+
+    def _told_enough(self) -> bool:
+        return self.lie.times is not None and self.told >= self.lie.times
 
     @property
     def invoke(self) -> int:
@@ -84,13 +96,13 @@ class Scene:
         return int.from_bytes(self.request[at : at + 4], "big")
 
     def sealed(self, plain: bytes, said: Said) -> bytes:
-        """Return an APDU with the protection that the honest one has, and a fresh counter each time but the first."""
+        """Return an APDU with the protection that the honest one would have, its counter included."""
         if said.seal is None or not plain:
             return plain
         return said.seal.fitting(plain).around(plain)
 
     def another(self, plain: bytes, said: Said) -> bytes:
-        """Return one more APDU beside the honest one, protected like that."""
+        """Return one more APDU, protected like the honest one, under a counter of its own."""
         if said.seal is None:
             return plain
         return self.seals.fresh(said.seal).fitting(plain).around(plain)

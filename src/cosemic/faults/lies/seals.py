@@ -83,6 +83,10 @@ class Seals:
         """The dedicated key of the association."""
         return self._dedicated
 
+    def know(self, server_title: bytes | None) -> None:
+        """Know the server before it has told its system title."""
+        self._titles[Role.SERVER] = server_title or NO_TITLE
+
     def learn(self, apdu: bytes) -> None:
         """Take from an AARQ or AARE what it tells."""
         try:
@@ -133,5 +137,3 @@ class Seals:
         control = int(opened.security_control)
         seal = Seal(apdu[0], title, named, control, counter, key, self.material.authentication_key)
         return opened.plaintext, seal
-
-
