@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-M_BUS = "M-Bus frames are not read"
 SIGNATURE = "signatures are not verified"
 
 EXPECTED_FAILURES = {
-    "elster-kmswest-mbus": M_BUS,
-    "kaifa-netz-noe-mbus": M_BUS,
-    "kaifa-tirol-example": M_BUS,
     "ref-general-signing": SIGNATURE,
     "ref-general-signing-wrong": SIGNATURE,
 }
-KINDS = ("apdu", "messages", "data", "hdlcframe", "hdlcstream", "gbt-frames", "p1")
+KINDS = ("apdu", "messages", "data", "hdlcframe", "hdlcstream", "gbt-frames", "amis", "p1", "readout", "progcmd")
 
 
 def among(*kinds: str) -> dict[str, str]:

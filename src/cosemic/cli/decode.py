@@ -22,13 +22,18 @@ examples:
   cosemic decode --json --keys meter.toml < telegram.hex
 
 kinds:
-  apdu        one APDU, naked or inside layers: HDLC, wrapper, gateway, blocks (the default)
+  apdu        one APDU, naked or inside layers: HDLC, wrapper, M-Bus, gateway, blocks (the default)
   messages    several messages, one after the other
   hdlcframe   one HDLC frame without flags
   hdlcstream  HDLC frames with flags, each for itself
+  mbusstream  wired M-Bus frames, each for itself
+  wmbus       one wireless M-Bus frame, with its CRCs or without
+  amis        wired M-Bus frames, the last one in OMS security mode 5 (key mbus_key)
   gbt-frames  general-block-transfer APDUs, joined
   data        one Data, as attributes have it
   p1          one P1 telegram
+  readout     one read-out of IEC 62056-21
+  progcmd     one programming command of IEC 62056-21
 
 keys: a TOML or JSON file of names and hexadecimal texts, as ek = "000102030405060708090a0b0c0d0e0f"
   ek            global encryption key; or encryption_key
@@ -36,6 +41,7 @@ keys: a TOML or JSON file of names and hexadecimal texts, as ek = "0001020304050
   dk            dedicated key; or dedicated_key
   ak            authentication key; or authentication_key
   kek           master key
+  mbus_key      of M-Bus security mode 5 (kind amis)
   system_title  of the sender, where the APDU does not carry it
 A file of security settings, as `cosemic read --security` takes it, will do. What it does not name is looked up in the
 environment: COSEMIC_EK or COSEMIC_ENCRYPTION_KEY, and so on. Keys never stand in a command, where every user of
@@ -53,7 +59,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command = subparsers.add_parser(
         "decode",
         help="show what octets mean",
-        description="Show what octets mean: HDLC, wrapper, gateway, block transfer, ACSE, xDLMS, ciphering, Data, P1.",
+        description="Show what octets mean: HDLC, wrapper, M-Bus, gateway, blocks, ACSE, xDLMS, ciphering, Data, P1.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -5,7 +5,9 @@ wrong or cannot be checked. It is marked so (``tag_ok``).
 """
 
 from cosemic.inspector.decoded import KINDS, Decoded, FrameEntry, decode
-from cosemic.inspector.layers import Entry, GbtLayer, HdlcLayer, Layer
+from cosemic.inspector.hdlc import HdlcLayer
+from cosemic.inspector.layers import Entry, GbtLayer, Layer
+from cosemic.inspector.mbus import MbusEntry, MbusLayer, WirelessMbusLayer
 from cosemic.inspector.message import Message, Protection, Unreadable
 
 __all__ = [
@@ -16,8 +18,11 @@ __all__ = [
     "GbtLayer",
     "HdlcLayer",
     "Layer",
+    "MbusEntry",
+    "MbusLayer",
     "Message",
     "Protection",
     "Unreadable",
+    "WirelessMbusLayer",
     "decode",
 ]

@@ -7,6 +7,7 @@ Octets come as such or as hexadecimal text, the way people copy it from logs and
 ek, gbek, dk       encryption keys: global unicast, global broadcast (security control bit 6), dedicated
 ak                 authentication key; of no octets: left out of the authenticated data
 kek                master key: opens the wrapped key of a general-ciphering
+mbus_key           16 octets: security mode 5 of M-Bus, kind amis
 system_title       8 octets, the sender's, where the APDU does not carry it
 =================  ===================================================================================================
 
@@ -30,13 +31,12 @@ Octets: TypeAlias = bytes | bytearray | memoryview
 KeyValue: TypeAlias = Octets | str | Secret
 
 ENCRYPTION_KEYS: Final = ("ek", "gbek", "dk", "kek")
-KEY_NAMES: Final = (*ENCRYPTION_KEYS, "ak", "system_title")
+KEY_NAMES: Final = (*ENCRYPTION_KEYS, "ak", "mbus_key", "system_title")
 """The keys that are of use here."""
 _OTHER_NAMES: Final = frozenset(
     {
         "algorithm_id",
         "invocation_counter",
-        "mbus_key",
         "private_v",
         "public_key",
         "security_control",
@@ -47,7 +47,9 @@ _OTHER_NAMES: Final = frozenset(
 )
 _SEPARATORS: Final = re.compile(r"0[xX]|\\x|[\s:;,|_.\-\[\]{}()\"']+")
 _NOT_HEX: Final = re.compile("[^0-9a-fA-F]")
-_LEGAL_LENGTHS: Final = {"system_title": (8,), "ak": (0, 16, 32)} | dict.fromkeys(ENCRYPTION_KEYS, (16, 32))
+_LEGAL_LENGTHS: Final = {"system_title": (8,), "mbus_key": (16,), "ak": (0, 16, 32)} | dict.fromkeys(
+    ENCRYPTION_KEYS, (16, 32)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,13 @@ class Keys:
     dk: Key | None = None
     kek: Key | None = None
     ak: Key | None = None
+    mbus_key: Secret | None = None
     system_title: bytes = field(default=b"")
 
     @classmethod
     def of(cls, keys: Mapping[str, KeyValue] | None) -> Keys:
         """Make the handles. Raises ConfigurationError for an unknown name or a value that cannot be such a key."""
-        made: dict[str, Key | bytes] = {}
+        made: dict[str, Key | Secret | bytes] = {}
         for name, value in (keys or {}).items():
             if name in _OTHER_NAMES:
                 continue
@@ -74,8 +77,9 @@ class Keys:
             if len(octets) not in _LEGAL_LENGTHS[name]:
                 lengths = " or ".join(map(str, _LEGAL_LENGTHS[name]))
                 raise ConfigurationError(f"the key {name} has {len(octets)} octets where {lengths} are needed")
-            made[name] = octets if name == "system_title" else Key(Secret(octets, name))
-        return cls(**made)  # type: ignore[arg-type]  # system_title alone is octets
+            secret = Secret(octets, name)
+            made[name] = octets if name == "system_title" else secret if name == "mbus_key" else Key(secret)
+        return cls(**made)  # type: ignore[arg-type]  # system_title alone is octets, mbus_key alone a Secret
 
 
 assert Keys.__dataclass_fields__.keys() == set(KEY_NAMES)

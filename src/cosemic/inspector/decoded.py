@@ -4,12 +4,20 @@
 kind              octets                                ``Decoded`` holds
 ================  ====================================  ======================================================
 apdu (or None)    one APDU, naked or inside layers      ``layers``, ``message`` (its ``apdu``)
-messages          an HDLC stream, several messages      ``layers``, ``entries``
+messages          an HDLC or M-Bus stream, several      ``layers``, ``entries``
+                  messages
 hdlcframe         one HDLC frame without flags          ``frames``
 hdlcstream        HDLC frames with flags                ``frames``
 gbt-frames        general-block-transfer APDUs          ``layers`` (the blocks), ``octets`` (what they join to)
 data              one A-XDR Data                        ``data``
+mbusstream        wired M-Bus frames, each for itself   ``mbus_frames``
+wmbus             one wireless M-Bus frame, with CRCs   ``layers``, ``message``
+                  or without
+amis              wired M-Bus frames, the last long one ``mbus_frames``, ``plaintext``
+                  in OMS security mode 5
 p1                one P1 telegram                       ``telegram``
+readout           one read-out of IEC 62056-21          ``readout``
+progcmd           one programming command of it         ``command``
 ================  ====================================  ======================================================
 """
 
@@ -22,24 +30,36 @@ from typing import Any, Final
 from cosemic import apdu as pdus
 from cosemic.codec import DEFAULT_LIMITS, EncodedData, Limits, decode_whole
 from cosemic.dialect import Quirk
-from cosemic.errors import ConfigurationError, DecodeError
+from cosemic.errors import ConfigurationError, DecipheringError, DecodeError
 from cosemic.inspector.arguments import Keys, KeyValue, Octets, octets_of, quirks_of
-from cosemic.inspector.format1 import Format1, Json, p1_dict
+from cosemic.inspector.format1 import Format1, Json, command_dict, p1_dict, readout_dict
+from cosemic.inspector.hdlc import HdlcLayer, find_frames
 from cosemic.inspector.layers import (
     Block,
     Entry,
     GbtLayer,
-    HdlcLayer,
     Layer,
     Run,
-    find_frames,
+    read_by_radio,
     read_messages,
     read_one,
     split_blocks,
 )
+from cosemic.inspector.mbus import (
+    MbusEntry,
+    MbusLayer,
+    WirelessMbusLayer,
+    mbus_frame_dict,
+    only_frames,
+    segment_of,
+    wireless_dict,
+)
 from cosemic.inspector.message import Message, MessageReader
 from cosemic.link.hdlc import HdlcAddress, HdlcFrame, HdlcParameters, decode_frame, split_llc
+from cosemic.link.iec21 import CapturedCommand, Readout, read_command, read_readout
+from cosemic.link.mbus import LONG_HEADER, LongHeader, MbusFrame
 from cosemic.link.wrapper import WrapperHeader
+from cosemic.security.mbus import decipher_mode_5
 from cosemic.telegram import P1Telegram, read_p1
 from cosemic.values import FrameType
 
@@ -57,7 +77,8 @@ class FrameEntry:
 class Decoded:
     """What ``decode`` found.
 
-    kind: as in the table above. octets: the data itself (in kind gbt-frames what the blocks carry).
+    kind: as in the table above. octets: the data itself (in kind gbt-frames what the blocks carry, in amis the header).
+    plaintext: of kind amis.
     """
 
     kind: str
@@ -66,8 +87,12 @@ class Decoded:
     message: Message | None = None
     entries: tuple[Entry, ...] = ()
     frames: tuple[FrameEntry, ...] = ()
+    mbus_frames: tuple[MbusEntry, ...] = ()
+    plaintext: bytes = field(default=b"", repr=False)
     data: EncodedData | None = None
     telegram: P1Telegram | None = None
+    readout: Readout | None = None
+    command: CapturedCommand | None = None
     limits: Limits = field(default=DEFAULT_LIMITS, repr=False)
 
     @property
@@ -97,7 +122,8 @@ def decode(
     """Read octets: what they are, layer by layer, with the standard's names.
 
     data: octets, or hexadecimal text with any of the usual separators.
-    keys: octets (or hexadecimal text, or Secrets) by name: ``ek``, ``ak``, ``gbek``, ``dk``, ``kek``, ``system_title``.
+    keys: octets (or hexadecimal text, or Secrets) by name: ``ek``, ``ak``, ``gbek``, ``dk``, ``kek``, ``system_title``,
+    and ``mbus_key`` for kind amis.
     kind: what the data is, see the table of this module; None is one APDU, naked or inside layers.
     quirks: names of deviations that are tolerated (:class:`~cosemic.dialect.Quirk`).
     limits: bounds of work and memory.
@@ -141,6 +167,14 @@ def _p1(octets: bytes, reader: MessageReader) -> Decoded:
     return Decoded(kind="p1", octets=octets, telegram=read_p1(octets), limits=reader.limits)
 
 
+def _readout(octets: bytes, reader: MessageReader) -> Decoded:
+    return Decoded(kind="readout", octets=octets, readout=read_readout(octets), limits=reader.limits)
+
+
+def _progcmd(octets: bytes, reader: MessageReader) -> Decoded:
+    return Decoded(kind="progcmd", octets=octets, command=read_command(octets), limits=reader.limits)
+
+
 def _hdlcframe(octets: bytes, reader: MessageReader) -> Decoded:
     frame = decode_frame(octets, length_mismatch=Quirk.HDLC_LENGTH_MISMATCH in reader.quirks)
     return Decoded(kind="hdlcframe", octets=octets, frames=(_entry(frame, reader),), limits=reader.limits)
@@ -152,6 +186,42 @@ def _hdlcstream(octets: bytes, reader: MessageReader) -> Decoded:
         raise DecodeError(f"HDLC frames and flags alone: {found.strays} octets belong to no frame", 0, "hdlc")
     frames = tuple(_entry(frame, reader) for frame in found.frames)
     return Decoded(kind="hdlcstream", octets=octets, frames=frames, limits=reader.limits)
+
+
+def _mbusstream(octets: bytes, reader: MessageReader) -> Decoded:
+    frames = tuple(_mbus_entry(frame, reader) for frame in only_frames(octets).frames)
+    return Decoded(kind="mbusstream", octets=octets, mbus_frames=frames, limits=reader.limits)
+
+
+def _mbus_entry(frame: MbusFrame, reader: MessageReader) -> MbusEntry:
+    try:
+        segment = segment_of(frame)
+        return MbusEntry(frame, reader.read(segment.part) if segment.last and not segment.number else None)
+    except DecodeError:
+        return MbusEntry(frame, None)
+
+
+def _wmbus(octets: bytes, reader: MessageReader) -> Decoded:
+    layers, message = read_by_radio(octets, reader)
+    return Decoded(kind="wmbus", octets=octets, layers=layers, message=message, limits=reader.limits)
+
+
+def _amis(octets: bytes, reader: MessageReader) -> Decoded:
+    frames = only_frames(octets).frames
+    carrying = [frame for frame in frames if len(frame.user_data) > LONG_HEADER]
+    if not carrying:
+        raise DecodeError("a long frame with a long header and octets behind it", 0, "amis")
+    content = carrying[-1].user_data
+    if reader.keys.mbus_key is None:
+        raise DecodeError("content that can be deciphered: give the key mbus_key", 0, "amis")
+    header = LongHeader.decode(content[:LONG_HEADER])
+    address, number = header.device.encode_radio(), header.rest.access_number
+    try:
+        plaintext = decipher_mode_5(content[LONG_HEADER:], reader.keys.mbus_key, address, number)
+    except DecipheringError as error:
+        raise DecodeError(str(error), 0, "amis") from None
+    entries = tuple(MbusEntry(frame, None) for frame in frames)
+    return Decoded(kind="amis", octets=header.encode(), mbus_frames=entries, plaintext=plaintext, limits=reader.limits)
 
 
 def _gbt_frames(octets: bytes, reader: MessageReader) -> Decoded:
@@ -186,8 +256,13 @@ _KINDS: Final[dict[str, Callable[[bytes, MessageReader], Decoded]]] = {
     "hdlcframe": _hdlcframe,
     "hdlcstream": _hdlcstream,
     "gbt-frames": _gbt_frames,
+    "mbusstream": _mbusstream,
+    "wmbus": _wmbus,
+    "amis": _amis,
     "data": _data,
     "p1": _p1,
+    "readout": _readout,
+    "progcmd": _progcmd,
 }
 KINDS: Final = tuple(_KINDS)
 """The kinds that ``decode`` takes."""
@@ -200,6 +275,10 @@ def layer_dict(layer: Layer) -> dict[str, Json]:
     """Return the dictionary of one layer."""
     if isinstance(layer, HdlcLayer):
         return {"hdlc": [frame_dict(frame) for frame in layer.frames]}
+    if isinstance(layer, MbusLayer):
+        return {"mbus": [mbus_frame_dict(frame) for frame in layer.frames]}
+    if isinstance(layer, WirelessMbusLayer):
+        return {"wmbus": wireless_dict(layer)}
     if isinstance(layer, GbtLayer):
         return {"gbt": [_block_dict(block) for block in layer.blocks]}
     if isinstance(layer, WrapperHeader):
@@ -279,7 +358,28 @@ _DICTIONARIES: Final[dict[str, Callable[[Decoded, Format1], dict[str, Json]]]] =
     },
     "hdlcframe": lambda decoded, format1: _frame_entry_dict(decoded.frames[0], format1),
     "hdlcstream": lambda decoded, format1: {"frames": [_frame_entry_dict(entry, format1) for entry in decoded.frames]},
+    "mbusstream": lambda decoded, format1: {
+        "frames": [
+            {
+                "frame": mbus_frame_dict(entry.frame),
+                "information": entry.frame.user_data.hex(),
+                "apdu": _apdu_or_null(entry.message, format1),
+            }
+            for entry in decoded.mbus_frames
+        ]
+    },
+    "wmbus": lambda decoded, format1: {
+        "layers": [layer_dict(layer) for layer in decoded.layers],
+        "apdu": _apdu_or_null(decoded.message, format1),
+    },
+    "amis": lambda decoded, _: {
+        "frames": [mbus_frame_dict(entry.frame) for entry in decoded.mbus_frames],
+        "header": decoded.octets.hex(),
+        "plaintext": decoded.plaintext.hex(),
+    },
     "gbt-frames": lambda decoded, _: {**layer_dict(decoded.layers[0]), "apdu_octets": decoded.octets.hex()},
     "data": lambda decoded, format1: {"data": format1.data(decoded.data or EncodedData(b""))},
     "p1": lambda decoded, _: {} if decoded.telegram is None else p1_dict(decoded.telegram),
+    "readout": lambda decoded, _: {} if decoded.readout is None else readout_dict(decoded.readout),
+    "progcmd": lambda decoded, _: {} if decoded.command is None else command_dict(decoded.command),
 }

@@ -24,6 +24,7 @@ from cosemic import apdu
 from cosemic.codec import Choice, DataType, EncodedData, Limits, ObjectIdentifier, Sequence, TaggedChoice, Typed
 from cosemic.inspector.message import Message, Protection, Unreadable
 from cosemic.inspector.shapes import EMPTY_IS_NULL, RENAMED, SHAPES, Entry
+from cosemic.link.iec21 import CapturedCommand, DataSet, Readout
 from cosemic.telegram import P1Telegram
 from cosemic.values import (
     AcseRequirement,
@@ -190,11 +191,34 @@ def p1_dict(telegram: P1Telegram) -> dict[str, Json]:
     """Dictionary of a P1 telegram."""
     return {
         "identification": telegram.identification,
-        "datasets": [{"address": one.address, "values": list(one.values)} for one in telegram.datasets],
+        "datasets": _datasets(telegram.datasets),
         "crc": telegram.crc,
         "crc_computed": telegram.crc_computed,
         "crc_ok": telegram.crc_ok,
     }
+
+
+def readout_dict(readout: Readout) -> dict[str, Json]:
+    """Dictionary of a read-out of IEC 62056-21."""
+    return {"identification": readout.identification, **_checked(readout)}
+
+
+def command_dict(command: CapturedCommand) -> dict[str, Json]:
+    """Dictionary of a programming command of IEC 62056-21."""
+    return {"command": command.command, **_checked(command)}
+
+
+def _checked(block: Readout | CapturedCommand) -> dict[str, Json]:
+    return {
+        "datasets": _datasets(block.datasets),
+        "bcc": block.bcc,
+        "bcc_computed": block.bcc_computed,
+        "bcc_ok": block.bcc_ok,
+    }
+
+
+def _datasets(datasets: tuple[DataSet, ...]) -> list[Json]:
+    return [{"address": one.address, "values": list(one.values)} for one in datasets]
 
 
 def _current_time(octets: bytes | None) -> str | None:

@@ -1,9 +1,10 @@
-"""From octets on a medium to APDUs: HDLC, wrapper, gateway prefix, general block transfer.
+"""From octets on a medium to APDUs: HDLC, wrapper, M-Bus, gateway prefix, general block transfer.
 
 ::
 
     7E ...           HDLC frames (IEC 62056-46), segments joined, LLC octets taken off
     0001 ...         wrapper (IEC 62056-4-7)
+    68 L L 68 ...    M-Bus frames (EN 13757-2), segments joined
     E6, E7 ...       gateway prefix (IEC 62056-5-3, annex C)
     E0 ...           general block transfer (IEC 62056-5-3): blocks 1, 2, 3 ... to the last one, joined
 
@@ -24,30 +25,26 @@ from typing import Final, TypeAlias
 from cosemic import apdu
 from cosemic.codec import Limits
 from cosemic.codec.wire import Cursor
-from cosemic.dialect import Quirk
 from cosemic.errors import DecodeError
+from cosemic.inspector.hdlc import HdlcLayer, find_frames, hdlc_apdus, is_empty, segments
+from cosemic.inspector.mbus import (
+    MbusLayer,
+    WirelessMbusLayer,
+    find_wired,
+    is_wired,
+    joined,
+    read_wireless,
+    wired_apdus,
+)
 from cosemic.inspector.message import Message, MessageReader
-from cosemic.link.hdlc import FLAG, HdlcFrame, HdlcMessage, HdlcReassembler, HdlcStreamReader, decode_frame
-from cosemic.link.hdlc.checks import checks
-from cosemic.link.hdlc.frame import MAX_HEADER, MAX_LENGTH, decode_header
+from cosemic.link.hdlc import FLAG, HdlcReassembler
 from cosemic.link.wrapper import WrapperHeader, decode_wrapper
-from cosemic.values import FrameType
 
 Block: TypeAlias = apdu.GeneralBlockTransfer
 GatewayPrefix: TypeAlias = apdu.GatewayRequest | apdu.GatewayResponse
 
 GBT_TAG: Final = b"\xe0"
 _GATEWAY_TAGS: Final = (b"\xe6", b"\xe7")
-_CARRIERS: Final = (FrameType.I, FrameType.UI)
-_CLOSING_FLAGS: Final = 16
-"""How many flags are tried as the end of a frame whose length field is wrong; bounds the work on hostile octets."""
-
-
-@dataclass(frozen=True, slots=True)
-class HdlcLayer:
-    """The frames of all segments."""
-
-    frames: tuple[HdlcFrame, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +54,7 @@ class GbtLayer:
     blocks: tuple[Block, ...]
 
 
-Layer: TypeAlias = HdlcLayer | WrapperHeader | GatewayPrefix | GbtLayer
+Layer: TypeAlias = HdlcLayer | MbusLayer | WirelessMbusLayer | WrapperHeader | GatewayPrefix | GbtLayer
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,79 +67,6 @@ class Entry:
     blocks: tuple[Block, ...] | None
     message: Message | None
     error: str | None = None
-
-
-# ---- HDLC ------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Frames:
-    """Frames found in a stream; ``strays`` counts octets that are neither flags nor part of a frame."""
-
-    frames: tuple[HdlcFrame, ...]
-    strays: int
-
-
-def find_frames(octets: bytes, quirks: frozenset[Quirk], *, damaged: bool) -> Frames:
-    """Find the HDLC frames in a stream; ``damaged``: those with wrong checks too."""
-    if Quirk.HDLC_LENGTH_MISMATCH in quirks:
-        return _find_between_flags(octets, damaged)
-    reader = HdlcStreamReader(damaged=damaged)
-    frames = reader.receive(octets)
-    strays = reader.pending
-    frames += reader.finish()
-    return Frames(tuple(frames), strays + reader.discarded)
-
-
-def _find_between_flags(octets: bytes, damaged: bool) -> Frames:
-    """Find frames by their flags and check sequences alone, the length field being wrong in some."""
-    frames = []
-    strays = 0
-    flag = octets.find(FLAG)
-    strays += flag if flag >= 0 else len(octets)
-    while 0 <= flag < len(octets) - 1:
-        following = octets.find(FLAG, flag + 1)
-        found, closing = _frame_from(octets, flag + 1, following, damaged)
-        if found is not None:
-            frames.append(found)
-        else:
-            closing = following
-            strays += (following if following >= 0 else len(octets)) - flag - 1
-        flag = closing
-    return Frames(tuple(frames), strays)
-
-
-def _frame_from(octets: bytes, start: int, closing: int, damaged: bool) -> tuple[HdlcFrame | None, int]:
-    """Return the frame from ``start`` up to a flag, the one at ``closing`` or a later one, and where this stands."""
-    if octets[start] & 0xF0 != 0xA0:
-        return None, closing
-    try:
-        # What cannot begin a frame of any length is not tried with each flag.
-        header = decode_header(octets[start : start + MAX_HEADER], MAX_LENGTH)
-    except (DecodeError, IndexError):
-        return None, closing
-    announced = (octets[start] & 0x07) << 8 | octets[start + 1]
-    for _ in range(_CLOSING_FLAGS):
-        if closing < 0:
-            break
-        frame = octets[start:closing]
-        if len(frame) >= header.end + 2 and (checks(frame) or (damaged and len(frame) == announced)):
-            try:
-                return decode_frame(frame, length_mismatch=True), closing
-            except DecodeError:
-                pass  # the octets between header and FCS are too few for an information field
-        closing = octets.find(FLAG, closing + 1)
-    return None, closing
-
-
-def segments(frames: tuple[HdlcFrame, ...]) -> tuple[HdlcFrame, ...]:
-    """Return the frames that carry pieces of APDUs."""
-    return tuple(frame for frame in frames if frame.control.type in _CARRIERS and frame.information)
-
-
-def _is_empty(frame: HdlcFrame) -> bool:
-    """Whether it is an I or UI frame that carries nothing."""
-    return frame.control.type in _CARRIERS and not frame.information
 
 
 # ---- general block transfer ------------------------------------------------------------------------------------------
@@ -212,38 +136,24 @@ def split_blocks(octets: bytes, limits: Limits) -> list[Block]:
 def read_one(octets: bytes, reader: MessageReader) -> tuple[tuple[Layer, ...], Message]:
     """Read one APDU out of its layers. Raises DecodeError when there is none, or more than one, or octets are left."""
     if octets[:1] == FLAG:
-        frames = find_frames(octets, reader.quirks, damaged=True)
-        parts, outer = _apdus_of(frames, reader.limits)
-        return _unwrap(parts, reader, outer)
+        hdlc, parts = hdlc_apdus(octets, reader.quirks, reader.limits)
+        return _unwrap(parts, reader, (hdlc,))
     if octets[:2] == b"\x00\x01":
         header, inside = decode_wrapper(octets)
         try:
             return _unwrap([inside], reader, (header,))
         except DecodeError as error:
             raise error.within("", 8) from None
-    if octets[:1] == b"\x68" and octets[3:4] == b"\x68":
-        raise DecodeError("HDLC, a wrapper or an APDU: M-Bus frames are not read", 0)
+    if is_wired(octets):
+        wired, parts = wired_apdus(octets, reader.limits)
+        return _unwrap(parts, reader, (wired,))
     return _unwrap([octets], reader, ())
 
 
-def _apdus_of(frames: Frames, limits: Limits) -> tuple[list[bytes], tuple[Layer, ...]]:
-    for number, frame in enumerate(frames.frames):
-        if not frame.fcs_ok or frame.hcs_ok is False:
-            wrong = "header" if frame.hcs_ok is False else "frame"
-            raise DecodeError(f"a right {wrong} check sequence in frame {number + 1}", 0, "hdlc")
-    if frames.strays:
-        raise DecodeError(f"HDLC frames and flags alone: {frames.strays} octets belong to no frame", 0, "hdlc")
-    messages, lost = reassemble(frames.frames, limits)
-    if lost or not messages:
-        raise DecodeError("all segments of an APDU", 0, "hdlc")
-    return [message.octets for message in messages], (HdlcLayer(segments(frames.frames)),)
-
-
-def reassemble(frames: tuple[HdlcFrame, ...], limits: Limits) -> tuple[list[HdlcMessage], int]:
-    """Join segments: the messages, and how many were begun and not finished."""
-    reassembler = HdlcReassembler(max_octets=limits.octets)
-    found = [reassembler.receive(frame) for frame in frames if not _is_empty(frame)]
-    return [message for message in found if message is not None], reassembler.dropped + reassembler.pending
+def read_by_radio(octets: bytes, reader: MessageReader) -> tuple[tuple[Layer, ...], Message]:
+    """Read one APDU out of a wireless M-Bus frame. Raises DecodeError when there is none, or a part of one."""
+    layer = read_wireless(octets)
+    return _unwrap([layer.segment.part], reader, (layer,))
 
 
 def _unwrap(parts: list[bytes], reader: MessageReader, outer: tuple[Layer, ...]) -> tuple[tuple[Layer, ...], Message]:
@@ -301,23 +211,35 @@ def _without_gateway(parts: list[bytes], reader: MessageReader) -> tuple[Gateway
 def read_messages(octets: bytes, reader: MessageReader) -> tuple[tuple[Layer, ...], tuple[Entry, ...]]:
     """Read all messages of an HDLC stream, in the order of completion; frames with wrong checks are dropped.
 
-    Raises DecodeError when there is no right frame in it.
+    Where there is no right HDLC frame in it, M-Bus frames are looked for. Raises DecodeError when there are none.
     """
     found = find_frames(octets, reader.quirks, damaged=False)
     if not found.frames:
-        raise DecodeError("a stream of HDLC frames", 0, "hdlc")
+        return _read_mbus_messages(octets, reader)
     stream = _Stream(reader, [HdlcLayer(segments(found.frames))])
     reassembler = HdlcReassembler(max_octets=reader.limits.octets)
     dropped = 0
     for frame in found.frames:
-        message = None if _is_empty(frame) else reassembler.receive(frame)
+        message = None if is_empty(frame) else reassembler.receive(frame)
         stream.lost(reassembler.dropped - dropped)
         dropped = reassembler.dropped
         if message is not None:
-            stream.take(message)
+            stream.take(message.octets, (message.frames[0].destination, message.frames[0].source))
     stream.lost(reassembler.pending)
-    stream.entries.extend(_entry_of(run, reader) for run in stream.runs.values() if not run.ended)
-    return tuple(stream.layers), tuple(stream.entries)
+    return stream.finished()
+
+
+def _read_mbus_messages(octets: bytes, reader: MessageReader) -> tuple[tuple[Layer, ...], tuple[Entry, ...]]:
+    frames = find_wired(octets, damaged=False).frames
+    if not frames:
+        raise DecodeError("a stream of HDLC or M-Bus frames", 0)
+    stream = _Stream(reader, [MbusLayer(frames)])
+    for message in joined(frames, reader.limits):
+        if message is None:
+            stream.lost(1)
+        else:
+            stream.take(message.part, (message.destination, message.source))
+    return stream.finished()
 
 
 @dataclass(slots=True)
@@ -334,9 +256,8 @@ class _Stream:
         """Add the entries of messages whose segments are not all there."""
         self.entries += [Entry(None, None, "segments are missing")] * count
 
-    def take(self, message: HdlcMessage) -> None:
+    def take(self, octets: bytes, sender: object) -> None:
         """Add what one message brings: an entry, or a block to the run of its sender."""
-        octets = message.octets
         try:
             prefix, (octets,) = _without_gateway([octets], self.reader)
             if prefix is not None:
@@ -348,7 +269,12 @@ class _Stream:
         except DecodeError as error:
             self.entries.append(Entry(None, None, str(error)))
             return
-        self._add((message.frames[0].destination, message.frames[0].source), block)
+        self._add(sender, block)
+
+    def finished(self) -> tuple[tuple[Layer, ...], tuple[Entry, ...]]:
+        """Add what was begun and not finished; return all."""
+        self.entries.extend(_entry_of(run, self.reader) for run in self.runs.values() if not run.ended)
+        return tuple(self.layers), tuple(self.entries)
 
     def _add(self, sender: object, block: Block) -> None:
         run = self.runs.get(sender)

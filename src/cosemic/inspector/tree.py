@@ -22,12 +22,18 @@ from typing import TYPE_CHECKING
 
 from cosemic import apdu
 from cosemic.codec import DataType, EncodedData, Limits
+from cosemic.errors import DecodeError
 from cosemic.inspector.format1 import apdu_name
-from cosemic.inspector.layers import Block, Entry, GbtLayer, HdlcLayer, Layer
+from cosemic.inspector.hdlc import HdlcLayer
+from cosemic.inspector.layers import Block, Entry, GbtLayer, Layer
+from cosemic.inspector.mbus import MbusEntry, MbusLayer, WirelessMbusLayer, segment_of
 from cosemic.inspector.message import Message, Unreadable
 from cosemic.inspector.spans import Span, data_spans, spans
 from cosemic.inspector.wording import data_text, octets_text, one_line, value_text
 from cosemic.link.hdlc import HdlcAddress, HdlcFrame, HdlcParameters
+from cosemic.link.iec21 import CapturedCommand, DataSet, Readout
+from cosemic.link.mbus import MbusFrame
+from cosemic.link.mbus.frame import function_name
 from cosemic.link.wrapper import WrapperHeader
 from cosemic.telegram import P1Telegram
 
@@ -50,6 +56,11 @@ def _lines(decoded: Decoded) -> Iterator[str]:
         yield from _layer(layer)
     for number, frame in enumerate(decoded.frames, 1):
         yield from _frame_entry(number, frame, limits)
+    for number, one in enumerate(decoded.mbus_frames, 1):
+        yield from _mbus_entry(number, one, limits)
+    if decoded.kind == "amis":
+        yield f"header    {octets_text(decoded.octets)}"
+        yield f"plaintext {octets_text(decoded.plaintext)}"
     for number, entry in enumerate(decoded.entries, 1):
         yield from _entry(number, entry, limits)
     if decoded.message is not None:
@@ -58,6 +69,11 @@ def _lines(decoded: Decoded) -> Iterator[str]:
         yield from _data(decoded.data.octets, 0, limits, 0)
     if decoded.telegram is not None:
         yield from _p1(decoded.telegram, 0)
+    if decoded.readout is not None:
+        yield from _readout(decoded.readout)
+    if decoded.command is not None:
+        yield _line(None, 0, f"IEC 62056-21 command {decoded.command.command}")
+        yield from _block(decoded.command)
     if decoded.kind == "gbt-frames":
         yield f"carries {octets_text(decoded.octets)}"
 
@@ -69,6 +85,12 @@ def _layer(layer: Layer) -> Iterator[str]:
     if isinstance(layer, HdlcLayer):
         yield f"hdlc    {_number(len(layer.frames), 'frame')}"
         yield from (f"        {_frame(frame)}" for frame in layer.frames)
+    elif isinstance(layer, MbusLayer):
+        yield f"mbus    {_number(len(layer.frames), 'frame')}"
+        yield from (f"        {_mbus_frame(frame)}" for frame in layer.frames)
+    elif isinstance(layer, WirelessMbusLayer):
+        yield f"wmbus   format {layer.format.value}, C {layer.frame.c:02x}, from {layer.frame.sender}"
+        yield f"        CI {layer.segment.ci:02x}, {layer.segment.destination} <- {layer.segment.source}"
     elif isinstance(layer, GbtLayer):
         yield from _blocks(layer.blocks)
     elif isinstance(layer, WrapperHeader):
@@ -97,6 +119,29 @@ def _frame(frame: HdlcFrame) -> str:
     more = ", segmented" if frame.segmented else ""
     way = f"{_address(frame.destination)} <- {_address(frame.source)}"
     return f"{control.type.label}{numbers} P/F {control.pf}, {way}, {frame.length} octets{more}{wrong}"
+
+
+def _mbus_frame(frame: MbusFrame) -> str:
+    wrong = "" if frame.checksum_ok else ", checksum WRONG"
+    wrong += "" if frame.stop_ok else ", stop octet WRONG"
+    text = f"C {frame.c:02x} {function_name(frame)}, A {frame.a}"
+    if frame.ci is None:
+        return f"{text}{wrong}"
+    carried = f"{len(frame.user_data)} octets"
+    try:
+        segment = segment_of(frame)
+    except DecodeError:
+        return f"{text}, CI {frame.ci:02x}, {carried}{wrong}"
+    number = f", segment {segment.number}" + ", the last" * segment.last if segment.header is None else ", header"
+    return f"{text}, CI {frame.ci:02x}, {segment.destination} <- {segment.source}, {carried}{number}{wrong}"
+
+
+def _mbus_entry(number: int, entry: MbusEntry, limits: Limits) -> Iterator[str]:
+    yield f"frame {number:<2}{_mbus_frame(entry.frame)}"
+    if entry.message is not None:
+        yield from _message("apdu", entry.message, limits, 1)
+    elif entry.frame.user_data:
+        yield f"        information {octets_text(entry.frame.user_data)}"
 
 
 def _address(address: HdlcAddress) -> str:
@@ -197,14 +242,37 @@ def _inside(span: Span, message: Message, limits: Limits, level: int) -> Iterato
 
 def _p1(telegram: P1Telegram, level: int) -> Iterator[str]:
     yield _line(None, level, f"P1 telegram {one_line(telegram.identification)}")
-    for one in telegram.datasets:
-        values = "".join(f"({one_line(value)})" for value in one.values)
-        yield _line(None, level + 1, f"{one_line(one.address)}{values}")
+    yield from _datasets(telegram.datasets, level + 1)
     if telegram.crc is None:
         yield _line(None, level + 1, "no CRC is sent")
     else:
         wrong = "" if telegram.crc_ok else f", WRONG: it would be {telegram.crc_computed:04X}"
         yield _line(None, level + 1, f"CRC {telegram.crc:04X}{wrong}")
+
+
+def _readout(readout: Readout) -> Iterator[str]:
+    identification = readout.identification
+    yield _line(None, 0, f"IEC 62056-21 read-out {one_line(identification) if identification else 'of one message'}")
+    if (device := readout.device) is not None:
+        mode = "E (HDLC) may be selected" if device.offers_mode_e else f"{device.mode.value}, or D where nobody asked"
+        yield _line(None, 1, f"manufacturer {device.manufacturer}, baud character {device.baud}: mode {mode}")
+    yield from _block(readout)
+
+
+def _block(block: Readout | CapturedCommand) -> Iterator[str]:
+    yield from _datasets(block.datasets, 1)
+    if block.bcc is None:
+        yield _line(None, 1, "no BCC is sent")
+    else:
+        yield _line(
+            None, 1, f"BCC {block.bcc:02X}{'' if block.bcc_ok else f', WRONG: it would be {block.bcc_computed:02X}'}"
+        )
+
+
+def _datasets(datasets: tuple[DataSet, ...], level: int) -> Iterator[str]:
+    for one in datasets:
+        values = "".join(f"({one_line(value)})" for value in one.values)
+        yield _line(None, level, f"{one_line(one.address)}{values}")
 
 
 def _protections(message: Message) -> str:
