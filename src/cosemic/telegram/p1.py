@@ -20,20 +20,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from cosemic.errors import DecodeError
+from cosemic.link.iec21.datasets import DataSet, scan_datasets
 
 _START: Final = re.compile(rb"[^!-.0-~]*/")
 """No printable character but the blank stands before the solidus."""
 _IDENTIFICATION: Final = re.compile(rb"[^\r\n]*")
-_PIECE: Final = re.compile(rb"\(([^)]*)\)|([^(!\r\n]+)|[\r\n]+")
 _CRC: Final = re.compile(rb"!\s*([0-9A-Fa-f]{1,4})")
-
-
-@dataclass(frozen=True, slots=True)
-class DataSet:
-    """What stands before the first parenthesis, which may be nothing, and what stands in each pair of them."""
-
-    address: str
-    values: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +51,7 @@ def read_p1(octets: bytes) -> P1Telegram:
     start = begin.end() - 1
     identification = _IDENTIFICATION.match(octets, start)
     assert identification is not None  # no octets match too
-    datasets: list[tuple[str, list[str]]] = []
-    position = identification.end()
-    while piece := _PIECE.match(octets, position):
-        value, address = piece.groups()
-        if value is not None:
-            if not datasets:
-                datasets.append(("", []))
-            datasets[-1][1].append(value.decode("latin-1"))
-        elif address is not None and address.strip():
-            datasets.append((address.decode("latin-1"), []))
-        position = piece.end()
+    datasets, position = scan_datasets(octets, identification.end(), len(octets))
     if octets[position : position + 1] != b"!":
         expected = ") behind this parenthesis" if octets[position : position + 1] == b"(" else "! at the end"
         raise DecodeError(expected, position, "p1")
@@ -79,7 +61,7 @@ def read_p1(octets: bytes) -> P1Telegram:
     crc = _CRC.match(octets, position)
     return P1Telegram(
         identification[0].decode("latin-1"),
-        tuple(DataSet(address, tuple(values)) for address, values in datasets),
+        datasets,
         None if crc is None else int(crc[1], 16),
         None if crc is None else crc16_arc(octets[start : position + 1]),
     )
