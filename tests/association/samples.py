@@ -15,7 +15,8 @@ from cosemic.apdu import (
 )
 from cosemic.association.client import ClientAssociation
 from cosemic.association.requests import Completed, Event, Failed, Open, Opened, Request
-from cosemic.association.server import ServerAssociation, ServerEvent
+from cosemic.association.server import ServerAssociation
+from cosemic.association.server_events import ServerEvent
 from cosemic.association.service_provider import Access, ServerSettings
 from cosemic.association.settings import BOTH, ClientSettings
 from cosemic.codec import DataType, EncodedData
@@ -120,12 +121,11 @@ class Talk:
     def event(self, request: Request) -> Event:
         """The event that ends a request; where nothing is answered, time passes."""
         self.client.send(request)
-        self.client.tick(self.now)
-        while True:
+        found = self.client.tick(self.now)
+        while not found:
             found = self.step()
-            if found:
-                assert len(found) == 1
-                return found[0]
+        assert len(found) == 1
+        return found[0]
 
     def step(self) -> list[Event]:
         """Carry what is due once over and back, or let the time-out come."""

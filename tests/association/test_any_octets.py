@@ -24,7 +24,7 @@ from cosemic.association.requests import (
     Set,
     SetList,
 )
-from cosemic.association.server import Associated, Refused, Released
+from cosemic.association.server_events import Associated, Refused, Released
 from cosemic.errors import CosemicError
 from cosemic.stack import ClientStack
 from tests.association.samples import ECHO, REGISTER, VALUE, M, Talk, attribute, listed, octets, secure, settings, talk

@@ -14,7 +14,8 @@ from cosemic.association import client_history, serving
 from cosemic.association.client_history import ClientHistory
 from cosemic.association.control import State
 from cosemic.association.requests import Action, ActionList, Get, GetList, Release, Set, SetList
-from cosemic.association.server import Associated, Refused, ServerAssociation
+from cosemic.association.server import ServerAssociation
+from cosemic.association.server_events import Associated, Refused
 from cosemic.association.service_provider import Access, ServerSettings
 from cosemic.codec import DataType, EncodedData
 from cosemic.errors import (

@@ -13,7 +13,7 @@ from cosemic import apdu as a
 from cosemic.association.control import State
 from cosemic.association.exchanges import CLIENT_CONFORMANCE
 from cosemic.association.requests import Action, Failed, Get, Open, Release, Set
-from cosemic.association.server import Associated, Refused, Released
+from cosemic.association.server_events import Associated, Refused, Released
 from cosemic.association.service_provider import ServerSettings
 from cosemic.association.serving import SERVER_CONFORMANCE
 from cosemic.association.settings import BOTH, ClientSettings, plain_room

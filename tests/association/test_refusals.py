@@ -11,7 +11,8 @@ from cosemic.association.client import ClientAssociation
 from cosemic.association.control import State
 from cosemic.association.exchanges import CLIENT_CONFORMANCE
 from cosemic.association.requests import Failed, Get, Open, Set
-from cosemic.association.server import Associated, Refused, Released, ServerAssociation
+from cosemic.association.server import ServerAssociation
+from cosemic.association.server_events import Associated, Refused, Released
 from cosemic.association.settings import ClientSettings
 from cosemic.dialect import STANDARD, ResponseForm
 from cosemic.errors import AssociationRejected, ExceptionReceived

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.link.hdlc import FLAG, Control, HdlcAddress, HdlcFrame, HdlcStreamReader, decode_frame, encode_frame
-from cosemic.link.hdlc import stream as stream_module
-from cosemic.link.hdlc.checks import checks
+from cosemic.link.hdlc import frame as frame_module
 from cosemic.values.enumerations import FrameType
 from tests.link.samples import ADDRESSES, CONTROLS, described, in_pieces, plain_check_sequence, without_apdu
 from tests.vectors import Record, compare, each_record, octets
@@ -186,12 +187,16 @@ def test_work_is_linear_in_the_octets(period: str, cut: int, monkeypatch: pytest
     """Counts the octets that check sequences are made of and the flags that are looked at."""
     work = 0
 
-    def counted(content: bytes | bytearray) -> bool:
-        nonlocal work
-        work += len(content)
-        return checks(content)
+    def counted(check: Callable[[bytes], object]) -> Callable[[bytes], object]:
+        def count(content: bytes) -> object:
+            nonlocal work
+            work += len(content)
+            return check(content)
 
-    monkeypatch.setattr(stream_module, "checks", counted)
+        return count
+
+    for name in ("check_sequence", "checks", "continues"):
+        monkeypatch.setattr(frame_module, name, counted(getattr(frame_module, name)))
     unit = bytes.fromhex(period) if period != "longest" else adversary()
     stream = unit * (40_000 // len(unit))
     reader = HdlcStreamReader()

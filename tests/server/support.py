@@ -13,7 +13,7 @@ from cosemic.apdu import (
 )
 from cosemic.association.client import ClientAssociation
 from cosemic.association.requests import Action, Completed, Failed, Get, Open, Release, Request, Set
-from cosemic.association.server import Associated
+from cosemic.association.server_events import Associated
 from cosemic.association.service_provider import Access, ServerSettings
 from cosemic.association.settings import ClientSettings
 from cosemic.codec import DataType, EncodedData

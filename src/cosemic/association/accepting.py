@@ -1,7 +1,8 @@
-"""How a server judges an AARQ (IEC 62056-5-3; reference, application layer 5, 6.4).
+"""How a server judges AARQ and RLRQ (IEC 62056-5-3; reference, application layer 5, 6.4).
 
 The checks in order; the first that fails refuses the association with its diagnostic::
 
+    association that is pre-established          no-reason-given; unless it is replaceable
     application context not offered              application-context-name-not-supported
     title missing, our own, or not the agreed    calling-AP-title-not-recognized
     mechanism missing, or another one            authentication-mechanism-name-required, -not-recognized
@@ -27,10 +28,17 @@ from typing import Any, Final
 
 from cosemic import apdu as a
 from cosemic.association.client_history import ClientHistory
-from cosemic.association.opening import DLMS_VERSION
 from cosemic.association.service_provider import Agreement, ServerSettings
 from cosemic.association.serving import SERVER_CONFORMANCE
-from cosemic.association.settings import BOTH, LEAST_PDU_SIZE, LOW_LEVEL, SYSTEM_TITLE_LENGTH, plain_room
+from cosemic.association.settings import (
+    BOTH,
+    DLMS_VERSION,
+    LEAST_PDU_SIZE,
+    LOW_LEVEL,
+    SYSTEM_TITLE_LENGTH,
+    PreEstablished,
+    plain_room,
+)
 from cosemic.dialect import ResponseForm
 from cosemic.errors import (
     AuthenticationFailed,
@@ -54,6 +62,7 @@ from cosemic.values import (
 )
 
 VAA_NAME_LN: Final = 0x0007
+_INITIATE_REQUEST: Final = 0x01
 LEAST_ROOM: Final = 5
 """Octets of the shortest answer to a GET: a data-access-result."""
 
@@ -72,12 +81,13 @@ class Refusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What comes of an AARQ that is accepted.
+    """What comes of an AARQ that is accepted, or holds without one.
 
-    hls: passes 3 and 4 are still to come. room: largest plain APDU that may be sent, in octets.
+    aare: the answer; None where no AARQ came. hls: passes 3 and 4 are still to come. room: largest plain APDU that may
+    be sent, in octets. response_allowed: confirmed services are served.
     """
 
-    aare: a.AARE
+    aare: a.AARE | None
     context: SecurityContext | None
     hls: HlsServer | None
     agreement: Agreement
@@ -117,6 +127,11 @@ class _Judge:
         version = self.aarq.protocol_version
         if version is not None and version[:1] != "1":
             raise self.refuse(ProviderDiagnostic.NO_COMMON_ACSE_VERSION, "the AARQ has another protocol version")
+
+    def check_pre_established(self) -> None:
+        beforehand = self.settings.pre_established
+        if beforehand is not None and not beforehand.replaceable:
+            raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, "the association is pre-established: it is not opened")
 
     def check_context_name(self) -> None:
         if self.aarq.application_context_name not in self.settings.context_names:
@@ -229,25 +244,31 @@ class _Judge:
         """Check version and sizes; return the conformance in common, and the room for answers."""
         if request.proposed_dlms_version_number < DLMS_VERSION:
             raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, "dlms version too low", (ErrorClass.INITIATE, 1))
-        offered = SERVER_CONFORMANCE
-        if self.ciphered:
-            offered |= Conformance.GENERAL_PROTECTION
-        if self.settings.conformance is not None:
-            offered &= self.settings.conformance
-        agreed = request.proposed_conformance & offered
+        agreed = request.proposed_conformance & offered_by(self.settings, self.ciphered)
         if not agreed & (Conformance.GET | Conformance.SET | Conformance.ACTION):
             raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, "no service in common", (ErrorClass.INITIATE, 2))
         size = request.client_max_receive_pdu_size
-        form = self.settings.dialect.response_form
-        general = form is ResponseForm.GENERAL or (
-            form is ResponseForm.MIRRORED and bool(agreed & Conformance.GENERAL_PROTECTION)
-        )
-        room = plain_room(size, protected=self.ciphered, general=general)
+        room = _room(self.settings, self.ciphered, agreed, size)
         if 0 < size < LEAST_PDU_SIZE or room < LEAST_ROOM:
             raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, "pdu size too short", (ErrorClass.INITIATE, 3))
         if self.high_level and not self.answers:
             raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, "high level security without an answer")
         return agreed, room
+
+
+def offered_by(settings: ServerSettings, ciphered: bool) -> Conformance:
+    """Return the services that a client can agree to at most."""
+    offered = SERVER_CONFORMANCE
+    if ciphered:
+        offered |= Conformance.GENERAL_PROTECTION
+    return offered if settings.conformance is None else offered & settings.conformance
+
+
+def _room(settings: ServerSettings, ciphered: bool, agreed: Conformance, size: int) -> int:
+    """Octets of the longest plain answer, in the longest envelope that is possible."""
+    form = settings.dialect.response_form
+    mirrors_general = form is ResponseForm.MIRRORED and bool(agreed & Conformance.GENERAL_PROTECTION)
+    return plain_room(size, protected=ciphered, general=form is ResponseForm.GENERAL or mirrors_general)
 
 
 def _refusing(
@@ -277,6 +298,7 @@ def accept(
         raise Refusal(f"AARQ that cannot be read: {error}", aare) from None
     judge = _Judge(aarq, settings, history)
     judge.check_version()
+    judge.check_pre_established()
     judge.check_context_name()
     context = judge.security_context()
     hls = judge.authentication(context, randomness, now)
@@ -319,3 +341,31 @@ def accept(
     # Without ciphering the context serves high level security only: no service is protected with it.
     services = context if judge.ciphered else None
     return Accepted(aare, services, hls, agreement, room, request.response_allowed)
+
+
+def check_release(octets: bytes, settings: ServerSettings, context: SecurityContext | None) -> None:
+    """Judge an RLRQ: a ciphered InitiateRequest authenticates it. Raises CosemicError where it releases nothing."""
+    information = a.RLRQ.decode(octets, settings.limits).user_information
+    if information is not None and context is not None:
+        initiate = context.unprotect_apdu(information).plaintext
+        if initiate[0] != _INITIATE_REQUEST:
+            raise DecodeError("an InitiateRequest", 0, "rlrq.user-information")
+
+
+def agreed_beforehand(settings: ServerSettings, beforehand: PreEstablished) -> Agreement:
+    """Return what was agreed upon in an association that is pre-established."""
+    (name,) = settings.context_names
+    services = beforehand.conformance & offered_by(settings, name is ApplicationContext.LN_CIPHERED)
+    sizes = settings.max_pdu_size, beforehand.max_pdu_size
+    return Agreement(name, services, *sizes, settings.client_title, pre_established=True)
+
+
+def stands(settings: ServerSettings, beforehand: PreEstablished) -> Accepted:
+    """Return what holds of an association that is pre-established. Raises CosemicError where counters fail."""
+    agreement = agreed_beforehand(settings, beforehand)
+    ciphered = agreement.application_context is ApplicationContext.LN_CIPHERED
+    context = settings.security_context(settings.client_title, True) if ciphered else None
+    if context is not None:
+        context.transmit.synchronise()
+    room = _room(settings, ciphered, agreement.conformance, beforehand.max_pdu_size)
+    return Accepted(None, context, None, agreement, room, beforehand.confirmed)

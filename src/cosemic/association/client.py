@@ -12,7 +12,8 @@ What nobody asks for is passed over: notifications, and answers that come too la
 older ones owe. An invoke-id is not used again while it owes an answer. Error APDUs have no invoke-id: one that may
 belong to an older request is kept back, and told when the answer to the present one does not come.
 
-``tick(now)`` after ``send`` starts the response time-out.
+``tick(now)`` after ``send`` starts the response time-out; opening and release of an association that is pre-established
+cost no APDU, and have ended then.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from typing import Any, Final
 from cosemic import apdu as a
 from cosemic.association.control import CLIENT, ControlFunction, State, Transition, refusal
 from cosemic.association.exchanges import SERVICES
-from cosemic.association.opening import open_association, released_information
+from cosemic.association.opening import open_association, release_association
 from cosemic.association.received_errors import received_error
 from cosemic.association.requests import CHANGES, Aborted, Completed, Event, Failed, Open, Opened, Release, Request
 from cosemic.association.settings import ClientSettings, plain_room
-from cosemic.association.terms import Exchange, Terms
+from cosemic.association.terms import FIRST_INVOKE_ID, Exchange, Terms, next_invoke_id
 from cosemic.dialect import Quirk
 from cosemic.errors import (
     AssociationError,
@@ -43,7 +44,7 @@ from cosemic.errors import (
 )
 from cosemic.security import SecurityContext
 from cosemic.security.hls import Randomness
-from cosemic.values import Conformance, Priority, ReleaseRequestReason, ServiceClass
+from cosemic.values import Conformance
 
 UNARMED: Final = 0.0
 """Deadline of a request whose time-out has not been started yet: ``tick`` is due at once."""
@@ -62,7 +63,6 @@ _UNSOLICITED: Final = frozenset((0x0F, 0x18, 0xC2))
 """data-notification, information-report, event-notification: they may come at any time."""
 _COPIED: Final = 0x8F
 """Invoke-id and priority, which an answer copies; the bits between are reserved."""
-_INVOKE_IDS: Final = tuple(a.InvokeIdAndPriority.of(n, ServiceClass.CONFIRMED, Priority.NORMAL) for n in range(16))
 
 
 class ClientAssociation:
@@ -85,18 +85,20 @@ class ClientAssociation:
         """An opening or release was given up: its late answer could not be told from that to the next one."""
         self._control = ControlFunction(CLIENT)
         self._control.move(Transition.CONNECT)
-        self._terms = Terms(_INVOKE_IDS[0], 0, 0, settings.limits)
+        self._terms = Terms(FIRST_INVOKE_ID, 0, 0, settings.limits)
         self._quirks = settings.dialect.quirks
         self._timeout = settings.response_timeout
         self._due = b""
         self._request: Request | None = None
         self._exchange: Exchange | None = None
         self._deadline: float | None = None
-        self._owed: list[int] = []
+        self._owed: list[a.InvokeIdAndPriority] = []
         self._kept_back: CosemicError | None = None
         self._passed_over = 0
         self._sent = False
         self._refused = False
+        self._at_once: Completed | None = None
+        """What has come of a request that needs no answer; told at the next tick."""
 
     @property
     def state(self) -> State:
@@ -126,7 +128,7 @@ class ClientAssociation:
             if self._control.state is not State.ASSOCIATED:
                 raise refusal(self._control.state, Transition.SERVICE)
             terms = self._terms
-            terms.invoke = self._next_invoke_id(terms.invoke)
+            terms.invoke = next_invoke_id(terms.invoke, self._owed)
             exchange = service.exchange(request, terms)
             try:
                 self._transmit(next(exchange))
@@ -179,6 +181,10 @@ class ClientAssociation:
         deadline, request = self._deadline, self._request
         if deadline is None or request is None:
             return []
+        if self._at_once is not None:
+            done = self._at_once
+            self._drop()
+            return [done]
         if deadline == UNARMED:
             self._deadline = now + self._timeout
             return []
@@ -187,11 +193,10 @@ class ClientAssociation:
         if isinstance(request, Release) and self.settings.dialect.release_unanswered_is_released:
             self._give_up()
             return [Completed(request, None)]
-        waited = f"no answer within {self._timeout:g} s"
         advice = "check the line, or raise the response time-out"
         if self._control.state is State.ASSOCIATION_PENDING and isinstance(request, Open):
             advice += "; many meters are also silent where the client or server SAP is wrong"
-        error = self._kept_back or ResponseTimeout(f"{waited}: {advice}")
+        error = self._kept_back or ResponseTimeout(f"{self._silence()}: {advice}")
         self._give_up()
         return [Failed(request, self._unknown(request, error))]
 
@@ -202,7 +207,9 @@ class ClientAssociation:
 
         Of a change nobody knows whether it was made. After an opening or release connect anew: :attr:`unanswered`.
         """
-        if self._request is not None:
+        if self._at_once is not None:
+            self._drop()
+        elif self._request is not None:
             self._give_up()
 
     def lost(self, error: CosemicError) -> list[Event]:
@@ -231,12 +238,19 @@ class ClientAssociation:
         self._control.move(Transition.ACCEPTED)
         self.opened = opened
 
+    def released(self) -> None:
+        """The association is released."""
+        self._end(Transition.RELEASED)
+
     def agree(self, agreed: Conformance, server_max_pdu_size: int) -> None:
         """Take over what the InitiateResponse says: it holds for everything that is sent from now on."""
         protected = self.settings.ciphered and bool(self.settings.protection)
         room = plain_room(server_max_pdu_size, protected=protected, general=self.settings.general)
-        self._terms = Terms(_INVOKE_IDS[0], room, int(agreed), self.settings.limits)
-        self._owed.clear()
+        invoke = self._terms.invoke
+        if self.settings.pre_established is None:  # the server knows of a beginning, and owes nothing of before
+            invoke = FIRST_INVOKE_ID
+            self._owed.clear()
+        self._terms = Terms(invoke, room, int(agreed), self.settings.limits)
 
     # ---- inside -----------------------------------------------------------------------------------------------------
 
@@ -247,30 +261,16 @@ class ClientAssociation:
             raise AssociationError("an opening or release before this one was not answered: connect again")
         self._control.move(Transition.OPEN if opening else Transition.RELEASE)
         # Room is agreed by the opening; AARQ and RLRQ are limited by the lower layer alone.
-        exchange = open_association(self) if opening else self._release()
+        exchange = open_association(self) if opening else release_association(self)
         try:
             self._transmit(next(exchange))
+        except StopIteration as done:
+            self._at_once = Completed(request, done.value)
         except BaseException:
             exchange.close()
             self._end(Transition.REFUSED if opening else Transition.RELEASED)
             raise
         return exchange
-
-    def _release(self) -> Exchange:
-        information = released_information(self)
-        response = yield a.RLRQ(reason=ReleaseRequestReason.NORMAL, user_information=information)
-        if not isinstance(response, a.RLRE):
-            raise ProtocolError(f"the meter answered the release with {type(response).__name__}")
-        self._end(Transition.RELEASED)
-
-    def _next_invoke_id(self, last: int) -> a.InvokeIdAndPriority:
-        invoke = _INVOKE_IDS[(last & 0x0F) % 15 + 1]
-        if self._owed:
-            free = [one for one in (*_INVOKE_IDS[invoke & 0x0F :], *_INVOKE_IDS[1:]) if one not in self._owed]
-            if not free:
-                raise AssociationError("fifteen requests in a row were not answered: connect again")
-            invoke = free[0]
-        return invoke
 
     def _transmit(self, message: Any) -> None:
         octets: bytes = message.encode()
@@ -369,6 +369,9 @@ class ClientAssociation:
         else:
             self._owed.append(self._terms.invoke)
 
+    def _silence(self) -> str:
+        return f"no answer within {self._timeout:g} s"
+
     def _unknown(self, request: Request, error: CosemicError) -> CosemicError:
         """What a change ends in when it was sent and its answer is missing or cannot be trusted."""
         refused = self._refused and isinstance(error, _REFUSALS)
@@ -380,7 +383,7 @@ class ClientAssociation:
 
     def _drop(self) -> None:
         exchange, self._exchange = self._exchange, None
-        self._request = self._deadline = None
+        self._request = self._deadline = self._at_once = None
         self._due = b""
         if exchange is not None:
             exchange.close()

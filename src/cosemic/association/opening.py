@@ -5,6 +5,7 @@
     lowest, LLS     AARQ -> AARE accepted                                       associated
     HLS             AARQ (CtoS) -> AARE accepted, authentication-required (StoC)
                     ACTION reply_to_HLS_authentication (f(StoC)) -> f(CtoS)     associated
+    pre-established nothing: it stands, and is left without RLRQ                associated
 
 The checks come before anything is believed: title and challenge that are our own (reflection), context, mechanism,
 protection of the InitiateResponse, dlms-version, conformance.
@@ -18,7 +19,7 @@ from cosemic import apdu as a
 from cosemic.association.exchanges import CLIENT_CONFORMANCE
 from cosemic.association.received_errors import service_error_text
 from cosemic.association.requests import Opened
-from cosemic.association.settings import LEAST_PDU_SIZE, LOW_LEVEL, ClientSettings
+from cosemic.association.settings import DLMS_VERSION, LEAST_PDU_SIZE, LOW_LEVEL, ClientSettings, PreEstablished
 from cosemic.association.terms import Exchange, unexpected
 from cosemic.codec import DataType, EncodedData
 from cosemic.errors import (
@@ -37,6 +38,7 @@ from cosemic.values import (
     AuthenticationMechanism,
     Conformance,
     Obis,
+    ReleaseRequestReason,
     Secret,
     UserDiagnostic,
 )
@@ -44,7 +46,6 @@ from cosemic.values import (
 if TYPE_CHECKING:
     from cosemic.association.client import ClientAssociation
 
-DLMS_VERSION: Final = 6
 CURRENT_ASSOCIATION: Final = Obis(bytes((0, 0, 40, 0, 0, 255)))
 REPLY_TO_HLS_AUTHENTICATION: Final = a.CosemMethodDescriptor(15, CURRENT_ASSOCIATION, 1)
 _ADVICE: Final = {
@@ -72,6 +73,8 @@ def open_association(association: ClientAssociation) -> Exchange:
     context = settings.context()
     # Without ciphering the context serves high level security only: no service is protected with it.
     association.context = context if settings.ciphered else None
+    if settings.pre_established is not None:
+        return _stands(association, settings.pre_established)
     hls: HlsClient | None = None
     if settings.mechanism not in LOW_LEVEL:
         hls = HlsClient(settings.credentials(context), randomness=association.randomness)
@@ -95,6 +98,18 @@ def open_association(association: ClientAssociation) -> Exchange:
     finally:
         if hls is not None:
             hls.close()
+
+
+def _stands(association: ClientAssociation, agreed: PreEstablished) -> Opened:
+    """Take what is agreed beforehand for what an AARE says; the first answer has to prove that the keys are right."""
+    settings = association.settings
+    if association.context is not None:
+        association.context.transmit.synchronise()
+    services = agreed.conformance & proposal(association)
+    association.agree(services, agreed.max_pdu_size)
+    opened = Opened(services, agreed.dlms_version, agreed.max_pdu_size, settings.server_title)
+    association.accepted(opened)
+    return opened
 
 
 def proposal(association: ClientAssociation) -> Conformance:
@@ -246,6 +261,16 @@ def _authenticate(association: ClientAssociation, aare: a.AARE, hls: HlsClient) 
         raise AuthenticationFailed(f"the meter refuses our proof ({name}): check secret or keys, and the system titles")
     value = answer.return_parameters
     hls.verify(value.value() if isinstance(value, EncodedData) and value.type is DataType.OCTET_STRING else None)
+
+
+def release_association(association: ClientAssociation) -> Exchange:
+    """Release the association; one that is pre-established is only left. Raises ProtocolError."""
+    if association.settings.pre_established is None:
+        information = released_information(association)
+        response = yield a.RLRQ(reason=ReleaseRequestReason.NORMAL, user_information=information)
+        if not isinstance(response, a.RLRE):
+            raise ProtocolError(f"the meter answered the release with {type(response).__name__}")
+    association.released()
 
 
 def released_information(association: ClientAssociation) -> bytes | None:

@@ -18,33 +18,46 @@ the standard says::
     answer that cannot be protected as it must   exception-response service-not-allowed, operation-not-possible
 
 Unconfirmed requests (service-class 0) are executed and never answered, not even with an error; in an association that
-was opened without an answer (response-allowed FALSE) nothing else is served.
+was opened without an answer (response-allowed FALSE), and of what is sent to all stations, nothing else is served.
+
+Where it is pre-established, the association stands from the beginning, and whenever none that took its place does. It
+ends with the lower layer: RLRQ is answered like a service that is not possible (the text only says that there is none).
+
+Where answers are kept (:mod:`cosemic.association.kept_answers`), what comes again is executed once. An association that
+stands is then ended by an AARQ that is accepted, and not by one that is refused: it may be a late double.
 """
 
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import Any, Final
 
 from cosemic import apdu as a
-from cosemic.association.accepting import Refusal, accept
+from cosemic.association.accepting import Accepted, Refusal, accept, check_release, stands
+from cosemic.association.answering import (
+    DECIPHERING_ERROR,
+    NOT_SUPPORTED,
+    OPERATION_NOT_POSSIBLE,
+    OTHER_REASON,
+    PDU_TOO_LONG,
+    not_unprotected,
+    response_envelope,
+)
 from cosemic.association.client_history import ClientHistory
 from cosemic.association.control import SERVER, ControlFunction, State, Transition
+from cosemic.association.kept_answers import KeptAnswers
 from cosemic.association.opening import REPLY_TO_HLS_AUTHENTICATION
+from cosemic.association.server_events import Associated, Refused, Released, ServerEvent
 from cosemic.association.service_provider import Access, Agreement, ServerSettings, ServiceProvider
 from cosemic.association.serving import Serving, Unservable
 from cosemic.codec import DataType, EncodedData
-from cosemic.dialect import ResponseForm
 from cosemic.errors import (
     AssociationError,
     AuthenticationFailed,
-    ConfigurationError,
     CosemicError,
     DecodeError,
-    InvocationCounterError,
     PolicyViolation,
-    SecurityError,
 )
 from cosemic.security import Envelope, HlsServer, Protection, SecurityContext, Unprotected
 from cosemic.security.hls import Randomness
@@ -58,34 +71,11 @@ from cosemic.values import (
     StateError,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Associated:
-    """An association was opened, and both sides have proved what they had to."""
-
-    client_title: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """An association was refused; ``authentication``: because the client has not proved itself."""
-
-    reason: str
-    authentication: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Released:
-    """The association is over: the client has released it, or the lower layer is gone."""
-
-
-ServerEvent = Associated | Refused | Released
-_OPERATION_NOT_POSSIBLE: Final = (StateError.SERVICE_NOT_ALLOWED, ServiceError.OPERATION_NOT_POSSIBLE)
-_PDU_TOO_LONG: Final = (StateError.SERVICE_NOT_ALLOWED, ServiceError.PDU_TOO_LONG)
-_OTHER_REASON: Final = (StateError.SERVICE_NOT_ALLOWED, ServiceError.OTHER_REASON)
-_NOT_SUPPORTED: Final = (StateError.SERVICE_UNKNOWN, ServiceError.SERVICE_NOT_SUPPORTED)
 _REQUEST_TAGS: Final = frozenset((0xC0, 0xC1, 0xC3))
-_INITIATE_REQUEST: Final = 0x01
+_AARQ: Final = 0x60
+_RLRQ: Final = 0x62
+_CONFIRMED: Final = 0x40
+"""service-class, in the octet of the invoke-id."""
 
 
 class ServerAssociation:
@@ -115,7 +105,11 @@ class ServerAssociation:
         self.agreement: Agreement | None = None
         """What was agreed upon, as long as the association stands or is pending."""
         self._answers = True
+        self._to_all = False
+        """The APDU at hand was sent to all stations."""
+        self._kept: KeptAnswers | None = None
         self._due: list[bytes] = []
+        self._stand()
 
     @property
     def state(self) -> State:
@@ -156,19 +150,19 @@ class ServerAssociation:
         state = self._control.state
         if state is State.INACTIVE:
             return []
-        if tag == 0x60:
+        if tag == _AARQ:
             return self._open(octets, now)
-        if tag == 0x62:
+        if tag == _RLRQ:
             return self._release(octets)
         serving = self._serving
         if serving is None:
-            self._except(*_OPERATION_NOT_POSSIBLE)
+            self._except(*OPERATION_NOT_POSSIBLE)
             return []
         applied, envelope = Protection.NONE, None
         if self.context is not None:
             envelope = Envelope.of(octets)
             if envelope is not None and envelope.general and not serving.agreed & Conformance.GENERAL_PROTECTION:
-                self._except(*_NOT_SUPPORTED)
+                self._except(*NOT_SUPPORTED)
                 return []
             opened = self._unprotect(self.context, octets)
             if opened is None:
@@ -176,17 +170,35 @@ class ServerAssociation:
             octets = opened.plaintext
             applied = Protection(opened.security_control.protection)
         if not octets or octets[0] not in _REQUEST_TAGS:
-            self._except(*_NOT_SUPPORTED)
+            self._except(*NOT_SUPPORTED)
             return []
         if 0 < self.settings.max_pdu_size < len(octets):
-            self._except(*_PDU_TOO_LONG)
+            self._except(*PDU_TOO_LONG)
             return []
         try:
             request = a.decode(octets, self.settings.limits)
         except DecodeError:
-            self._except(*_OTHER_REASON)
+            self._except(*OTHER_REASON)
+            return []
+        if self._kept is not None and self._came_before(self._kept, octets, applied, envelope, now):
             return []
         return self._serve(serving, request, applied, envelope, now)
+
+    def receive_broadcast(self, octets: bytes, now: float) -> None:
+        """Take an APDU sent to all stations: unconfirmed requests are served, and nothing is answered.
+
+        They belong to the association that stands, and may come under the broadcast key; all else is passed over.
+        Associations under one key need counters of their own: in one store the second would find a replay.
+        """
+        if self._control.state is not State.ASSOCIATED or not octets or octets[0] in (_AARQ, _RLRQ):
+            return
+        due = len(self._due)
+        self._to_all = True
+        try:
+            self.receive(octets, now)
+        finally:
+            self._to_all = False
+            del self._due[due:]
 
     def lost(self) -> list[ServerEvent]:
         """The lower layer is gone (COSEM-ABORT.indication)."""
@@ -200,24 +212,34 @@ class ServerAssociation:
     def _unprotect(self, context: SecurityContext, octets: bytes) -> Unprotected | None:
         """Take the protection off a request; where that cannot be, answer why."""
         try:
-            return context.unprotect_apdu(octets)
-        except InvocationCounterError as error:
-            lowest = error.lowest_acceptable or 0
-            self._except(StateError.SERVICE_NOT_ALLOWED, ServiceError.INVOCATION_COUNTER_ERROR, lowest)
-        except PolicyViolation:
-            self._except(*_OPERATION_NOT_POSSIBLE)
-        except (SecurityError, DecodeError, ConfigurationError):
-            self._except(StateError.SERVICE_NOT_ALLOWED, ServiceError.DECIPHERING_ERROR)
-        except CosemicError:
-            self._except(*_OTHER_REASON)
+            return context.unprotect_apdu(octets, broadcast=self._to_all)
+        except CosemicError as error:
+            self._except(*not_unprotected(error))
         return None
+
+    def _came_before(
+        self, kept: KeptAnswers, octets: bytes, applied: Protection, envelope: Envelope | None, now: float
+    ) -> bool:
+        """Answer a confirmed request that was served from what was kept, or pass it over; note any other as served."""
+        if self._to_all or not octets[2] & _CONFIRMED:
+            return False
+        if kept.repeats(octets, now):
+            if kept.answer is None:
+                self._except(*OTHER_REASON)
+            else:
+                self._reply(kept.answer.octets, envelope, applied | kept.answer.protection)
+            return True
+        if kept.comes_late(octets, now):
+            return True
+        kept.serve(octets, now)
+        return False
 
     def _serve(
         self, serving: Serving, request: Any, applied: Protection, envelope: Envelope | None, now: float
     ) -> list[ServerEvent]:
         confirmed = request.invoke_id_and_priority.service_class is ServiceClass.CONFIRMED
-        if confirmed and not self._answers:
-            self._except(*_OPERATION_NOT_POSSIBLE)
+        if confirmed and (self._to_all or not self._answers):
+            self._except(*OPERATION_NOT_POSSIBLE)
             return []
         if self._control.state is State.ASSOCIATION_PENDING:
             if (
@@ -227,18 +249,20 @@ class ServerAssociation:
             ):
                 return self._authenticate(request, applied, envelope, now)
             if confirmed:
-                self._except(*_OPERATION_NOT_POSSIBLE)
+                self._except(*OPERATION_NOT_POSSIBLE)
             return []
         access = Access(applied, self.agreement)
         try:
             response = serving.serve(request, access).encode()
         except Unservable as error:
             if confirmed:
+                if self._kept is not None:
+                    self._kept.forget_last()
                 self._except(error.state_error, error.service_error)
             return []
         except CosemicError:
             if confirmed:
-                self._except(*_OTHER_REASON)
+                self._except(*OTHER_REASON)
             return []
         if confirmed:
             self._reply(response, envelope, applied | access.response)
@@ -277,30 +301,25 @@ class ServerAssociation:
     # ---- opening and release ----------------------------------------------------------------------------------------
 
     def _open(self, octets: bytes, now: float) -> list[ServerEvent]:
-        self._forget()
-        self._control.move(Transition.OPEN)
+        if self._kept is not None and self._kept.opened_by(octets):
+            self._due += self._kept.opening
+            return []
         try:
             accepted = accept(octets, self.settings, self._randomness, self._history, now)
         except Refusal as refusal:
-            self._control.move(Transition.REFUSED)
+            if self._kept is None and not self._pre_established:
+                self._control.move(Transition.OPEN)
+                self._end(Transition.REFUSED)
             if refusal.aare is not None:
                 self._due.append(refusal.aare.encode())
             return [Refused(str(refusal), refusal.authentication)]
-        self.context = accepted.context
-        self._hls = accepted.hls
-        self.agreement = accepted.agreement
+        self._forget()
+        self._take(accepted)
         settings = self.settings
-        self._serving = Serving(
-            self.provider,
-            accepted.agreement.conformance,
-            accepted.room,
-            settings.dialect,
-            settings.limits,
-            settings.max_transfer,
-        )
-        self._answers = accepted.response_allowed
-        if self._answers:
-            self._due.append(accepted.aare.encode())
+        opening = [accepted.aare.encode()] if self._answers and accepted.aare is not None else []
+        self._due += opening
+        if settings.keep_answers:
+            self._kept = KeptAnswers(octets, opening, settings.max_transfer)
         if self._hls is not None:
             self._control.move(Transition.CHALLENGED)
             return []
@@ -309,16 +328,36 @@ class ServerAssociation:
         self._control.move(Transition.ACCEPTED)
         return [Associated(accepted.agreement.client_title)]
 
+    def _stand(self) -> None:
+        """A pre-established association stands, unless its counters cannot be read: then nothing is served."""
+        beforehand = self.settings.pre_established
+        if beforehand is not None and self._control.state is State.IDLE:
+            with suppress(CosemicError):
+                self._take(stands(self.settings, beforehand))
+                self._control.move(Transition.ACCEPTED)
+
+    def _take(self, accepted: Accepted) -> None:
+        """Serve from now on what was agreed."""
+        self._control.move(Transition.OPEN)
+        self.context = accepted.context
+        self._hls = accepted.hls
+        self.agreement = accepted.agreement
+        self._serving = Serving(self.provider, self.settings, accepted.agreement.conformance, accepted.room)
+        self._answers = accepted.response_allowed
+
+    @property
+    def _pre_established(self) -> bool:
+        """Whether what stands is the association that is pre-established."""
+        return self.agreement is not None and self.agreement.pre_established
+
     def _release(self, octets: bytes) -> list[ServerEvent]:
+        if self._pre_established:
+            self._except(*OPERATION_NOT_POSSIBLE)
+            return []
         try:
-            information = a.RLRQ.decode(octets, self.settings.limits).user_information
-            if information is not None and self.context is not None:
-                # A ciphered InitiateRequest authenticates the release; one that is wrong releases nothing.
-                initiate = self.context.unprotect_apdu(information).plaintext
-                if initiate[0] != _INITIATE_REQUEST:
-                    raise DecodeError("an InitiateRequest", 0, "rlrq.user-information")
+            check_release(octets, self.settings, self.context)
         except CosemicError:
-            self._except(StateError.SERVICE_NOT_ALLOWED, ServiceError.DECIPHERING_ERROR)
+            self._except(*DECIPHERING_ERROR)
             return []
         was = self._control.state
         self._control.move(Transition.RELEASE)
@@ -330,25 +369,18 @@ class ServerAssociation:
 
     def _reply(self, octets: bytes, envelope: Envelope | None, protection: Protection) -> None:
         """Answer in the envelope of the request, with the protection of the request, the policy and the rights."""
+        if self._kept is not None:
+            self._kept.keep(octets, protection)
         try:
             if self.context is not None:
                 wanted = protection | self.context.send
-                octets = self.context.protect_apdu(octets, self._response_envelope(envelope), protection=wanted)
+                octets = self.context.protect_apdu(octets, response_envelope(self.context, envelope), protection=wanted)
             elif protection:
                 raise PolicyViolation("the answer is to be protected, in an association without ciphering")
         except CosemicError:
-            self._except(*_OPERATION_NOT_POSSIBLE)
+            self._except(*OPERATION_NOT_POSSIBLE)
         else:
             self._due.append(octets)
-
-    def _response_envelope(self, envelope: Envelope | None) -> Envelope:
-        assert self.context is not None
-        form = self.settings.dialect.response_form
-        if envelope is None:
-            envelope = Envelope.kind(dedicated=self.context.envelope.dedicated, general=False)
-        if form is not ResponseForm.MIRRORED:
-            envelope = Envelope.kind(dedicated=envelope.dedicated, general=form is ResponseForm.GENERAL)
-        return envelope
 
     def _except(self, state: StateError, error: ServiceError, counter: int | None = None) -> None:
         """exception-response; always in clear."""
@@ -357,8 +389,9 @@ class ServerAssociation:
     def _end(self, transition: Transition) -> None:
         self._control.move(transition)
         self._forget()
+        self._stand()
 
     def _forget(self) -> None:
         if self._hls is not None:
             self._hls.close()
-        self._hls = self._serving = self.context = self.agreement = None
+        self._hls = self._serving = self.context = self.agreement = self._kept = None

@@ -11,7 +11,14 @@ from cosemic.apdu import (
     CosemMethodDescriptor,
     SelectiveAccessDescriptor,
 )
-from cosemic.association.settings import LARGEST_USER_ID, LEAST_PDU_SIZE, LOW_LEVEL, SYSTEM_TITLE_LENGTH, check_keys
+from cosemic.association.settings import (
+    LARGEST_USER_ID,
+    LEAST_PDU_SIZE,
+    LOW_LEVEL,
+    SYSTEM_TITLE_LENGTH,
+    PreEstablished,
+    check_keys,
+)
 from cosemic.codec import DEFAULT_LIMITS, EncodedData, Limits
 from cosemic.dialect import STANDARD, Dialect
 from cosemic.errors import ConfigurationError
@@ -43,7 +50,8 @@ class Agreement:
     """What was agreed upon when an association was opened.
 
     max_receive_pdu_size, max_send_pdu_size: of the server, in octets, 0 for no limit. client_title: system title of the
-    client, where it gave one. user_id: calling-AE-invocation-id, where it named a user.
+    client, where it gave one. user_id: calling-AE-invocation-id, where it named a user. pre_established: it was
+    beforehand.
     """
 
     application_context: ApplicationContext
@@ -52,6 +60,7 @@ class Agreement:
     max_send_pdu_size: int
     client_title: bytes | None = None
     user_id: int | None = None
+    pre_established: bool = False
 
 
 class Access:
@@ -119,7 +128,12 @@ class ServerSettings:
     is let in; None for any. users: user ids that the client may name, 0 to 255 (client user identification); none lets
     it in whoever it names. policy: security policy. conformance: what is offered at most. max_pdu_size: largest APDU
     taken, 12 to 65535, or 0 for no limit. max_transfer: octets of a request that comes in blocks, and of the answers to
-    a list before its other items are refused. Raises ConfigurationError for what does not fit together.
+    a list before its other items are refused. keep_answers: a request that comes again is answered from what was kept
+    and executed once, for clients over UDP that count their invoke-ids (:mod:`cosemic.association.kept_answers`).
+    pre_established: the association of the client stands without AARQ, in the one application context that is named;
+    with ciphering client_title says who that is.
+
+    Raises ConfigurationError for what does not fit together.
     """
 
     context_names: frozenset[ApplicationContext] = frozenset((ApplicationContext.LN,))
@@ -134,6 +148,8 @@ class ServerSettings:
     conformance: Conformance | None = None
     max_pdu_size: int = 0xFFFF
     max_transfer: int = 1 << 20
+    keep_answers: bool = False
+    pre_established: PreEstablished | None = None
     transformation: Transformation = aes_128_ecb
     dialect: Dialect = STANDARD
     limits: Limits = DEFAULT_LIMITS
@@ -158,10 +174,20 @@ class ServerSettings:
             raise ConfigurationError("the system title of the client is our own: one of them is set wrongly")
         if self.material is not None:
             check_keys(self.material, requires.request | requires.response)
+        if self.pre_established is not None:
+            self._check_pre_established(self.pre_established)
         if self.mechanism not in LOW_LEVEL:
             self.credentials(self.security_context(None, False))
         elif ApplicationContext.LN_CIPHERED in self.context_names:
             self.security_context(None, True)
+
+    def _check_pre_established(self, agreed: PreEstablished) -> None:
+        if len(self.context_names) != 1:
+            raise ConfigurationError("a pre-established association has one application context: name that alone")
+        agreed.check(self.mechanism, ApplicationContext.LN_CIPHERED in self.context_names, self.client_title)
+        if self.keep_answers:
+            # A client begins anew with the invoke-ids of the last one, and nothing tells the two apart.
+            raise ConfigurationError("answers are kept from opening to release, which a pre-established one lacks")
 
     def security_context(self, client_title: bytes | None, ciphered: bool) -> SecurityContext | None:
         """Return a fresh security context for one opening, or None where there are no keys.

@@ -18,10 +18,10 @@ from typing import Any, Final
 
 from cosemic import apdu as a
 from cosemic.association.joined import join_data, join_values, responses_octets, results_octets
-from cosemic.association.service_provider import Access, RightsChecker, ServiceProvider
+from cosemic.association.service_provider import Access, RightsChecker, ServerSettings, ServiceProvider
 from cosemic.association.transfers import LongAnswer, LongRequest, block_room, empty_block_g, empty_block_sa
-from cosemic.codec import EncodedData, Limits
-from cosemic.dialect import ActionPblockContent, Dialect, LongGetAbort
+from cosemic.codec import EncodedData
+from cosemic.dialect import ActionPblockContent, LongGetAbort
 from cosemic.errors import DecodeError
 from cosemic.values import ActionResult, Conformance, DataAccessResult, ServiceError, StateError
 
@@ -46,26 +46,18 @@ class Unservable(Exception):
 class Serving:
     """Serves the requests of one association that stands.
 
-    room: largest plain APDU that may be sent, in octets. agreed: negotiated conformance. max_transfer: octets of a
-    request in blocks, and of the answers to a list before no more is served.
+    settings: dialect, limits and max_transfer are used. agreed: negotiated conformance. room: largest plain APDU that
+    may be sent, in octets.
     """
 
-    def __init__(
-        self,
-        provider: ServiceProvider,
-        agreed: Conformance,
-        room: int,
-        dialect: Dialect,
-        limits: Limits,
-        max_transfer: int,
-    ) -> None:
+    def __init__(self, provider: ServiceProvider, settings: ServerSettings, agreed: Conformance, room: int) -> None:
         self._provider = provider
         self._checker = provider if isinstance(provider, RightsChecker) else None
-        self._max_transfer = min(max_transfer, limits.octets)
+        self._max_transfer = min(settings.max_transfer, settings.limits.octets)
         self.agreed = agreed
         self._room = room
-        self._dialect = dialect
-        self._limits = limits
+        self._dialect = settings.dialect
+        self._limits = settings.limits
         self._answer: LongAnswer | None = None
         self._set: LongRequest | None = None
         self._action: LongRequest | None = None

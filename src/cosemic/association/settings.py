@@ -1,8 +1,14 @@
-"""What a client association is opened with (parameters of COSEM-OPEN.request, IEC 62056-5-3)."""
+"""What a client association is opened with (parameters of COSEM-OPEN.request, IEC 62056-5-3).
+
+A pre-established association stands as soon as APDUs can be carried, without AARQ (reference, application layer 18):
+:class:`PreEstablished` is what both sides know of it beforehand, in place of InitiateRequest and InitiateResponse.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Final
 
 from cosemic.codec import DEFAULT_LIMITS, Limits
 from cosemic.dialect import STANDARD, CipheredForm, Dialect
@@ -28,6 +34,18 @@ LARGEST_USER_ID = 255
 """calling-AE-invocation-id, so far as it names a user."""
 INVOCATION_COUNTER = Obis(bytes((0, 0, 43, 1, 0, 255)))
 """Counter object of the first Security setup."""
+DLMS_VERSION: Final = 6
+AGREED_BEFOREHAND: Final = (
+    Conformance.GET
+    | Conformance.SET
+    | Conformance.ACTION
+    | Conformance.SELECTIVE_ACCESS
+    | Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ
+    | Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE
+    | Conformance.BLOCK_TRANSFER_WITH_ACTION
+    | Conformance.GENERAL_PROTECTION
+)
+"""What a meter with logical names does as a rule; without lists, since asking singly always does."""
 
 
 def check_keys(material: SecurityMaterial, protection: Protection) -> None:
@@ -53,6 +71,43 @@ def plain_room(max_pdu_size: int, *, protected: bool, general: bool) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PreEstablished:
+    """What is agreed beforehand of an association that stands without AARQ; on top of it stand the settings of the side
+    that has it: whether it is ciphered, keys and titles of both, the largest APDU that it takes itself.
+
+    conformance: the services, so far as the side knows them. max_pdu_size: largest APDU that the other side takes, in
+    octets, 12 to 65535, or 0 for no limit. confirmed: False where unconfirmed services are served only. replaceable:
+    (server) an AARQ opens an association in its place, until that is released; otherwise it is refused. dlms_version:
+    6, the only one.
+
+    Raises ConfigurationError for what cannot be.
+    """
+
+    conformance: Conformance = AGREED_BEFOREHAND
+    max_pdu_size: int = 0xFFFF
+    confirmed: bool = True
+    replaceable: bool = False
+    dlms_version: int = DLMS_VERSION
+
+    def __post_init__(self) -> None:
+        if self.max_pdu_size and not LEAST_PDU_SIZE <= self.max_pdu_size <= 0xFFFF:
+            raise ConfigurationError(f"max_pdu_size is 0 or 12 to 65535 octets, not {self.max_pdu_size}")
+        if not self.conformance & (Conformance.GET | Conformance.SET | Conformance.ACTION):
+            raise ConfigurationError("a pre-established association has a service: GET, SET or ACTION")
+        if self.dlms_version != DLMS_VERSION:
+            raise ConfigurationError(f"dlms version {self.dlms_version} is not spoken, only {DLMS_VERSION}")
+
+    def check(self, mechanism: AuthenticationMechanism, ciphered: bool, peer_title: bytes | None) -> None:
+        """Raise ConfigurationError where it cannot stand: nobody is asked to prove anything, or to name a title."""
+        if mechanism is not AuthenticationMechanism.LOWEST and not self.replaceable:
+            raise ConfigurationError("a pre-established association knows no authentication: leave the mechanism out")
+        if ciphered and peer_title is None:
+            raise ConfigurationError("a pre-established association with ciphering needs the titles of both sides")
+        if ciphered and plain_room(self.max_pdu_size, protected=True, general=True) < LEAST_PDU_SIZE:
+            raise ConfigurationError(f"nothing that is ciphered fits into {self.max_pdu_size} octets")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSettings:
     """How one association is opened.
 
@@ -63,7 +118,13 @@ class ClientSettings:
     protection of what is accepted. dedicated_key: draw one for the association. user_id: calling-AE-invocation-id, 0 to
     255. max_pdu_size: largest APDU that is taken, in octets, 12 to 65535, or 0. conformance: what is proposed at most.
     response_timeout: in seconds. transformation: f of mechanism 2. invocation_counter: the object from which the public
-    client may read the counter of these keys.
+    client may read the counter of these keys. pre_established: what is agreed of an association that is neither opened
+    nor released; it has no authentication, no dedicated key, and names no user.
+
+    For media that lose what is sent, such as UDP (:mod:`cosemic.association.repeating`): repetitions: how often what is
+    not answered within response_timeout is sent again, in the same association; 0 on all others. repeat_changes: SET
+    and ACTION too, because the server is known to keep its answers and to execute them once. datagram_lifetime: seconds
+    that a request and its answer may be under way.
 
     Raises ConfigurationError for what does not fit together.
     """
@@ -82,8 +143,12 @@ class ClientSettings:
     max_pdu_size: int = 0xFFFF
     conformance: Conformance | None = None
     response_timeout: float = 10.0
+    repetitions: int = 0
+    repeat_changes: bool = False
+    datagram_lifetime: float = 1.0
     transformation: Transformation = aes_128_ecb
     invocation_counter: Obis = INVOCATION_COUNTER
+    pre_established: PreEstablished | None = None
     dialect: Dialect = STANDARD
     limits: Limits = DEFAULT_LIMITS
 
@@ -110,13 +175,24 @@ class ClientSettings:
             raise ConfigurationError(f"max_pdu_size is 0 or 12 to 65535 octets, not {self.max_pdu_size}")
         if not self.response_timeout > 0:
             raise ConfigurationError(f"response_timeout is in seconds and above 0, not {self.response_timeout}")
+        if self.repetitions < 0 or not 0 <= self.datagram_lifetime < math.inf:
+            raise ConfigurationError("repetitions and datagram_lifetime are 0 or more")
         if self.ciphered and self.material is not None:
             wanted = self.protection if self.require is None else self.protection | self.require
             check_keys(self.material, wanted)
+        if self.pre_established is not None:
+            self._check_pre_established(self.pre_established)
         if self.mechanism not in LOW_LEVEL:
             self.credentials(self.context())
         elif self.ciphered:
             self.context()
+
+    def _check_pre_established(self, agreed: PreEstablished) -> None:
+        agreed.check(self.mechanism, self.ciphered, self.server_title)
+        if agreed.replaceable or self.dedicated_key or self.user_id is not None:
+            raise ConfigurationError("only an AARQ brings a dedicated key or a user, or replaces an association")
+        if not agreed.confirmed:
+            raise ConfigurationError("nothing can be asked in an association without confirmed services")
 
     @property
     def uses_counters(self) -> bool:

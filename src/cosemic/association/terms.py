@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from cosemic.apdu import InvokeIdAndPriority
 from cosemic.codec import Limits
-from cosemic.errors import ProtocolError, ServiceFailed
-from cosemic.values import Conformance
+from cosemic.errors import AssociationError, ProtocolError, ServiceFailed
+from cosemic.values import Conformance, Priority, ServiceClass
 
 Exchange = Generator[Any, Any, Any]
 GET: Final = int(Conformance.GET)
@@ -20,6 +20,9 @@ MULTIPLE_REFERENCES: Final = int(Conformance.MULTIPLE_REFERENCES)
 BLOCK_TRANSFER_WITH_GET_OR_READ: Final = int(Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ)
 BLOCK_TRANSFER_WITH_SET_OR_WRITE: Final = int(Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE)
 BLOCK_TRANSFER_WITH_ACTION: Final = int(Conformance.BLOCK_TRANSFER_WITH_ACTION)
+_INVOKE_IDS: Final = tuple(InvokeIdAndPriority.of(n, ServiceClass.CONFIRMED, Priority.NORMAL) for n in range(16))
+FIRST_INVOKE_ID: Final = _INVOKE_IDS[0]
+"""That of passes 3 and 4; requests count from 1 to 15, and round again."""
 
 
 @dataclass(slots=True)
@@ -41,6 +44,17 @@ class Terms:
         if not self.agreed & bit:
             name = Conformance(bit).names()[0]
             raise ServiceFailed(f"the meter did not agree to {name} when the association was opened", label=name)
+
+
+def next_invoke_id(last: int, owed: Collection[int]) -> InvokeIdAndPriority:
+    """Return the one after the last, and after those that owe an answer. Raises AssociationError where all do."""
+    invoke = _INVOKE_IDS[(last & 0x0F) % 15 + 1]
+    if owed:
+        free = [one for one in (*_INVOKE_IDS[invoke & 0x0F :], *_INVOKE_IDS[1:]) if one not in owed]
+        if not free:
+            raise AssociationError("fifteen requests in a row were not answered: connect again")
+        invoke = free[0]
+    return invoke
 
 
 def unexpected(response: Any, wanted: str) -> ProtocolError:

@@ -23,18 +23,25 @@ _CLOSED = "the meter was closed: open it again"
 class AsyncDriver:
     """One meter's connection and the stack on it; a :class:`cosemic.transport.contract.Receiver`.
 
-    connect: makes a connection of which a receiver is told. now: the true time, for procedures.
+    connect: makes a connection of which a receiver is told. now: the true time, for procedures. turn: held while one
+    runs; of this meter alone unless told.
 
     Procedures queue: one runs at a time. A cancelled one gives up its request; what still comes in answer to it is
     passed over by the association.
     """
 
-    def __init__(self, session: Session, connect: Callable[[Receiver], Awaitable[Connection]], now: TimeSource) -> None:
+    def __init__(
+        self,
+        session: Session,
+        connect: Callable[[Receiver], Awaitable[Connection]],
+        now: TimeSource,
+        turn: asyncio.Lock | None = None,
+    ) -> None:
         self.session = session
         self._connect = connect
         self._now = now
         self._loop = asyncio.get_running_loop()
-        self._turn = asyncio.Lock()
+        self._turn = turn or asyncio.Lock()
         self._connection: Connection | None = None
         self._waiter: asyncio.Future[Any] | None = None
         self._timer: asyncio.TimerHandle | None = None

@@ -125,7 +125,7 @@ class Meter(_Meter):
         """Connect, and open the association. Raises ConnectionFailed, AssociationRejected, SecurityError."""
         self._begin(self._driver)
         # It is there from the beginning: another task queues, and does not open the meter a second time.
-        driver = self._driver = AsyncDriver(self.session, self._plan.connect, self._plan.now)
+        driver = self._driver = AsyncDriver(self.session, self._plan.connect, self._plan.now, self._plan.turn)
         try:
             return await driver.run(self.session.open())
         except BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import os
 from dataclasses import replace
@@ -11,12 +12,24 @@ from cosemic.client.recovery import Recovery
 from cosemic.client.session import Session
 from cosemic.client.timepiece import TimeSource
 from cosemic.dialect import Dialect
-from cosemic.stack import MANAGEMENT_LOGICAL_DEVICE, PUBLIC_CLIENT, Address, ClientStack, Trace, parse_url
+from cosemic.errors import ConfigurationError, CosemicError
+from cosemic.security.tls_identity import check_certified_title
+from cosemic.stack import (
+    MANAGEMENT_LOGICAL_DEVICE,
+    PUBLIC_CLIENT,
+    Address,
+    ClientStack,
+    Medium,
+    Trace,
+    association_timeout,
+    link_factory,
+    media,
+    over_datagrams,
+    parse_url,
+)
 from cosemic.store.meters import KnownMeter, known_meter
 from cosemic.store.security_settings import SecuritySettings, Source, load_security
-from cosemic.transport.blocking import BlockingTcpConnection
 from cosemic.transport.contract import BlockingConnection, Connection, Receiver
-from cosemic.transport.tcp import connect
 
 _SCHEME: Final = ":"
 """What every URL has, and no name of a meter."""
@@ -47,10 +60,12 @@ class Plan:
         self.security: SecuritySettings = load_security(
             meter.security,
             dialect=meter.dialect,
-            response_timeout=address.response_timeout,
+            response_timeout=association_timeout(address),
             max_pdu_size=address.max_pdu_size,
             user_id=address.user_id,
         )
+        if address.medium is Medium.UDP:
+            self.security = replace(self.security, client=over_datagrams(self.security.client, address))
         self.meter = meter
         self.address: Address = address.with_saps(
             client_sap=self.security.client_sap, server_sap=self.security.server_sap
@@ -58,16 +73,27 @@ class Plan:
         self.recovery = recovery
         self.now = now
         self.trace = trace
+        self.turn: asyncio.Lock | None = None
+        """Held while a procedure runs, where others use the same medium and only one may speak."""
+        self._link = link_factory(self.address)
+        self._certified = address.medium is Medium.TLS and address.server_name is None
+        if self._certified and self.security.client.server_title is None:
+            raise ConfigurationError(
+                "TLS wants to know whom it reaches: server_title in the security settings, or name= in the URL"
+            )
+        self._link(*self._saps)
+
+    @property
+    def _saps(self) -> tuple[int, int]:
+        client, server = self.address.client_sap, self.address.server_sap
+        return (
+            PUBLIC_CLIENT if client is None else client,
+            MANAGEMENT_LOGICAL_DEVICE if server is None else server,
+        )
 
     def stack(self) -> ClientStack:
         """A stack for one connection."""
-        client, server = self.address.client_sap, self.address.server_sap
-        return ClientStack(
-            self.security.client,
-            PUBLIC_CLIENT if client is None else client,
-            MANAGEMENT_LOGICAL_DEVICE if server is None else server,
-            self.trace,
-        )
+        return ClientStack(self.security.client, *self._saps, self.trace, self._link)
 
     def session(self) -> Session:
         """A session that knows nothing of the meter yet."""
@@ -76,18 +102,25 @@ class Plan:
         return session
 
     async def connect(self, receiver: Receiver) -> Connection:
-        """Connect on asyncio. Raises ConnectionFailed."""
-        address = self.address
-        connection = await connect(address.host, address.port, receiver, timeout=address.connect_timeout)
-        self._connected(connection)
+        """Connect on asyncio. Raises ConnectionFailed, and AuthenticationFailed with TLS."""
+        connection = await media.connect(self.address, receiver)
+        self.connected(connection)
         return connection
 
     def connect_blocking(self) -> BlockingConnection:
-        """Connect for blocking code. Raises ConnectionFailed."""
-        connection = BlockingTcpConnection(self.address.host, self.address.port, self.address.connect_timeout)
-        self._connected(connection)
+        """Connect for blocking code. Raises ConnectionFailed, and AuthenticationFailed with TLS."""
+        connection = media.connect_blocking(self.address)
+        self.connected(connection)
         return connection
 
-    def _connected(self, connection: Connection | BlockingConnection) -> None:
+    def connected(self, connection: Connection | BlockingConnection) -> None:
+        """See to it that it is the meter meant that was connected (TLS). Raises AuthenticationFailed."""
+        title = self.security.client.server_title
+        if self._certified and title is not None:
+            try:
+                check_certified_title(getattr(connection, "peer_certificate", None), title)
+            except CosemicError:
+                connection.close()
+                raise
         if self.trace is not None:
             self.trace.connected(connection.peer)

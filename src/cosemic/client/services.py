@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -164,7 +165,13 @@ class Services:
 
     def _public_counter(self) -> Procedure[int | None]:
         """Read the invocation counter as public client; None where the meter does not show it."""
-        public = ClientSettings(response_timeout=self.settings.response_timeout, dialect=self.settings.dialect)
+        own = self.settings
+        public = ClientSettings(
+            response_timeout=own.response_timeout,
+            repetitions=own.repetitions,
+            datagram_lifetime=own.datagram_lifetime,
+            dialect=own.dialect,
+        )
         value: object = None
         try:
             self.stack.use(public, PUBLIC_CLIENT, self._server_sap)
@@ -178,6 +185,8 @@ class Services:
             yield Release()
         except CosemicError:
             pass  # the own value is tried; where the connection is gone, the opening says so
+        with suppress(CosemicError):  # a data link connection is the public client's own
+            yield from self._disconnect()
         self.stack.use(self.settings, self._client_sap, self._server_sap)
         return value if type(value) is int and 0 <= value < 0xFFFFFFFE else None
 

@@ -7,11 +7,19 @@ One WPDU carries one APDU::
             00 01   | 0..FFFF      | 0..FFFF           | 0..FFFF|
 
 All numbers are big-endian. ``length`` counts the APDU only. A request goes from the client SAP to the server SAP; the
-answer swaps the two. Over UDP a datagram is exactly one WPDU (:func:`decode_wrapper`); over TCP the stream may be cut
-anywhere (:class:`WrapperLink`).
+answer swaps the two. Over TCP the stream may be cut anywhere (:class:`WrapperLink`); over UDP a datagram is exactly one
+WPDU (:class:`DatagramWrapperLink`).
+
+::
+
+    what came                        stream                         datagram
+    a WPDU, cut or with others       kept until it is whole         dropped
+    wrong version, length too great  LinkFailed                     dropped
+    WPDU without an APDU             passed over                    passed over
 
 A stream has no marks to find the next WPDU by: after a wrong version, or a length that nobody agreed to, it cannot be
-trusted any more and the connection has to be closed.
+trusted any more and the connection has to be closed. Datagrams stand each for itself: one that is wrong says nothing
+about the next.
 """
 
 from __future__ import annotations
@@ -26,6 +34,8 @@ from cosemic.values import LineSettings
 PORT = 4059
 """TCP and UDP port of DLMS/COSEM (IANA dlms/cosem)."""
 VERSION = 1
+ALL_STATION = 0x7F
+"""wPort of all logical devices: for unconfirmed services over UDP multicast and broadcast (IEC 62056-9-7)."""
 HEADER_LENGTH = 8
 MAX_APDU = 0xFFFF
 """The longest APDU that the length field can announce, in octets."""
@@ -81,15 +91,8 @@ def decode_wrapper(octets: Octets) -> tuple[WrapperHeader, bytes]:
     return header, bytes(octets[HEADER_LENGTH:])
 
 
-class WrapperLink:
-    """WPDUs over a TCP stream; several associations may share it, told apart by the wPorts of the events.
-
-    ``source`` and ``destination`` are the SAPs used where :meth:`send` is not given any: a client gives its own and the
-    server's, a server gives none and answers each event from its ``destination`` to its ``source``. ``max_apdu`` is the
-    longest APDU taken from the peer, in octets; it bounds the memory held.
-
-    A WPDU without an APDU (length 0) is passed over. Raises ConfigurationError for SAPs or limits outside 16 bits.
-    """
+class _Wrapper:
+    """What stream and datagrams share: SAPs, limits, and that there is neither connection nor time-out."""
 
     def __init__(self, source: int | None = None, destination: int | None = None, *, max_apdu: int = MAX_APDU) -> None:
         for name, sap in (("source", source), ("destination", destination)):
@@ -101,9 +104,6 @@ class WrapperLink:
         self._destination = destination
         self._max_apdu = max_apdu
         self._due: list[bytes] = []
-        self._buffer = bytearray()
-        self._needed = 2
-        self._failed = False
 
     @property
     def connection_oriented(self) -> bool:
@@ -141,6 +141,31 @@ class WrapperLink:
             WrapperHeader(source, destination, length).encode()
         self._due.append(_pack(VERSION, source, destination, length) + apdu)
 
+    def deadline(self) -> float | None:
+        """Return None: the wrapper knows no time-outs."""
+        return None
+
+    def tick(self, now: float) -> list[LinkEvent]:
+        """Return nothing: the wrapper knows no time-outs."""
+        return []
+
+
+class WrapperLink(_Wrapper):
+    """WPDUs over a TCP stream; several associations may share it, told apart by the wPorts of the events.
+
+    ``source`` and ``destination`` are the SAPs used where :meth:`send` is not given any: a client gives its own and the
+    server's, a server gives none and answers each event from its ``destination`` to its ``source``. ``max_apdu`` is the
+    longest APDU taken from the peer, in octets; it bounds the memory held.
+
+    A WPDU without an APDU (length 0) is passed over. Raises ConfigurationError for SAPs or limits outside 16 bits.
+    """
+
+    def __init__(self, source: int | None = None, destination: int | None = None, *, max_apdu: int = MAX_APDU) -> None:
+        super().__init__(source, destination, max_apdu=max_apdu)
+        self._buffer = bytearray()
+        self._needed = 2
+        self._failed = False
+
     def octets_to_send(self) -> bytes:
         """Return the WPDUs that are due, end to end."""
         due = self._due
@@ -158,14 +183,6 @@ class WrapperLink:
             if version == VERSION and len(octets) == HEADER_LENGTH + length and length <= self._max_apdu:
                 return [ApduReceived(bytes(octets[HEADER_LENGTH:]), source, destination)]
         return self._receive_pieces(octets)
-
-    def deadline(self) -> float | None:
-        """Return None: the wrapper knows no time-outs."""
-        return None
-
-    def tick(self, now: float) -> list[LinkEvent]:
-        """Return nothing: the wrapper knows no time-outs."""
-        return []
 
     def _receive_pieces(self, octets: Octets) -> list[LinkEvent]:
         if self._failed:
@@ -209,6 +226,35 @@ class WrapperLink:
             f"the peer announces an APDU of {length} octets where {self._max_apdu} are allowed: close the connection, "
             "and check the max-receive-pdu-size that was agreed"
         )
+
+
+class DatagramWrapperLink(_Wrapper):
+    """WPDUs over UDP, each a datagram of its own (IEC 62056-9-7); arguments and errors as :class:`WrapperLink`.
+
+    A datagram that is no whole WPDU, has octets after its end, or a longer APDU than ``max_apdu``, is ``dropped`` and
+    counted: anybody can send one, so that it never fails the link. Nothing is held of what came.
+    """
+
+    def __init__(self, source: int | None = None, destination: int | None = None, *, max_apdu: int = MAX_APDU) -> None:
+        super().__init__(source, destination, max_apdu=max_apdu)
+        self.dropped = 0
+        """Datagrams that were no WPDU."""
+
+    def octets_to_send(self) -> bytes:
+        """Return the WPDU that is due next, for a datagram of its own."""
+        return self._due.pop(0) if self._due else b""
+
+    def receive(self, octets: Octets, now: float) -> list[LinkEvent]:
+        """Take a datagram; ``now`` is not used."""
+        try:
+            header, apdu = decode_wrapper(octets)
+        except DecodeError:
+            self.dropped += 1
+            return []
+        if header.length > self._max_apdu:
+            self.dropped += 1
+            return []
+        return [ApduReceived(apdu, header.source, header.destination)] if apdu else []
 
 
 def _wrong_version(version: int) -> str:

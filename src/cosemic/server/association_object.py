@@ -29,8 +29,8 @@ from collections.abc import Iterable
 from typing import Any, Final, NoReturn, Protocol
 
 from cosemic.apdu import SelectiveAccessDescriptor
+from cosemic.association.accepting import agreed_beforehand, offered_by
 from cosemic.association.service_provider import Agreement, ServerSettings
-from cosemic.association.serving import SERVER_CONFORMANCE
 from cosemic.codec import EncodedData
 from cosemic.errors import DecodeError
 from cosemic.model import ObjectDefinition, Reading, interface_class
@@ -47,7 +47,7 @@ from cosemic.server.clients import FIRST_WITH_USERS, AdmittedClient
 from cosemic.server.object_list import ObjectListElement, object_list, rights_in
 from cosemic.server.objects import AccessRefused, CosemObject, Handler, Situation
 from cosemic.server.rights import ObjectRights
-from cosemic.values import ApplicationContext, Conformance, DataAccessResult, Obis
+from cosemic.values import ApplicationContext, DataAccessResult, Obis
 
 CURRENT: Final = Obis("0-0:40.0.0")
 LOGICAL_DEVICE_NAME: Final = Obis("0-0:42.0.0")
@@ -171,7 +171,7 @@ class AssociationObject(CosemObject):
                 return client.users.entry(agreement.user_id)
 
     def _status(self) -> AssociationStatus:
-        if self.instance_id == CURRENT or self._client.standing:
+        if self.instance_id == CURRENT or self._client.standing or self._client.settings.pre_established is not None:
             return AssociationStatus.ASSOCIATED
         pending = self._client.pending
         return AssociationStatus.ASSOCIATION_PENDING if pending else AssociationStatus.NON_ASSOCIATED
@@ -224,13 +224,11 @@ def _no_longer_pending(_: bytes, situation: Situation) -> NoReturn:
 
 
 def _offer(settings: ServerSettings) -> Agreement:
-    """What a client can agree to at most."""
+    """What a client can agree to at most, or has agreed to beforehand."""
+    if settings.pre_established is not None:
+        return agreed_beforehand(settings, settings.pre_established)
     context = max(settings.context_names)
-    offered = SERVER_CONFORMANCE
-    if context is ApplicationContext.LN_CIPHERED:
-        offered |= Conformance.GENERAL_PROTECTION
-    if settings.conformance is not None:
-        offered &= settings.conformance
+    offered = offered_by(settings, context is ApplicationContext.LN_CIPHERED)
     return Agreement(context, offered, settings.max_pdu_size, settings.max_pdu_size)
 
 

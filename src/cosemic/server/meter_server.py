@@ -8,6 +8,7 @@ closed.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -32,9 +33,10 @@ class MeterConnection:
     """One connection to a physical device (:class:`cosemic.transport.contract.Receiver`), over any medium.
 
     link: of this connection; the wrapper unless told. inactivity_timeout: seconds without octets after which the
-    connection is closed; None waits for ever. clock: tells the seconds by which clients that fail to authenticate are
-    held up, and those of the link; the same one for all connections to a device, which event loops in several threads
-    may serve.
+    connection is closed; None waits for ever. certified: clients are those of their TLS certificates, see
+    :class:`~cosemic.server.meter_session.MeterSession`. clock: tells the seconds by which clients that fail to
+    authenticate are held up, and those of the link; the same one for all connections to a device, which event loops in
+    several threads may serve.
     """
 
     def __init__(
@@ -45,9 +47,15 @@ class MeterConnection:
         link: Link | None = None,
         max_apdu: int = MAX_APDU,
         inactivity_timeout: float | None = None,
+        certified: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._session = MeterSession(device, WrapperLink(max_apdu=max_apdu) if link is None else link)
+        self._session = MeterSession(
+            device,
+            WrapperLink(max_apdu=max_apdu) if link is None else link,
+            certified=certified,
+            certificate=getattr(connection, "peer_certificate", None),
+        )
         self._clock = clock
         self._connection = connection
         self._timeout = inactivity_timeout
@@ -57,6 +65,10 @@ class MeterConnection:
         self._link_timer: asyncio.TimerHandle | None = None
         if inactivity_timeout is not None:
             self._watch(asyncio.get_running_loop(), inactivity_timeout)
+
+    def begin(self) -> None:
+        """Let a link that sends or waits before anything comes begin."""
+        self._tick()
 
     def octets_received(self, octets: bytes, /) -> None:
         """Answer what came."""
@@ -101,8 +113,10 @@ class MeterServer:
     """A physical device on a TCP port.
 
     devices: logical devices, or one PhysicalDevice of them, or a function that gives it when somebody connects. host:
-    address or name, None for all addresses. port: 0 takes a free one. Use it as an asynchronous context manager, or
-    call :meth:`start` and :meth:`close`.
+    address or name, None for all addresses. port: 0 takes a free one. link: makes the link of each connection, such as
+    an :class:`~cosemic.link.hdlc.HdlcSecondaryLink`; the wrapper unless told. tls: what
+    :func:`cosemic.transport.tls.tls_context` gives for a server. Use it as an asynchronous context manager, or call
+    :meth:`start` and :meth:`close`.
     """
 
     def __init__(
@@ -113,13 +127,17 @@ class MeterServer:
         max_apdu: int = MAX_APDU,
         max_connections: int = 1024,
         inactivity_timeout: float | None = 600.0,
+        link: Callable[[], Link] | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._device = device_source(*devices)
+        self._link = link
+        self._tls = tls
         self._host = host
         self._max_apdu = max_apdu
         self._max_connections = max_connections
         self._inactivity_timeout = inactivity_timeout
-        self._server = TcpServer(self._receiver, host, port)
+        self._server = TcpServer(self._receiver, host, port, tls=tls)
 
     @property
     def device(self) -> PhysicalDevice:
@@ -165,7 +183,12 @@ class MeterServer:
     def meter_connection(self, connection: Connection) -> MeterConnection:
         """Return the device on a connection."""
         return MeterConnection(
-            self.device, connection, max_apdu=self._max_apdu, inactivity_timeout=self._inactivity_timeout
+            self.device,
+            connection,
+            link=None if self._link is None else self._link(),
+            max_apdu=self._max_apdu,
+            inactivity_timeout=self._inactivity_timeout,
+            certified=self._tls is not None,
         )
 
     def _receiver(self, connection: TcpConnection) -> Receiver:
@@ -192,13 +215,17 @@ def device_source(*devices: LogicalDevice | PhysicalDevice | DeviceSource) -> De
 
 @contextmanager
 def serve_in_thread(
-    *devices: LogicalDevice | PhysicalDevice, host: str = "127.0.0.1", port: int = 0
+    *devices: LogicalDevice | PhysicalDevice,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    link: Callable[[], Link] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[MeterServer]:
     """Run a meter in a thread with an event loop of its own, for blocking code; yields the server, listening.
 
-    Raises ConfigurationError where the address cannot be taken.
+    Arguments as of :class:`MeterServer`. Raises ConfigurationError where the address cannot be taken.
     """
-    server = MeterServer(*devices, host=host, port=port)
+    server = MeterServer(*devices, host=host, port=port, link=link, tls=tls)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="cosemic meter", daemon=True)
     thread.start()

@@ -6,14 +6,20 @@
 
 For each pair of SAPs that the device knows there is one association. What is held is bounded: APDUs by the link, the
 associations by the pairs configured, answers to octets that came at once by :data:`MOST_ANSWERED_AT_ONCE`. Whatever
-octets come are answered, passed over, or end the session. A data link connection that ends, ends its association.
+octets come are answered, passed over, or end the session. A data link connection that ends, ends its association. What
+is sent to all stations goes to every association of its client, those that are pre-established included, and is not
+answered.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from cosemic.association.server_events import Associated
+from cosemic.errors import AuthenticationFailed
 from cosemic.link.contract import ApduReceived, Link, LinkDisconnected, LinkEvent, LinkFailed, Octets
+from cosemic.link.wrapper import ALL_STATION
+from cosemic.security.tls_identity import check_certified_title
 from cosemic.server.physical_device import DeviceAssociation, PhysicalDevice
 from cosemic.values import LineSettings
 
@@ -22,13 +28,21 @@ MOST_ANSWERED_AT_ONCE: Final = 1 << 20
 
 
 class MeterSession:
-    """One connection to a physical device; ``ended`` once the medium is to be closed, after what is due was sent."""
+    """One connection to a physical device; ``ended`` once the medium is to be closed, after what is due was sent.
 
-    def __init__(self, device: PhysicalDevice, link: Link) -> None:
+    certified: whether the client has proved by ``certificate`` (DER) who it is: a system title that its association
+    names has to be that of the certificate, or the session ends without an answer (TLS, IEC 62056-9-7).
+    """
+
+    def __init__(
+        self, device: PhysicalDevice, link: Link, *, certified: bool = False, certificate: bytes | None = None
+    ) -> None:
         self._device = device
         self._link = link
         self._associations: dict[tuple[int, int], DeviceAssociation] = {}
-        self._flooded = False
+        self._certified = certified
+        self._certificate = certificate
+        self._cut_off = False
         self.ended = False
 
     def receive(self, octets: Octets, now: float) -> None:
@@ -38,7 +52,7 @@ class MeterSession:
     def octets_to_send(self) -> bytes:
         """Return octets that are due on the medium; see the contract of links."""
         octets = self._link.octets_to_send()
-        return b"" if self._flooded else octets
+        return b"" if self._cut_off else octets
 
     def line_to_set(self) -> LineSettings | None:
         """Return how the port is to be set when the octets handed out have left it, once."""
@@ -65,7 +79,8 @@ class MeterSession:
                 return
             if isinstance(event, ApduReceived):
                 answered += self._answer(event, now)
-                self.ended = self._flooded = answered > MOST_ANSWERED_AT_ONCE
+                self._cut_off = self._cut_off or answered > MOST_ANSWERED_AT_ONCE
+                self.ended = self._cut_off
             elif isinstance(event, LinkDisconnected):
                 association = self._associations.pop((event.source, event.destination), None)
                 if association is not None:
@@ -76,6 +91,28 @@ class MeterSession:
     def _answer(self, event: ApduReceived, now: float) -> int:
         """Hand an APDU to its association; return how many octets its answer has."""
         pair = event.source, event.destination
+        if event.destination == ALL_STATION:
+            for sap in self._device.pre_established(event.source):
+                self._association(event.source, sap)
+            for (client, _), each in self._associations.items():
+                if client == event.source:
+                    each.receive_broadcast(event.apdu, now)
+            return 0
+        association = self._association(*pair)
+        if association is None:
+            return 0
+        for happened in association.receive(event.apdu, now):
+            if isinstance(happened, Associated):
+                self._check(happened.client_title)
+        answered = 0
+        while answer := association.octets_to_send():
+            self._link.send(answer, source=event.destination, destination=event.source)
+            answered += len(answer)
+        return answered
+
+    def _association(self, client_sap: int, server_sap: int) -> DeviceAssociation | None:
+        """Return the association of a pair of SAPs, made where there is none; None where the device knows no such."""
+        pair = client_sap, server_sap
         association = self._associations.get(pair)
         if association is not None and association.gone:
             association.lost()
@@ -84,11 +121,17 @@ class MeterSession:
         if association is None:
             association = self._device.association(*pair)
             if association is None:
-                return 0
+                return None
             self._associations[pair] = association
-        association.receive(event.apdu, now)
-        answered = 0
-        while answer := association.octets_to_send():
-            self._link.send(answer, source=event.destination, destination=event.source)
-            answered += len(answer)
-        return answered
+            if association.agreement is not None:  # it is pre-established
+                self._check(association.agreement.client_title)
+        return association
+
+    def _check(self, client_title: bytes | None) -> None:
+        """End the session where an association names another system title than the certificate."""
+        if self._certified and client_title is not None:
+            try:
+                check_certified_title(self._certificate, client_title)
+            except AuthenticationFailed:
+                self._cut_off = True
+                self.lost()

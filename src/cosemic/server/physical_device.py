@@ -8,10 +8,12 @@ that nobody has get no answer.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 from typing import Final
 
 from cosemic.association.control import State
-from cosemic.association.server import Associated, Refused, ServerAssociation, ServerEvent
+from cosemic.association.server import ServerAssociation
+from cosemic.association.server_events import Associated, Refused, ServerEvent
 from cosemic.association.service_provider import Agreement
 from cosemic.errors import ConfigurationError
 from cosemic.model import SAPAssignment
@@ -45,11 +47,17 @@ class DeviceAssociation:
         )
         self._standing: Agreement | None = None
         self._pending = False
+        self._told([])
 
     @property
     def machine(self) -> ServerAssociation:
         """The state machine."""
         return self._machine
+
+    @property
+    def agreement(self) -> Agreement | None:
+        """What was agreed upon, where the association stands."""
+        return self._standing
 
     @property
     def gone(self) -> bool:
@@ -67,6 +75,11 @@ class DeviceAssociation:
         if octets[:1] == _AARQ:
             self._machine.settings = self._client.settings
         return self._told(self._machine.receive(octets, now))
+
+    def receive_broadcast(self, octets: bytes, now: float) -> None:
+        """Take one APDU that was sent to all logical devices: nothing is answered."""
+        if not self.gone:
+            self._machine.receive_broadcast(octets, now)
 
     def octets_to_send(self) -> bytes:
         """Return the next APDU that is due, or nothing."""
@@ -137,6 +150,13 @@ class PhysicalDevice:
         device = self._at(server_sap)
         client = device.client(client_sap) if device is not None else None
         return None if device is None or client is None else DeviceAssociation(device, client, randomness)
+
+    def pre_established(self, client_sap: int) -> Iterator[int]:
+        """Return the SAPs of the logical devices with which an association of that client stands from the beginning."""
+        for device in self._devices:
+            client = device.client(client_sap)
+            if device.sap != NO_SAP and client is not None and client.settings.pre_established is not None:
+                yield device.sap
 
     def _at(self, sap: int) -> LogicalDevice | None:
         found = (device for device in self._devices if device.sap == sap)

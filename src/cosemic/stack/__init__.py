@@ -1,6 +1,8 @@
 """From a URL to a stack: which medium, which link, which SAPs, which times.
 
 - :mod:`~cosemic.stack.url`: what a URL says.
+- :mod:`~cosemic.stack.links`: the link that it names.
+- :mod:`~cosemic.stack.media`: a connection over the medium that it names.
 - :mod:`~cosemic.stack.client_stack`: link and association of a client as one machine.
 """
 
@@ -16,6 +18,7 @@ from cosemic.stack.client_stack import (
     Trace,
     Traffic,
 )
+from cosemic.stack.links import association_timeout, link_factory, over_datagrams
 from cosemic.stack.url import OPTIONS, SCHEMES, Address, Framing, Medium, parse_url
 
 __all__ = [
@@ -32,5 +35,8 @@ __all__ = [
     "StackRequest",
     "Trace",
     "Traffic",
+    "association_timeout",
+    "link_factory",
+    "over_datagrams",
     "parse_url",
 ]

@@ -18,12 +18,12 @@ from enum import Enum
 from functools import partial
 from typing import Final, Protocol, TypeAlias
 
-from cosemic.association.client import ClientAssociation
+from cosemic.association.repeating import client_association
 from cosemic.association.requests import Completed, Event, Failed, Open, Request
 from cosemic.association.settings import ClientSettings
-from cosemic.errors import AssociationError, ConnectionLost, CosemicError
+from cosemic.errors import AssociationError, ConfigurationError, ConnectionLost, CosemicError
 from cosemic.link.contract import ApduReceived, Link, LinkConnected, LinkDisconnected, LinkEvent
-from cosemic.link.wrapper import WrapperLink
+from cosemic.link.wrapper import ALL_STATION, WrapperLink
 from cosemic.values import AuthenticationMechanism, LineSettings
 
 PUBLIC_CLIENT: Final = 16
@@ -87,7 +87,8 @@ class ClientStack:
     """Link and association of one client on one connection, sans-IO (the one contract of the house).
 
     Another association may take the place of the present one (:meth:`use`) while none of its requests is served.
-    link: makes the link between two SAPs, the wrapper unless told. trace: sees what passes.
+    link: makes the link between two SAPs, the wrapper unless told. trace: sees what passes. Raises ConfigurationError
+    for the server SAP of all stations: nothing is answered there.
     """
 
     def __init__(
@@ -103,8 +104,8 @@ class ClientStack:
         self._masked = b""
         self._make_link = link
         self._link = link(client_sap, server_sap)
-        self.steady = isinstance(self._link, WrapperLink)
-        """Whether all that is due is handed out at once, the link has no time-outs, and the line never changes."""
+        self.steady = False
+        """Whether all that is due is handed out at once, nothing is repeated, and the line never changes."""
         self._unanswered: set[tuple[int, int]] = set()
         """SAPs between which the late answer to an opening or release may still come."""
         self._held: StackRequest | None = None
@@ -131,7 +132,13 @@ class ClientStack:
         self._take(settings, client_sap, server_sap)
 
     def _take(self, settings: ClientSettings, client_sap: int, server_sap: int) -> None:
-        self.association = ClientAssociation(settings)
+        if server_sap == ALL_STATION:
+            raise ConfigurationError(
+                "the server SAP 127 is that of all stations, which serve unconfirmed requests only and answer nothing: "
+                "name the SAP of one logical device"
+            )
+        self.steady = isinstance(self._link, WrapperLink) and not settings.repetitions
+        self.association = client_association(settings)
         if self._trace is not None and self._trace.plaintext:
             self.association.observer = partial(self._trace.octets, Layer.PLAIN)
         self.client_sap = client_sap
@@ -201,7 +208,9 @@ class ClientStack:
         if self.steady:
             return self.association.tick(now)
         events = self._happened(self._link.tick(now), now)
-        return events + self.association.tick(now)
+        events += self.association.tick(now)
+        self._forward()
+        return events
 
     def lost(self, error: CosemicError) -> list[Event]:
         """The medium is gone."""
@@ -241,8 +250,9 @@ class ClientStack:
             self.association.send(held)
         except CosemicError as error:
             return [Failed(held, error)]
+        events = self.association.tick(now)
         self._forward()
-        return self.association.tick(now)
+        return events
 
     def _disconnected(self, error: CosemicError | None) -> list[Event]:
         """The data link connection has ended; where it was asked for, that is all, otherwise it is an abort."""

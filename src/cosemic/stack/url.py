@@ -73,6 +73,7 @@ class Address:
     gateway: bool = False
     retries: int | None = None
     station: int | None = None
+    identification: str | None = None
     address_octets: int | None = None
     window: int | None = None
     max_info: int | None = None
@@ -160,6 +161,12 @@ def _octets(text: str) -> bytes:
         raise ValueError("is no hexadecimal number of whole octets") from None
 
 
+def _digits(text: str) -> str:
+    if len(text) != 8 or set(text.upper()) - set("0123456789F"):
+        raise ValueError("is no identification: eight digits, F for any")
+    return text.upper()
+
+
 def _text(text: str) -> str:
     if not text:
         raise ValueError("says nothing")
@@ -214,6 +221,9 @@ OPTIONS: Final[dict[str, Option]] = {
         _number,
         "lower HDLC address of the device, 16 on where there is one; or primary M-Bus address, 1 to 250",
         lambda address: _hdlc(address) or address.framing is Framing.MBUS,
+    ),
+    "identification": Option(
+        "identification", _digits, "secondary M-Bus address: eight digits, F for any", _of(Framing.MBUS)
     ),
     "address": Option("address_octets", _one_of(1, 2, 4), "octets of the HDLC server address: 1, 2 or 4", _hdlc),
     "window": Option("window", _between(1, 7), "HDLC window, both ways; 1", _hdlc),

@@ -4,6 +4,9 @@ The polynomial is 1021 with all octets and the result reflected, start FFFF, res
 value of ``123456789`` is 906E. :func:`binascii.crc_hqx` computes the same polynomial unreflected in C, so the octets
 are reflected on the way in and the two octets of the result on the way out; sent low octet first, a reflected
 result is its two octets reflected in place.
+
+Behind octets and their right check sequence the register always holds the same: the FCS of a frame goes on behind its
+right HCS from there, without the header.
 """
 
 from __future__ import annotations
@@ -24,3 +27,13 @@ def check_sequence(octets: bytes | bytearray) -> bytes:
 def checks(octets: bytes | bytearray) -> bool:
     """Whether the last two octets are the check sequence of those before them."""
     return crc_hqx(octets.translate(_REFLECTED), 0xFFFF) == _RESIDUE
+
+
+def continued_check_sequence(octets: bytes) -> bytes:
+    """Return the check sequence of octets that stand behind others with their right check sequence, and of these."""
+    return crc_hqx(octets.translate(_REFLECTED), _RESIDUE).to_bytes(2, "big").translate(_REFLECTED_INVERTED)
+
+
+def continues(octets: bytes) -> bool:
+    """Whether the last two octets are the continued check sequence of those before them."""
+    return crc_hqx(octets.translate(_REFLECTED), _RESIDUE) == _RESIDUE

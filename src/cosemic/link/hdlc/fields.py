@@ -29,6 +29,7 @@ DEFAULT_WINDOW = 1
 _FORMAT = 0x81
 _PARAMETERS = 0x80
 _IDS = {0x05: "max_info_tx", 0x06: "max_info_rx", 0x07: "window_tx", 0x08: "window_rx"}
+_REASONS = ("undefined_control", "information_not_permitted", "information_too_long", "invalid_nr")
 _VALUE_LENGTHS = (1, 2, 4)
 
 
@@ -103,10 +104,16 @@ class FrameReject:
     vs: int
     vr: int
     response: bool
-    undefined_control: bool
-    information_not_permitted: bool
-    information_too_long: bool
-    invalid_nr: bool
+    undefined_control: bool = False
+    information_not_permitted: bool = False
+    information_too_long: bool = False
+    invalid_nr: bool = False
+
+    @property
+    def reasons(self) -> str:
+        """What was wrong, in words."""
+        named = [reason for reason in _REASONS if getattr(self, reason)]
+        return ", ".join(named).replace("_", " ") or "no reason given"
 
     def encode(self) -> bytes:
         """Return the three octets. Raises EncodeError where a number does not fit its bits."""

@@ -21,11 +21,13 @@ Control field, P/F in bit 4::
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
 
 from cosemic.errors import DecodeError, EncodeError
 from cosemic.link.contract import Octets
-from cosemic.link.hdlc.checks import check_sequence, checks
+from cosemic.link.hdlc.checks import check_sequence, checks, continued_check_sequence, continues
 from cosemic.values.enumerations import FrameType
 
 FLAG = b"\x7e"
@@ -35,6 +37,11 @@ MIN_LENGTH = 7
 MAX_HEADER = 11
 """Format, two addresses of four octets, control."""
 
+_FORMAT = 0xA000
+_SEGMENTED = 0x0800
+_new = tuple.__new__
+_HEADERS_KEPT = 1024
+"""How many headers are remembered with their check sequence, each way: a session has few, and meets them again."""
 _UNNUMBERED = {
     FrameType.SNRM: 0x83,
     FrameType.DISC: 0x43,
@@ -57,27 +64,31 @@ class HdlcAddress:
     upper: int
     lower: int | None = None
     size: int = 0
+    octets: bytes = field(init=False, repr=False, compare=False)
+    """The address as it is sent."""
 
     def __post_init__(self) -> None:
-        parts = (self.upper,) if self.lower is None else (self.upper, self.lower)
+        upper, lower = self.upper, self.lower
+        parts = (upper,) if lower is None else (upper, lower)
         if not self.size:
-            object.__setattr__(self, "size", 1 if self.lower is None else 2 if max(parts) <= 0x7F else 4)
-        valid = self.size == 1 if self.lower is None else self.size in (2, 4)
+            object.__setattr__(self, "size", 1 if lower is None else 2 if max(parts) <= 0x7F else 4)
+        valid = self.size == 1 if lower is None else self.size in (2, 4)
         if not valid or min(parts) < 0 or max(parts) > (0x3FFF if self.size == 4 else 0x7F):
-            raise EncodeError(f"upper {self.upper}, lower {self.lower} is no HDLC address of {self.size} octets")
+            raise EncodeError(f"upper {upper}, lower {lower} is no HDLC address of {self.size} octets")
+        sevens = [seven for part in parts for seven in ((part >> 7, part & 0x7F) if self.size == 4 else (part,))]
+        object.__setattr__(self, "octets", bytes([*(seven << 1 for seven in sevens[:-1]), sevens[-1] << 1 | 1]))
+
+    @property
+    def all_station(self) -> int:
+        """ALL_STATION, the broadcast number of each part of an address of this size."""
+        return 0x3FFF if self.size == 4 else 0x7F
 
     def encode(self) -> bytes:
         """Return the 1, 2 or 4 octets."""
-        if self.lower is None:
-            return bytes((self.upper << 1 | 1,))
-        if self.size == 2:
-            return bytes((self.upper << 1, self.lower << 1 | 1))
-        upper, lower = self.upper, self.lower
-        return bytes((upper >> 7 << 1, (upper & 0x7F) << 1, lower >> 7 << 1, (lower & 0x7F) << 1 | 1))
+        return self.octets
 
 
-@dataclass(frozen=True, slots=True)
-class Control:
+class Control(NamedTuple):
     """A control field. ``ns`` stands only in I, ``nr`` in I, RR and RNR; ``pf`` is the poll or final bit, 0 or 1."""
 
     type: FrameType
@@ -93,8 +104,7 @@ class Control:
         return octet
 
 
-@dataclass(frozen=True, slots=True)
-class HdlcFrame:
+class HdlcFrame(NamedTuple):
     """A frame as it came: ``length`` is its length field; ``hcs_ok`` is None where there is no information field."""
 
     segmented: bool
@@ -107,9 +117,12 @@ class HdlcFrame:
     hcs_ok: bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class HdlcHeader:
-    """What stands before HCS, information and FCS; ``end`` is the offset behind it."""
+class HdlcHeader(NamedTuple):
+    """What stands before HCS, information and FCS.
+
+    ``length`` is the length field, ``end`` the offset behind the control field, ``check`` the check sequence of the
+    octets up to there: the right HCS, or the right FCS where nothing stands between.
+    """
 
     segmented: bool
     length: int
@@ -117,11 +130,7 @@ class HdlcHeader:
     source: HdlcAddress
     control: Control
     end: int
-
-    @property
-    def has_information(self) -> bool:
-        """Whether the length leaves room for more than the FCS."""
-        return self.length > self.end + 2
+    check: bytes
 
 
 def encode_frame(
@@ -131,16 +140,20 @@ def encode_frame(
     information: bytes = b"",
     *,
     segmented: bool = False,
+    flags: bytes = b"",
 ) -> bytes:
-    """Return a frame without flags. Raises EncodeError where it would be longer than 2047 octets."""
-    addresses = destination.encode() + source.encode()
-    length = 2 + len(addresses) + 1 + (2 + len(information) if information else 0) + 2
+    """Return a frame, with ``flags`` (:data:`FLAG`, or none) before and behind it.
+
+    Raises EncodeError where it would be longer than 2047 octets, or for a control field that is none.
+    """
+    addresses = destination.octets + source.octets
+    length = len(addresses) + (len(information) + 7 if information else 5)
     if length > MAX_LENGTH:
         raise EncodeError(f"an HDLC frame has at most {MAX_LENGTH} octets, not {length}: send the APDU in segments")
-    header = (0xA000 | segmented << 11 | length).to_bytes(2, "big") + addresses + bytes((control.encode(),))
-    if information:
-        header += check_sequence(header) + information
-    return header + check_sequence(header)
+    header = _checked(_FORMAT | segmented << 11 | length, addresses, control)
+    if not information:
+        return flags + header + flags
+    return b"".join((flags, header, information, continued_check_sequence(information), flags))
 
 
 def decode_frame(octets: Octets, *, length_mismatch: bool = False) -> HdlcFrame:
@@ -150,73 +163,90 @@ def decode_frame(octets: Octets, *, length_mismatch: bool = False) -> HdlcFrame:
     has to be right. Raises DecodeError where the octets have not the structure of a frame.
     """
     frame = bytes(octets)
-    if len(frame) < MIN_LENGTH:
-        raise DecodeError(f"an HDLC frame has {MIN_LENGTH} octets or more, not {len(frame)}", len(frame), "hdlc")
-    announced = _length_of(frame)
-    if announced != len(frame):
+    length = len(frame)
+    if length < MIN_LENGTH:
+        raise DecodeError(f"an HDLC frame has {MIN_LENGTH} octets or more, not {length}", length, "hdlc")
+    header = decode_header(frame, length)
+    if header.length != length:
         if not length_mismatch:
-            raise DecodeError(f"length field says {announced} octets where there are {len(frame)}", 0, "hdlc.format")
+            raise DecodeError(f"length field says {header.length} octets where there are {length}", 0, "hdlc.format")
         if not checks(frame):
             raise DecodeError("neither length field nor frame check sequence is right", 0, "hdlc.format")
-    return frame_of(decode_header(frame, len(frame)), frame, announced)
+    return frame_of(header, frame, 0, length)
 
 
-def decode_header(octets: bytes | bytearray, length: int) -> HdlcHeader:
-    """Read format to control of a frame of ``length`` octets, of which at least the first 11, or all, are given.
+def decode_header(octets: bytes, length: int, start: int = 0) -> HdlcHeader:
+    """Read format to control of a frame of ``length`` octets that begins at ``start``.
 
-    Raises DecodeError where the octets cannot begin such a frame.
+    At least its first 11 octets, or all, have to be given. Raises DecodeError where the octets cannot begin such a
+    frame.
     """
-    segmented = bool(octets[0] & 0x08)
-    _length_of(octets)
-    destination, offset = _decode_address(octets, 2, "hdlc.destination")
-    source, offset = _decode_address(octets, offset, "hdlc.source")
-    if offset >= len(octets):
-        raise DecodeError("a control field", offset, "hdlc.control")
-    control = _CONTROLS[octets[offset]]
-    if control is None:
-        raise DecodeError(f"no control field of this profile is {octets[offset]:02X}", offset, "hdlc.control")
-    offset += 1
-    if length < offset + 2 or offset + 2 < length < offset + 5:
-        raise DecodeError(f"{length - offset} octets for HCS, information and FCS", offset, "hdlc")
-    return HdlcHeader(segmented, length, destination, source, control, offset)
+    try:
+        end = start + 4
+        if not octets[start + 2] & octets[start + 3] & 1:
+            end = start + (3 if octets[start + 2] & 1 else 4 if octets[start + 3] & 1 else 6)
+            end += 1 if octets[end] & 1 else 2 if octets[end + 1] & 1 else 4
+    except IndexError:
+        end = len(octets)
+    header = _header(octets[start : end + 1])
+    room = length - header.end
+    if room < 5 and room != 2:
+        raise DecodeError(f"{room} octets for HCS, information and FCS", header.end, "hdlc")
+    return header
 
 
-def frame_of(header: HdlcHeader, frame: bytes, announced: int) -> HdlcFrame:
-    """Return the frame of this header whose length field is ``announced``."""
-    end = header.end
-    return HdlcFrame(
-        header.segmented,
-        announced,
-        header.destination,
-        header.source,
-        header.control,
-        frame[end + 2 : -2] if header.has_information else b"",
-        checks(frame),
-        checks(frame[: end + 2]) if header.has_information else None,
-    )
+def frame_of(header: HdlcHeader, octets: bytes, start: int, end: int, thorough: bool = True) -> HdlcFrame:
+    """Return the frame of this header that is ``octets`` from ``start`` to ``end``.
+
+    Not ``thorough``: the FCS of a frame whose HCS is wrong counts as wrong too, unseen.
+    """
+    segmented, length, destination, source, control, size, check = header
+    hcs = start + size
+    body = hcs + 2
+    if body == end:
+        return HdlcFrame(segmented, length, destination, source, control, b"", octets[hcs:end] == check, None)
+    hcs_ok = octets[hcs:body] == check
+    fcs_ok = continues(octets[body:end]) if hcs_ok else thorough and checks(octets[start:end])
+    return _new(HdlcFrame, (segmented, length, destination, source, control, octets[body : end - 2], fcs_ok, hcs_ok))
 
 
-def _length_of(octets: bytes | bytearray) -> int:
+def _length_of(octets: bytes) -> int:
     if octets[0] & 0xF0 != 0xA0:
         raise DecodeError(f"frame format type 3 (A...), not {octets[0]:02X}", 0, "hdlc.format")
     return (octets[0] & 0x07) << 8 | octets[1]
 
 
-def _decode_address(octets: bytes | bytearray, offset: int, path: str) -> tuple[HdlcAddress, int]:
-    size = 1
-    for octet in octets[offset : offset + 4]:
-        if octet & 1:
-            break
-        size += 1
-    end = offset + size
-    if size not in (1, 2, 4) or end > len(octets):
-        raise DecodeError("an address of 1, 2 or 4 octets, the last one odd", offset, path)
-    if size == 1:
-        return HdlcAddress(octets[offset] >> 1), end
-    if size == 2:
-        return HdlcAddress(octets[offset] >> 1, octets[offset + 1] >> 1, 2), end
-    a, b, c, d = octets[offset:end]
-    return HdlcAddress(a >> 1 << 7 | b >> 1, c >> 1 << 7 | d >> 1, 4), end
+@lru_cache(_HEADERS_KEPT)
+def _header(octets: bytes) -> HdlcHeader:
+    """Read the octets from format to control."""
+    length = _length_of(octets)
+    segmented = bool(octets[0] & _SEGMENTED >> 8)
+    destination, end = _address(octets, 2, "hdlc.destination")
+    source, end = _address(octets, end, "hdlc.source")
+    if end >= len(octets):
+        raise DecodeError("a control field", end, "hdlc.control")
+    control = _CONTROLS[octets[end]]
+    if control is None:
+        raise DecodeError(f"no control field of this profile is {octets[end]:02X}", end, "hdlc.control")
+    return HdlcHeader(segmented, length, destination, source, control, end + 1, check_sequence(octets))
+
+
+def _address(octets: bytes, start: int, path: str) -> tuple[HdlcAddress, int]:
+    """Read the address at ``start``; return it and where it ends."""
+    sevens = [octet >> 1 for octet in octets[start : start + 4]]
+    size = next((size for size, octet in enumerate(octets[start : start + 4], 1) if octet & 1), 0)
+    if size not in (1, 2, 4):
+        raise DecodeError("an address of 1, 2 or 4 octets, the last one odd", start, path)
+    if size == 4:
+        return HdlcAddress(sevens[0] << 7 | sevens[1], sevens[2] << 7 | sevens[3], 4), start + 4
+    return HdlcAddress(sevens[0], sevens[1] if size == 2 else None), start + size
+
+
+@lru_cache(_HEADERS_KEPT)
+def _checked(format_: int, addresses: bytes, control: Control) -> bytes:
+    """Return a header and its check sequence."""
+    octets = format_.to_bytes(2, "big") + addresses + bytes((control.encode(),))
+    return octets + check_sequence(octets)
 
 
 def _control_of(octet: int) -> Control | None:

@@ -29,6 +29,8 @@ from cosemic.values.enumerations import FrameType
 MAX_OCTETS = 1 << 20
 MAX_OPEN = 16
 
+_BLOCK = 0xE0
+"""general-block-transfer."""
 _CONNECTION = frozenset((FrameType.SNRM, FrameType.DISC, FrameType.UA, FrameType.DM, FrameType.FRMR))
 _Key: TypeAlias = tuple[HdlcAddress, HdlcAddress, FrameType]
 
@@ -40,6 +42,15 @@ class HdlcMessage:
     frames: tuple[HdlcFrame, ...]
     octets: bytes
     llc: bytes | None
+
+
+def is_whole(message: HdlcMessage, llc: bytes) -> bool:
+    """Whether a message in UI frames carries an APDU from its beginning.
+
+    Without LLC octets it is the rest of one whose first segment was lost; only blocks of general block transfer are
+    sent so. UI frames have no numbers: that a segment between the first and the last is missing cannot be told.
+    """
+    return message.octets != b"" and (message.llc == llc or (message.llc is None and message.octets[0] == _BLOCK))
 
 
 class _Open:

@@ -22,10 +22,10 @@ from __future__ import annotations
 
 from cosemic.errors import DecodeError
 from cosemic.link.contract import Octets
-from cosemic.link.hdlc.checks import checks
-from cosemic.link.hdlc.frame import FLAG, MAX_HEADER, MIN_LENGTH, HdlcFrame, HdlcHeader, decode_header, frame_of
+from cosemic.link.hdlc.frame import FLAG, MAX_HEADER, MIN_LENGTH, HdlcFrame, decode_header, frame_of
 
 _FLAG = FLAG[0]
+_TWO_FLAGS = FLAG * 2
 
 
 class HdlcStreamReader:
@@ -39,7 +39,6 @@ class HdlcStreamReader:
         self._damaged = damaged
         self._buffer = bytearray()
         self._needed = 1
-        self._header: HdlcHeader | None = None
         self._discarded = 0
 
     @property
@@ -65,59 +64,59 @@ class HdlcStreamReader:
         """
         frames: list[HdlcFrame] = []
         while len(self._buffer) > 1:
-            self._header = None
             del self._buffer[0]
             frames += self._frames()
         return frames
 
     def _frames(self) -> list[HdlcFrame]:
-        """Take all frames out of the buffer; leave it empty, or beginning with a flag that may open a frame."""
-        buffer = self._buffer
+        """Take all frames out of the buffer; leave it empty, or beginning with a flag that may open a frame.
+
+        ``_needed`` is how long it has to be for the next decision on that frame.
+        """
+        octets, damaged = bytes(self._buffer), self._damaged
         frames: list[HdlcFrame] = []
-        start = self._needed = 0
-        while start < len(buffer):
-            if buffer[start] != _FLAG:
-                flag = buffer.find(FLAG, start)
-                following = flag if flag >= 0 else len(buffer)
+        start, end, needed = 0, len(octets), 1
+        while start < end:
+            if octets[start] != _FLAG:
+                flag = octets.find(FLAG, start)
+                following = flag if flag >= 0 else end
                 self._discarded += following - start
                 start = following
                 continue
             content = start + 1
-            self._needed = self._octets_needed(content)
-            if len(buffer) < self._needed:
+            needed = content + 2
+            if end < needed:
                 break
-            header = self._header
-            self._header = None
             start = content
-            if header is not None and buffer[self._needed - 1] == _FLAG:
-                frame = bytes(buffer[content : self._needed - 1])
-                if self._damaged or checks(frame):
-                    frames.append(frame_of(header, frame, header.length))
-                    start = self._needed - 1
-        del buffer[:start]
-        self._needed = max(self._needed - start, 1)
+            first = octets[content]
+            length = (first & 0x07) << 8 | octets[content + 1]
+            if first & 0xF0 != 0xA0 or length < MIN_LENGTH:
+                continue
+            closing = content + length
+            if end <= closing:
+                known = content + min(length, MAX_HEADER + 2)
+                if end < known or self._may_begin(octets, content, length):
+                    start = content - 1
+                    needed = known if end < known else closing + 1
+                    break
+            elif octets[closing] == _FLAG:
+                try:
+                    header = decode_header(octets, length, content)
+                except DecodeError:
+                    continue
+                frame = frame_of(header, octets, content, closing, damaged)
+                if frame.fcs_ok or damaged:
+                    frames.append(frame)
+                    start = closing + octets.startswith(_TWO_FLAGS, closing)
+        del self._buffer[:start]
+        self._needed = max(needed - start, 1)
         return frames
 
-    def _octets_needed(self, content: int) -> int:
-        """Return how long the buffer has to be for the next decision on the frame that may begin at ``content``.
-
-        Where it is that long already: the frame is complete, or, without ``_header``, no frame begins there.
-        """
-        if self._header is None:
-            buffer = self._buffer
-            if len(buffer) < content + 2:
-                return content + 2
-            length = (buffer[content] & 0x07) << 8 | buffer[content + 1]
-            if buffer[content] & 0xF0 != 0xA0 or length < MIN_LENGTH:
-                return content
-            known = content + min(length, MAX_HEADER + 2)
-            if len(buffer) < known:
-                return known
-            try:
-                header = decode_header(buffer[content:known], length)
-            except DecodeError:
-                return content
-            if header.has_information and not self._damaged and not checks(buffer[content : content + header.end + 2]):
-                return content
-            self._header = header
-        return content + self._header.length + 1
+    def _may_begin(self, octets: bytes, content: int, length: int) -> bool:
+        """Whether format to control, and the HCS if there is one, can begin a frame of this length."""
+        try:
+            header = decode_header(octets, length, content)
+        except DecodeError:
+            return False
+        end = content + header.end
+        return self._damaged or length == header.end + 2 or octets[end : end + 2] == header.check

@@ -50,6 +50,11 @@ class _Around:
         self._outer = outer
 
     @property
+    def connection_oriented(self) -> bool:
+        """Return True: there is a sign-on at least."""
+        return True
+
+    @property
     def connected(self) -> bool:
         """Whether APDUs may be sent."""
         return self._inside and self.inner.connected
