@@ -13,9 +13,11 @@ from benchmarks.responder import Address
 from cosemic import apdu
 from cosemic.client import BlockingMeter, Meter
 from cosemic.codec import DataType, EncodedData
+from cosemic.link.hdlc import FLAG, Control, HdlcAddress, HdlcStreamReader, decode_frame, encode_frame
 from cosemic.model import AttributeReference
 from cosemic.security import MemoryCounterStore, SecurityContext, SecurityMaterial
 from cosemic.values import Obis, Secret
+from cosemic.values.enumerations import FrameType
 
 NAME = "cosemic"
 _REGISTER = Obis(samples.REGISTER_LOGICAL_NAME)
@@ -86,6 +88,34 @@ def _unprotect(size: int) -> Callable[[], Task]:
         return Task(lambda octets: state["context"].unprotect_apdu(octets), arguments, lambda opened: opened.plaintext)
 
     return make
+
+
+def _build_frame(size: int) -> Callable[[], Task]:
+    meter, client = HdlcAddress(samples.METER_ADDRESS), HdlcAddress(samples.CLIENT_ADDRESS)
+
+    def run(information: bytes) -> bytes:
+        return encode_frame(meter, client, Control(FrameType.I, 0, 1), information, flags=FLAG)
+
+    return lambda: Task(run, always(samples.hdlc_information(size)))
+
+
+def _parse_frame(size: int) -> Callable[[], Task]:
+    information = samples.hdlc_information(size)
+    octets = samples.hdlc_frame(samples.CLIENT_ADDRESS, samples.METER_ADDRESS, samples.HDLC_I_FRAME, information)
+
+    def run(octets: bytes) -> bytes | None:
+        frame = decode_frame(octets[1:-1])
+        return frame.information if frame.fcs_ok and frame.hcs_ok else None
+
+    return lambda: Task(run, always(octets))
+
+
+def _read_stream(pieces: list[bytes]) -> Callable[[], Task]:
+    def run(pieces: list[bytes]) -> list[bytes]:
+        receive = HdlcStreamReader().receive
+        return [frame.information for piece in pieces for frame in receive(piece)]
+
+    return lambda: Task(run, always(pieces))
 
 
 def _url(address: Address) -> str:
@@ -169,6 +199,10 @@ def contender(address: Address) -> Contender:
         "protect-1024": _protect(1024),
         "unprotect-64": _unprotect(64),
         "unprotect-1024": _unprotect(1024),
+        **{f"hdlc-build-{size}": _build_frame(size) for size in samples.HDLC_SIZES},
+        **{f"hdlc-parse-{size}": _parse_frame(size) for size in samples.HDLC_SIZES},
+        "hdlc-stream-octets": _read_stream(samples.in_octets(samples.hdlc_stream())),
+        "hdlc-stream-chunks": _read_stream(samples.in_chunks(samples.hdlc_stream())),
         "get-tcp-blocking": _get_blocking(address),
         "get-tcp-asyncio": _get_asyncio(address),
         "association-tcp": _associate(address),

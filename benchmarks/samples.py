@@ -176,3 +176,55 @@ def opened(apdu: bytes) -> bytes:
     if again[: len(sealed)] != sealed:
         raise ValueError("the authentication tag is wrong")
     return plain
+
+
+CLIENT_ADDRESS, METER_ADDRESS = 16, 1
+HDLC_SIZES = (128, 2030)
+"""The default and the longest information field."""
+
+
+def hdlc_check(octets: bytes) -> bytes:
+    """CRC-16/X-25, bit by bit as it is defined, low octet first (IEC 62056-46)."""
+    register = 0xFFFF
+    for octet in octets:
+        register ^= octet
+        for _ in range(8):
+            register = register >> 1 ^ (0x8408 if register & 1 else 0)
+    return (register ^ 0xFFFF).to_bytes(2, "little")
+
+
+def hdlc_information(octets: int) -> bytes:
+    """An information field of so many octets, with the LLC octets of a server."""
+    return b"\xe6\xe7\x00" + random.Random(octets).randbytes(octets - 3)
+
+
+def hdlc_frame(destination: int, source: int, control: int, information: bytes) -> bytes:
+    """A frame between its flags, with addresses of one octet."""
+    length = 9 + len(information)
+    header = struct.pack(">HBBB", 0xA000 | length, destination << 1 | 1, source << 1 | 1, control)
+    content = header + hdlc_check(header) + information
+    return b"\x7e" + content + hdlc_check(content) + b"\x7e"
+
+
+HDLC_I_FRAME = 0x30
+"""I, N(S) = 0, N(R) = 1, P/F = 1."""
+HDLC_UI_FRAME = 0x13
+HDLC_STREAM_FRAMES = 40
+HDLC_CHUNK = 1460
+"""Of a stream, as one segment of TCP brings it."""
+
+
+def hdlc_stream() -> bytes:
+    """Pushes in UI frames of 128 octets of information, one after the other."""
+    frame = hdlc_frame(CLIENT_ADDRESS, METER_ADDRESS, HDLC_UI_FRAME, hdlc_information(128))
+    return frame * HDLC_STREAM_FRAMES
+
+
+def in_octets(stream: bytes) -> list[bytes]:
+    """The stream as a slow line hands it up."""
+    return [stream[at : at + 1] for at in range(len(stream))]
+
+
+def in_chunks(stream: bytes) -> list[bytes]:
+    """The stream as a socket hands it up."""
+    return [stream[at : at + HDLC_CHUNK] for at in range(0, len(stream), HDLC_CHUNK)]

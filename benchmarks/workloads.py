@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from benchmarks import samples
@@ -22,6 +23,15 @@ class Workload:
 
 def _columns(rows: samples.Rows) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _built(size: int) -> bytes:
+    information = samples.hdlc_information(size)
+    return samples.hdlc_frame(samples.METER_ADDRESS, samples.CLIENT_ADDRESS, samples.HDLC_I_FRAME, information)
+
+
+def _streamed() -> list[bytes]:
+    return [samples.hdlc_information(128)] * samples.HDLC_STREAM_FRAMES
 
 
 _PROFILE = "array of structure{octet-string(12), unsigned, double-long-unsigned x4}"
@@ -56,6 +66,21 @@ WORKLOADS = (
     Workload(
         "unprotect-1024", "1,024 octets opened, policy and replay checked", 2.5, lambda: samples.response_of(1024)
     ),
+    *[
+        Workload(f"hdlc-build-{size}", f"an I frame with {size} octets of information", 20, partial(_built, size))
+        for size in samples.HDLC_SIZES
+    ],
+    *[
+        Workload(
+            f"hdlc-parse-{size}",
+            f"the information of an I frame of {size} octets, both check sequences checked",
+            20,
+            partial(samples.hdlc_information, size),
+        )
+        for size in samples.HDLC_SIZES
+    ],
+    Workload("hdlc-stream-octets", f"{samples.HDLC_STREAM_FRAMES} frames of 128, octet by octet", 3, _streamed),
+    Workload("hdlc-stream-chunks", f"the same in chunks of {samples.HDLC_CHUNK:,} octets", 20, _streamed),
     Workload(
         "get-tcp-blocking",
         "one GET after the other over TCP, blocking",

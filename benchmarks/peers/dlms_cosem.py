@@ -11,6 +11,8 @@ import structlog
 from dlms_cosem import cosem, dlms_data, enumerations
 from dlms_cosem.client import DlmsClient
 from dlms_cosem.connection import DlmsConnection, XDlmsApduFactory
+from dlms_cosem.hdlc.address import HdlcAddress
+from dlms_cosem.hdlc.frames import InformationFrame
 from dlms_cosem.io import BlockingTcpIO, TcpTransport
 from dlms_cosem.protocol import xdlms
 from dlms_cosem.protocol.xdlms.conformance import Conformance
@@ -124,6 +126,22 @@ def _unprotect(size: int) -> Callable[[], Task]:
     return make
 
 
+def _build_frame(size: int) -> Callable[[], Task]:
+    meter = HdlcAddress(samples.METER_ADDRESS, address_type="server")
+    client = HdlcAddress(samples.CLIENT_ADDRESS, address_type="client")
+
+    def run(information: bytes) -> bytes:
+        return bytes(InformationFrame(meter, client, information, receive_sequence_number=1).to_bytes())
+
+    return lambda: Task(run, always(samples.hdlc_information(size)))
+
+
+def _parse_frame(size: int) -> Callable[[], Task]:
+    information = samples.hdlc_information(size)
+    octets = samples.hdlc_frame(samples.CLIENT_ADDRESS, samples.METER_ADDRESS, samples.HDLC_I_FRAME, information)
+    return lambda: Task(lambda octets: InformationFrame.from_bytes(octets).information, always(octets))
+
+
 def _client(address: Address) -> Any:
     host, port = address
     transport = TcpTransport(client_logical_address=16, server_logical_address=1, io=BlockingTcpIO(host, port))
@@ -189,8 +207,12 @@ def contender(address: Address) -> Contender:
         "protect-1024": _protect(1024),
         "unprotect-64": _unprotect(64),
         "unprotect-1024": _unprotect(1024),
+        **{f"hdlc-build-{size}": _build_frame(size) for size in samples.HDLC_SIZES},
+        **{f"hdlc-parse-{size}": _parse_frame(size) for size in samples.HDLC_SIZES},
         "get-tcp-blocking": _get(address),
         "get-tcp-asyncio": _get(address),
         "association-tcp": _associate(address),
     }
-    return Contender(NAME, version(NAME), tasks)
+    stream = "has no reader of streams"
+    declined = {"hdlc-stream-octets": stream, "hdlc-stream-chunks": stream}
+    return Contender(NAME, version(NAME), tasks, declined)

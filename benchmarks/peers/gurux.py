@@ -14,6 +14,7 @@ from gurux_dlms.AesGcmParameter import AesGcmParameter
 from gurux_dlms.enums import Authentication, Command, Conformance, DataType, InterfaceType, Security
 from gurux_dlms.GXArray import GXArray
 from gurux_dlms.GXCiphering import GXCiphering
+from gurux_dlms.GXDLMS import GXDLMS
 from gurux_dlms.GXDLMSChippering import GXDLMSChippering
 from gurux_dlms.GXDLMSSettings import GXDLMSSettings
 from gurux_dlms.GXStructure import GXStructure
@@ -156,6 +157,66 @@ def _unprotect(size: int) -> Callable[[], Task]:
     return make
 
 
+def _hdlc_settings() -> Any:
+    settings = _client(InterfaceType.HDLC).settings
+    settings.hdlc.maxInfoTX = settings.hdlc.maxInfoRX = samples.HDLC_SIZES[-1]
+    return settings
+
+
+def _build_frame(size: int) -> Callable[[], Task]:
+    settings = _hdlc_settings()
+
+    def run(information: bytes) -> bytes:
+        buffer = GXByteBuffer(information)
+        # It takes three octets off the first frame of a buffer, for LLC octets that it would have added itself.
+        settings.hdlc.maxInfoTX = len(information) + 3
+        return bytes(GXDLMS.getHdlcFrame(settings, samples.HDLC_I_FRAME, buffer))
+
+    return lambda: Task(run, always(samples.hdlc_information(size)))
+
+
+_LLC = samples.hdlc_information(128)[:3]
+
+
+def _content(settings: Any, buffer: Any) -> bytes | None:
+    """The information without its LLC octets of the frame at the beginning; None where it is not complete."""
+    reply = GXReplyData()
+    GXDLMS.getHdlcData(False, settings, buffer, reply, None)
+    if not reply.complete:
+        return None
+    GXDLMS.getDataFromFrame(buffer, reply, True)
+    return bytes(reply.data.array())
+
+
+def _parse_frame(size: int) -> Callable[[], Task]:
+    settings = _hdlc_settings()
+    # A push is taken whatever the sequence numbers are.
+    octets = samples.hdlc_frame(
+        samples.CLIENT_ADDRESS, samples.METER_ADDRESS, samples.HDLC_UI_FRAME, samples.hdlc_information(size)
+    )
+    return lambda: Task(
+        lambda octets: _content(settings, GXByteBuffer(octets)), always(octets), lambda content: _LLC + content
+    )
+
+
+def _read_stream(pieces: list[bytes]) -> Callable[[], Task]:
+    """It is asked with each piece whether a frame is complete; its caller keeps the rest."""
+    settings = _hdlc_settings()
+
+    def run(pieces: list[bytes]) -> list[bytes]:
+        found = []
+        buffer = GXByteBuffer()
+        for piece in pieces:
+            buffer.set(piece)
+            while (content := _content(settings, buffer)) is not None:
+                found.append(content)
+                buffer.trim()
+            buffer.position = 0
+        return found
+
+    return lambda: Task(run, always(pieces), lambda found: [_LLC + content for content in found])
+
+
 class _Session:
     """A wrapper association over a blocking socket, in the order that the library's own examples use."""
 
@@ -222,6 +283,10 @@ def contender(address: Address) -> Contender:
         "protect-1024": _protect(1024),
         "unprotect-64": _unprotect(64),
         "unprotect-1024": _unprotect(1024),
+        **{f"hdlc-build-{size}": _build_frame(size) for size in samples.HDLC_SIZES},
+        **{f"hdlc-parse-{size}": _parse_frame(size) for size in samples.HDLC_SIZES},
+        "hdlc-stream-octets": _read_stream(samples.in_octets(samples.hdlc_stream())),
+        "hdlc-stream-chunks": _read_stream(samples.in_chunks(samples.hdlc_stream())),
         "get-tcp-blocking": _get(address),
         "get-tcp-asyncio": _get(address),
         "association-tcp": _associate(address),

@@ -1,4 +1,4 @@
-"""pydlms-client: `decode_data`, `xdlms`, `security.ciphering` and `DlmsClient`."""
+"""pydlms-client: `decode_data`, `xdlms`, `security.ciphering`, `hdlc.framing` and `DlmsClient`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 from pydlms import DlmsClient, DlmsData, ObisCode, SecurityContext, decode_data, encode_data
 from pydlms.apdu import xdlms
 from pydlms.apdu.acse import AARE, AARQ
+from pydlms.hdlc.address import HdlcAddress
+from pydlms.hdlc.framing import FrameReader, HdlcFrame, control_i, decode_frame, encode_frame
 from pydlms.security.ciphering import unwrap, wrap
 
 from benchmarks import samples
@@ -104,6 +106,29 @@ def _unprotect(size: int) -> Callable[[], Task]:
     return make
 
 
+def _build_frame(size: int) -> Callable[[], Task]:
+    meter, client = HdlcAddress(samples.METER_ADDRESS), HdlcAddress(samples.CLIENT_ADDRESS)
+
+    def run(information: bytes) -> bytes:
+        return encode_frame(HdlcFrame(meter, client, control_i(0, 1), information))
+
+    return lambda: Task(run, always(samples.hdlc_information(size)))
+
+
+def _parse_frame(size: int) -> Callable[[], Task]:
+    information = samples.hdlc_information(size)
+    octets = samples.hdlc_frame(samples.CLIENT_ADDRESS, samples.METER_ADDRESS, samples.HDLC_I_FRAME, information)
+    return lambda: Task(lambda octets: decode_frame(octets).info, always(octets))
+
+
+def _read_stream(pieces: list[bytes]) -> Callable[[], Task]:
+    def run(pieces: list[bytes]) -> list[bytes]:
+        feed = FrameReader().feed
+        return [frame.info for piece in pieces for frame in feed(piece)]
+
+    return lambda: Task(run, always(pieces))
+
+
 def _get(address: Address) -> Callable[[], Task]:
     def make() -> Task:
         client = DlmsClient.tcp(*address, client_sap=16).connect()
@@ -148,6 +173,10 @@ def contender(address: Address) -> Contender:
         "protect-1024": _protect(1024),
         "unprotect-64": _unprotect(64),
         "unprotect-1024": _unprotect(1024),
+        **{f"hdlc-build-{size}": _build_frame(size) for size in samples.HDLC_SIZES},
+        **{f"hdlc-parse-{size}": _parse_frame(size) for size in samples.HDLC_SIZES},
+        "hdlc-stream-octets": _read_stream(samples.in_octets(samples.hdlc_stream())),
+        "hdlc-stream-chunks": _read_stream(samples.in_chunks(samples.hdlc_stream())),
         "get-tcp-blocking": _get(address),
         "get-tcp-asyncio": _get(address),
         "association-tcp": _associate(address),

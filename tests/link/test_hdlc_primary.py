@@ -594,7 +594,7 @@ def test_the_response_time_out_begins_with_what_comes_where_nobody_told_the_time
     link.send(b"get")
     assert link.octets_to_send() != b""
     assert link.deadline() == 0.0
-    link.receive(b"\x00", 7.0)
+    link.receive(b"", 7.0)
     assert link.deadline() == 12.0
 
 
@@ -634,6 +634,19 @@ def test_a_frame_that_breaks_off_is_given_up_and_noise_does_not_prolong_for_ever
     assert isinstance(lost(events), ResponseTimeout)
 
 
+def test_an_answer_that_noise_had_hidden_is_found_when_the_response_time_out_ends() -> None:
+    link = connected(HdlcSettings(inter_octet_timeout=60.0, response_timeout=5.0))
+    link.send(b"get")
+    sent(link, 1.0)
+    beginning = i(0, 1, bytes(2030))[:10]
+    assert link.receive(beginning, 2.0) == []
+    assert link.receive(bytes(400), 2.0) == []
+    assert link.receive(i(0, 1, LLC + b"one"), 2.0) == []
+    assert link.receive(bytes(10), 30.0) == []
+    assert link.tick(62.0) == [ApduReceived(b"one", 1, 16)]
+    assert link.state is State.HOLDING
+
+
 @pytest.mark.parametrize("server", [METER, HdlcAddress(16), HdlcAddress(1, 17, 4)])
 def test_own_frames_that_come_back_are_passed_over(server: HdlcAddress) -> None:
     """With client SAP 16 and server 16 own and foreign frames have the same addresses."""
@@ -650,6 +663,19 @@ def test_own_frames_that_come_back_are_passed_over(server: HdlcAddress) -> None:
     assert link.octets_to_send() == b""
     answer = flagged(CLIENT, server, Control(FrameType.I, 1, 1), b"b")
     assert link.receive(answer, 0.0) == [ApduReceived(b"ab", server.upper, 16)]
+
+
+def test_behind_the_echo_an_answer_that_looks_like_the_question_is_an_answer() -> None:
+    link = HdlcPrimaryLink(16, HdlcAddress(16))
+    link.connect()
+    link.receive(link.octets_to_send(), 0.0)
+    link.receive(flagged(CLIENT, CLIENT, Control(FrameType.UA)), 0.0)
+    link.poll()
+    poll = link.octets_to_send()
+    link.receive(poll, 0.0)
+    assert link.state is State.AWAITING
+    link.receive(poll, 0.0)
+    assert link.state is State.HOLDING
 
 
 def test_without_echo_an_answer_that_looks_like_the_question_is_an_answer() -> None:

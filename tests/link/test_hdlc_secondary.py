@@ -172,6 +172,8 @@ def test_answers_have_the_form_of_address_that_the_client_used(form: HdlcAddress
             link.send(b"answer", source=1, destination=16)
         (answer,) = sent(link)
         assert (answer.source, answer.destination) == (form, CLIENT)
+    link.receive(flagged(HdlcAddress(1), CLIENT, Control(FrameType.RR, None, 1)), 0.0)
+    assert [answer.source for answer in sent(link)] == [HdlcAddress(1)]
 
 
 @pytest.mark.parametrize(

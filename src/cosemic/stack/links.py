@@ -12,6 +12,8 @@ mbus          :class:`~cosemic.link.mbus.MbusMasterLink`                the same
 gateway+...   the prefix of Annex C around any of them                  as without it
 ============  ========================================================  ====================================
 
+The rarer links are imported when a URL names them: who reads over TCP does not wait for them.
+
 Links that repeat by themselves share ``timeout`` among their attempts; the association waits longer than they do, as
 long as a slow line needs for the longest answer.
 """
@@ -28,18 +30,18 @@ from cosemic.errors import ConfigurationError
 from cosemic.link.contract import Link
 from cosemic.link.gateway import GatewayLink
 from cosemic.link.hdlc import HdlcAddress, HdlcPrimaryLink, HdlcSettings
-from cosemic.link.iec21 import ClientSettings as SignOn
-from cosemic.link.iec21 import ModeEClientLink, WakeUp
-from cosemic.link.mbus import BUS, DeviceAddress, MbusMasterLink
-from cosemic.link.modem import ModemLink
 from cosemic.link.wrapper import DatagramWrapperLink, WrapperLink
 from cosemic.stack.client_stack import LinkFactory
 from cosemic.stack.url import Address, Framing, Medium
-from cosemic.values import OPTICAL, LineSettings
+from cosemic.values import OPTICAL, LineSettings, Parity
 
 RESPONSE_TIMEOUT: Final = 10.0
 RETRIES: Final = 3
-_LINES: Final = {Framing.HDLC: LineSettings(9600), Framing.MODEM: LineSettings(9600), Framing.MBUS: BUS}
+_LINES: Final = {
+    Framing.HDLC: LineSettings(9600),
+    Framing.MODEM: LineSettings(9600),
+    Framing.MBUS: LineSettings(2400, 8, Parity.EVEN),
+}
 _SLOWEST_NETWORK: Final = LineSettings(9600)
 """What is taken to stand behind a converter whose line nobody tells."""
 _LONGEST_APDU: Final = 0xFFFF
@@ -129,6 +131,9 @@ def _hdlc(address: Address, client: int, server: int) -> HdlcPrimaryLink:
 
 
 def _iec21(address: Address, client: int, server: int) -> Link:
+    from cosemic.link.iec21 import ClientSettings as SignOn
+    from cosemic.link.iec21 import ModeEClientLink, WakeUp
+
     retries = RETRIES if address.retries is None else address.retries
     settings = SignOn(
         address=address.sign_on or "",
@@ -141,6 +146,8 @@ def _iec21(address: Address, client: int, server: int) -> Link:
 
 
 def _modem(address: Address, client: int, server: int) -> Link:
+    from cosemic.link.modem import ModemLink
+
     if address.dial is None:
         raise ConfigurationError("a modem wants to know the number: add dial=")
     retries = RETRIES if address.retries is None else address.retries
@@ -150,6 +157,8 @@ def _modem(address: Address, client: int, server: int) -> Link:
 
 
 def _mbus(address: Address, client: int, server: int) -> Link:
+    from cosemic.link.mbus import DeviceAddress, MbusMasterLink
+
     if (address.station is None) == (address.identification is None):
         raise ConfigurationError("M-Bus wants one address of the meter: station=, 1 to 250, or identification=")
     return MbusMasterLink(

@@ -25,7 +25,6 @@ from cosemic.link.contract import Octets
 from cosemic.link.hdlc.frame import FLAG, MAX_HEADER, MIN_LENGTH, HdlcFrame, decode_header, frame_of
 
 _FLAG = FLAG[0]
-_TWO_FLAGS = FLAG * 2
 
 
 class HdlcStreamReader:
@@ -73,9 +72,9 @@ class HdlcStreamReader:
 
         ``_needed`` is how long it has to be for the next decision on that frame.
         """
-        octets, damaged = bytes(self._buffer), self._damaged
+        octets = bytes(self._buffer)
         frames: list[HdlcFrame] = []
-        start, end, needed = 0, len(octets), 1
+        start, end, needed = 0, len(octets), 0
         while start < end:
             if octets[start] != _FLAG:
                 flag = octets.find(FLAG, start)
@@ -84,33 +83,40 @@ class HdlcStreamReader:
                 start = following
                 continue
             content = start + 1
-            needed = content + 2
-            if end < needed:
+            if end < content + 2:
+                needed = content + 2
                 break
-            start = content
             first = octets[content]
             length = (first & 0x07) << 8 | octets[content + 1]
             if first & 0xF0 != 0xA0 or length < MIN_LENGTH:
+                start = content
                 continue
             closing = content + length
-            if end <= closing:
+            behind = closing + 1
+            if end < behind:
                 known = content + min(length, MAX_HEADER + 2)
                 if end < known or self._may_begin(octets, content, length):
-                    start = content - 1
-                    needed = known if end < known else closing + 1
+                    needed = known if end < known else behind
                     break
             elif octets[closing] == _FLAG:
-                try:
-                    header = decode_header(octets, length, content)
-                except DecodeError:
-                    continue
-                frame = frame_of(header, octets, content, closing, damaged)
-                if frame.fcs_ok or damaged:
+                frame = self._frame(octets, content, closing)
+                if frame is not None:
                     frames.append(frame)
-                    start = closing + octets.startswith(_TWO_FLAGS, closing)
+                    start = behind if behind < end and octets[behind] == _FLAG else closing
+                    continue
+            start = content
         del self._buffer[:start]
         self._needed = max(needed - start, 1)
         return frames
+
+    def _frame(self, octets: bytes, content: int, closing: int) -> HdlcFrame | None:
+        """Return the frame between these flags, if it is one."""
+        try:
+            header = decode_header(octets, closing - content, content)
+        except DecodeError:
+            return None
+        frame = frame_of(header, octets, content, closing, self._damaged)
+        return frame if frame.fcs_ok or self._damaged else None
 
     def _may_begin(self, octets: bytes, content: int, length: int) -> bool:
         """Whether format to control, and the HCS if there is one, can begin a frame of this length."""
