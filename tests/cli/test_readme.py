@@ -80,7 +80,7 @@ def test_every_command_shown_is_one_and_takes_the_arguments_shown(capsys: pytest
     from cosemic.cli import parser
 
     commands = [line for line in README.splitlines() if line.startswith("cosemic ")]
-    assert len(commands) == 5
+    assert len(commands) == 6
     for command in commands:
         assert parser().parse_args(shlex.split(command)[1:])
 

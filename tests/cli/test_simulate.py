@@ -20,7 +20,7 @@ import pytest
 
 from cosemic.cli import main, parser
 from cosemic.cli.simulate import _settings
-from cosemic.simulator import FaultOrder, FleetSettings, NoAnswer, Slow, firmware_image, load_fleet
+from cosemic.simulator import FaultOrder, FleetSettings, MeterLink, NoAnswer, Slow, firmware_image, load_fleet
 from cosemic.stack import parse_url
 from cosemic.transport.blocking import BlockingTcpConnection
 
@@ -217,6 +217,18 @@ def test_without_arguments_it_is_one_meter_on_the_usual_port() -> None:
     assert (settings.plans[0].security, settings.plans[0].customer) == ("none", None)
 
 
+def test_arguments_say_how_the_meters_are_reached() -> None:
+    assert settings_of().plans[0].link == MeterLink()
+    assert settings_of("--udp").plans[0].link == MeterLink(udp=True)
+    assert settings_of("--link", "hdlc", "--station", "serial").plans[0].link == MeterLink(
+        link="hdlc", station="serial"
+    )
+    settings = settings_of("--link", "mbus", "--station", "7", "--serial", "/dev/ttyS9")
+    assert (settings.plans[0].link, settings.serial) == (MeterLink(link="mbus", station=7), "/dev/ttyS9")
+    (site,) = settings.fleet().sites
+    assert site.url(16) == "mbus:///dev/ttyS9?client=16&server=1&station=7"
+
+
 def test_what_goes_with_a_file_holds_in_its_place() -> None:
     file = str(ROOT / "examples" / "fleet.toml")
     settings = settings_of(file, "--port", "0", "--state", "other.sqlite", "--fault", "slow")
@@ -238,6 +250,12 @@ def test_what_goes_with_a_file_holds_in_its_place() -> None:
         (["--speed", "-1"], "speed of 0 or more"),
         (["--fault", "slw"], "is slow meant"),
         (["--port", "65536"], "beyond port 65535"),
+        (["FILE", "--link", "hdlc", "--udp"], "--link, --udp: "),
+        (["--serial", "/dev/ttyS9"], "name the link"),
+        (["--serial", "/dev/ttyS9", "--link", "hdlc", "--meters", "2"], "one fits there"),
+        (["--serial", "/dev/no-such-port", "--link", "hdlc"], "no-such-port"),
+        (["--link", "hdlc", "--udp"], "UDP carries the wrapper only"),
+        (["--link", "hdlc", "--station", "own"], "station is one of serial"),
         (["--state", "no/such/folder"], "no/such/folder"),
         (["--make-image", "no/such/folder"], "the image cannot be written"),
         (["--make-image", "x", "--image-version", "2 0"], "no spaces"),

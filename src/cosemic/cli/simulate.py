@@ -1,4 +1,4 @@
-"""``cosemic simulate``: simulated meters on TCP, until Ctrl-C."""
+"""``cosemic simulate``: simulated meters on a network or at a serial port, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -7,19 +7,28 @@ import asyncio
 import datetime as dt
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from cosemic.cli._json import print_json
 from cosemic.cli._progress import counted
 from cosemic.cli._table import table
 from cosemic.errors import ConfigurationError
 from cosemic.security import CounterStore
-from cosemic.simulator import KINDS, Endpoint, Fleet, FleetSettings, fault_order, firmware_image, load_fleet
+from cosemic.simulator import (
+    KINDS,
+    LINKS,
+    Endpoint,
+    Fleet,
+    FleetSettings,
+    MeterLink,
+    fault_order,
+    firmware_image,
+    load_fleet,
+)
 from cosemic.simulator.customers import CUSTOMERS
 from cosemic.simulator.faults import FAULTS
 from cosemic.simulator.fleet_file import PORT, zone_named
@@ -38,11 +47,15 @@ examples:
   cosemic simulate --security hls-gmac --keys . --json
   cosemic simulate --zone Europe/Berlin --speed 60 --state meter.sqlite
   cosemic simulate --meters 200 --fault no-answer@10% --fault slow:delay=5@5%
+  cosemic simulate --link hdlc --station serial --port 5000
+  cosemic simulate --udp
+  cosemic simulate --serial /dev/ttyUSB0 --link iec21
   cosemic simulate fleet.toml
   cosemic simulate --make-image firmware.bin --image-version 2.0.0
 
 For each meter a file of security settings is written, which `cosemic read URL --security FILE` takes; only you can read
 it. Its name holds serial number, security and port: meter-1000001-hls-gmac-4059.toml.
+With --serial the name of the serial port stands in place of the port.
 The keys are computed from the seed: never use them for a real meter.
 
 FILE describes meters in TOML: how many, of which customers, protected how, with which objects, rights and faults. See
@@ -52,7 +65,7 @@ what is said of them, such as slow:delay=5,begin=60,length=30,every=600: `python
 
 exit codes: 0 ended by Ctrl-C or SIGTERM; 2 wrong arguments, or the port is taken
 """
-_OF_A_FILE: Final = ("meters", "security", "customer", "zone", "seed", "speed", "start")
+_OF_A_FILE: Final = ("meters", "security", "customer", "zone", "seed", "speed", "start", "link", "udp", "station")
 """Arguments that a file says itself."""
 
 
@@ -61,7 +74,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command = subparsers.add_parser(
         "simulate",
         help="run simulated meters",
-        description="Run simulated meters on TCP, each on a port of its own, until Ctrl-C.",
+        description="Run simulated meters, each on a port of its own, or one at a serial port, until Ctrl-C.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -69,6 +82,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command.add_argument("--meters", type=int, metavar="N", help="how many (default: 1)")
     command.add_argument("--port", type=int, help=f"of the first; 0 takes free ones (default: {PORT})")
     command.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
+    command.add_argument("--link", choices=LINKS, help="how they are reached (default: wrapper; iec21: mode E)")
+    command.add_argument("--udp", action="store_true", default=None, help="the wrapper on UDP in place of TCP")
+    command.add_argument(
+        "--station", metavar="N|serial", help="lower HDLC or M-Bus address; serial: from the serial number"
+    )
+    command.add_argument("--serial", metavar="PORT", help="serve one meter at a serial port: /dev/ttyUSB0, COM3")
     command.add_argument("--security", choices=(*KINDS, MIXED), help="how they are protected (default: none)")
     command.add_argument("--customer", choices=(*CUSTOMERS, MIXED), help="whose they are (default: households)")
     command.add_argument("--zone", help="time zone of their clocks: Europe/Berlin (default: UTC+1 all the year)")
@@ -123,6 +142,7 @@ def _settings(arguments: argparse.Namespace) -> FleetSettings:
     given: dict[str, Any] = {
         "host": arguments.host,
         "port": arguments.port,
+        "serial": arguments.serial,
         "state": arguments.state and Path(arguments.state),
         "keys": arguments.keys and Path(arguments.keys),
     }
@@ -139,6 +159,7 @@ def _from_arguments(arguments: argparse.Namespace) -> FleetSettings:
         (*CUSTOMERS,) if customer == MIXED else (customer,),
         KINDS if security == MIXED else (security,),
         zone=CENTRAL_EUROPE if zone is None else zone_named(zone),
+        link=MeterLink(link=arguments.link or LINKS[0], udp=bool(arguments.udp), station=_station(arguments.station)),
     )
     return FleetSettings(
         plans=plans,
@@ -146,6 +167,10 @@ def _from_arguments(arguments: argparse.Namespace) -> FleetSettings:
         start=None if arguments.start is None else _moment(arguments.start),
         speed=1.0 if arguments.speed is None else arguments.speed,
     )
+
+
+def _station(text: str | None) -> int | str | None:
+    return int(text) if text is not None and text.isdecimal() else text
 
 
 def _moment(text: str) -> dt.datetime:
@@ -168,11 +193,12 @@ async def _serve(fleet: Fleet, folder: Path, as_json: bool) -> None:
         await fleet.close()
 
 
-def _show(endpoints: Iterable[Endpoint], folder: Path, as_json: bool) -> None:
+def _show(endpoints: Sequence[Endpoint], folder: Path, as_json: bool) -> None:
     """Write the files of security settings, and tell where the meters are."""
     rows = []
     for endpoint in endpoints:
-        path = folder / f"meter-{endpoint.serial}-{endpoint.kind}-{urlsplit(endpoint.url).port}.toml"
+        where = endpoint.site.port or Path(endpoint.site.device or "").name
+        path = folder / f"meter-{endpoint.serial}-{endpoint.kind}-{where}.toml"
         write_settings(endpoint.security, path)
         rows.append((endpoint.url, endpoint.kind, str(path)))
     if as_json:
@@ -182,7 +208,8 @@ def _show(endpoints: Iterable[Endpoint], folder: Path, as_json: bool) -> None:
     if len(rows) > MOST_LISTED:
         print(f"... and {len(rows) - MOST_LISTED} more, up to {rows[-1][0]}")
     url, kind, settings = rows[0]
-    print("Ctrl-C ends it. Try in another terminal:")
+    other = ", with the name of the port at the other end of the line" if endpoints[0].site.device else ""
+    print(f"Ctrl-C ends it. Try in another terminal{other}:")
     print(f'  cosemic read "{url}" 1-0:1.8.0 --security "{settings}"')
     if kind != "lls":  # whose client reads only
         print(f'  cosemic clock "{url}" --synchronise --security "{settings}"')

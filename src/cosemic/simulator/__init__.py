@@ -1,4 +1,4 @@
-"""Simulated meters: one, and fleets of them behind TCP ports.
+"""Simulated meters: one, and fleets of them behind ports, over any link.
 
 ::
 
@@ -6,7 +6,8 @@
         print(server.url(client_sap=2))
 
 - :class:`SimulatedMeter` is a complete meter, as a :class:`MeterPlan` says; :class:`HouseholdMeter` is one in one line.
-- :class:`Fleet` puts many of them behind ports; :class:`Site` is the place of one, with its :class:`Faults`.
+- :class:`Fleet` puts many of them behind ports; :class:`Site` is the place of one, with its :class:`Faults`, and
+  :class:`MeterLink` how it is reached there.
 - :class:`Time` is the time they live in, which may run faster. :func:`load_fleet` reads a fleet from a TOML file.
 """
 
@@ -30,6 +31,7 @@ from cosemic.simulator.faults import (
 from cosemic.simulator.firmware import firmware_image
 from cosemic.simulator.fleet import Endpoint, Fleet
 from cosemic.simulator.fleet_file import FleetSettings, load_fleet
+from cosemic.simulator.links import LINKS, MeterLink
 from cosemic.simulator.load_curve import Energy, LoadCurve, Power
 from cosemic.simulator.meter import HouseholdMeter, SimulatedMeter
 from cosemic.simulator.plan import MeterPlan
@@ -39,6 +41,7 @@ from cosemic.simulator.site import Site
 
 __all__ = [
     "KINDS",
+    "LINKS",
     "ClockWrong",
     "CounterJump",
     "Endpoint",
@@ -51,6 +54,7 @@ __all__ = [
     "Gaps",
     "HouseholdMeter",
     "LoadCurve",
+    "MeterLink",
     "MeterPlan",
     "MeterSecurity",
     "NoAnswer",

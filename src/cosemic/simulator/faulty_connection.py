@@ -2,11 +2,13 @@
 
 ::
 
-    TCP  --octets-->  FaultyConnection  --octets-->  MeterConnection of the device
-    TCP  <--octets--  FaultyConnection  <--answer--  MeterConnection of the device
+    medium  --octets-->  FaultyConnection  --octets-->  MeterConnection of the device
+    medium  <--octets--  FaultyConnection  <--answer--  MeterConnection of the device
 
-One answer is what the device writes at once. Of an answer that is cut off by a reset half is sent; the one at which the
-meter is rebooted is lost, and what was asked for is done. Where there is no power the connection is reset.
+One answer is what the device writes at once: of a link with frames of its own, each burst of them. Of an answer that is
+cut off by a reset half is sent; the one at which the meter is rebooted is lost, and what was asked for is done. Where
+there is no power the connection is reset; on UDP and at a serial port, where no reset is to be seen, the meter falls
+silent and knows nothing of what was before.
 """
 
 from __future__ import annotations
@@ -16,9 +18,12 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from cosemic.errors import TransportError
+from cosemic.server import MeterConnection
 from cosemic.simulator.faults import Faults, NoAnswer, Reboot, Reset, Slow
-from cosemic.transport.contract import Connection, Receiver
+from cosemic.transport.contract import Connection
+from cosemic.transport.outlet import LineControl
 from cosemic.transport.tcp import TcpConnection
+from cosemic.values import LineSettings
 
 MOST_BEFORE_RESET: Final = 10
 MOST_BEFORE_REBOOT: Final = 20
@@ -43,13 +48,13 @@ class Place(Protocol):
 
 
 class FaultyConnection:
-    """A connection to the meter of a place: the receiver of what TCP brings, and the connection that the device sees.
+    """A connection to the meter of a place: the receiver of what comes, and the connection that the device sees.
 
     number: of the connection, by which chance cuts it. answering: makes what answers on a connection.
     """
 
     def __init__(
-        self, place: Place, connection: TcpConnection, number: int, answering: Callable[[Connection], Receiver]
+        self, place: Place, connection: Connection, number: int, answering: Callable[[Connection], MeterConnection]
     ) -> None:
         self._place = place
         self._connection = connection
@@ -61,7 +66,11 @@ class FaultyConnection:
         """By the clock of the event loop: when the last answer leaves, where answers are late."""
         self._receiver = answering(self)
 
-    # ---- towards TCP ------------------------------------------------------------------------------------------------
+    # ---- towards the medium -----------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Let a link that sends or waits before anything comes begin."""
+        self._receiver.begin()
 
     def octets_received(self, octets: bytes, /) -> None:
         """Hand on what came, unless a fault keeps it back."""
@@ -101,14 +110,25 @@ class FaultyConnection:
             slow = faults.active(Slow)
             self._send(octets, 0.0 if slow is None else slow.delay)
 
+    def set_line(self, line: LineSettings, /) -> None:
+        """Set the port, where there is one, after the answers that are late."""
+        loop = asyncio.get_running_loop()
+        if self._ready > loop.time():
+            loop.call_at(self._ready, self._set_line, line)
+        else:
+            self._set_line(line)
+
     def close(self) -> None:
         """End the connection."""
         self._connection.close()
 
     def reset(self) -> None:
-        """Have the client see a reset."""
+        """Have the client see a reset, where the medium can show one."""
         self._ended = True
-        self._connection.reset()
+        if isinstance(self._connection, TcpConnection):
+            self._connection.reset()
+        else:
+            self._connection.close()
 
     # ---- inside -----------------------------------------------------------------------------------------------------
 
@@ -135,6 +155,10 @@ class FaultyConnection:
             return
         self._ready = max(self._ready, now + delay)
         loop.call_at(self._ready, self._send_late, octets)
+
+    def _set_line(self, line: LineSettings) -> None:
+        if not self._ended and isinstance(self._connection, LineControl):
+            self._connection.set_line(line)
 
     def _send_late(self, octets: bytes) -> None:
         if not self._ended:

@@ -1,4 +1,4 @@
-"""Many meters in one process, each behind a TCP port of its own.
+"""Many meters in one process, each behind a port of its own: of TCP or UDP, over its link; or one at a serial port.
 
 ::
 
@@ -30,6 +30,7 @@ from cosemic.security import CounterStore, MemoryCounterStore
 from cosemic.server.logical_device import utc_now
 from cosemic.server.state import IN_MEMORY, StateFile
 from cosemic.simulator.faults import FaultOrder
+from cosemic.simulator.links import MeterLink
 from cosemic.simulator.meter import SimulatedMeter
 from cosemic.simulator.plan import CENTRAL_EUROPE, MeterPlan, plans_of
 from cosemic.simulator.security import KINDS
@@ -68,9 +69,10 @@ class Endpoint:
 
 
 class Fleet:
-    """Meters behind TCP ports. Use it as an asynchronous context manager, or call :meth:`start` and :meth:`close`.
+    """Meters behind ports. Use it as an asynchronous context manager, or call :meth:`start` and :meth:`close`.
 
-    plans: what the meters are like. base_port: port of the first one, the others follow; 0 takes free ones. now:
+    plans: what the meters are like, and how they are reached. base_port: port of the first one, the others follow; 0
+    takes free ones. device: the serial port of the one meter that there is then, in place of host and port. now:
     simulated time, such as a :class:`~cosemic.simulator.simulated_time.Time`. state: file that keeps what happens to
     them; in memory unless told. counters: where they keep invocation counters; unless told in a file beside the state,
     or in memory, beginning by date and time, so that clients that remember the last run go on. faults: and which
@@ -85,6 +87,7 @@ class Fleet:
         *,
         host: str = "127.0.0.1",
         base_port: int = 0,
+        device: str | None = None,
         now: Callable[[], dt.datetime] = utc_now,
         state: StateFile | str | Path | None = None,
         counters: CounterStore | None = None,
@@ -97,6 +100,8 @@ class Fleet:
             raise ConfigurationError("a fleet has meters, each with a serial number of its own")
         if base_port and not 1 <= base_port <= LAST_PORT + 1 - len(plans):
             raise ConfigurationError(f"{len(plans)} meters from port {base_port} on are beyond port {LAST_PORT}")
+        if device is not None and len(plans) > 1:
+            raise ConfigurationError(f"{len(plans)} meters at the serial port {device}: one fits there")
         self._state = state
         self._kept: StateFile | None = None
         volatile = state is None or str(self.state.path) == IN_MEMORY
@@ -111,6 +116,7 @@ class Fleet:
                 counters=counters,
                 host=host,
                 port=base_port + number if base_port else 0,
+                device=device,
                 idle=idle,
                 made=self._made,
             )
@@ -133,6 +139,7 @@ class Fleet:
         customers: Sequence[str | None] = (None,),
         zone: dt.tzinfo = CENTRAL_EUROPE,
         profile_days: int = 14,
+        link: MeterLink = MeterLink(),  # noqa: B008 - frozen
         host: str = "127.0.0.1",
         base_port: int = 0,
         now: Callable[[], dt.datetime] = utc_now,
@@ -143,12 +150,12 @@ class Fleet:
     ) -> Fleet:
         """Return a fleet of meters, the same for the same seed; serial numbers from 1000001 on.
 
-        kinds, customers: their security and kinds of customers, in turn. zone, profile_days: of all of them, see
+        kinds, customers: their security and kinds of customers, in turn. zone, profile_days, link: of all of them, see
         :class:`~cosemic.simulator.plan.MeterPlan`; the others: of Fleet. Raises ConfigurationError.
         """
         if not kinds or not customers:
             raise ConfigurationError("the meters of a fleet are of some kind")
-        plans = plans_of(count, seed, customers, kinds, zone=zone, profile_days=profile_days)
+        plans = plans_of(count, seed, customers, kinds, zone=zone, profile_days=profile_days, link=link)
         return cls(
             plans,
             host=host,
@@ -179,7 +186,10 @@ class Fleet:
         return tuple(map(_endpoint, self.sites))
 
     async def start(self, progress: Progress = lambda done, count: None) -> None:
-        """Listen on all ports. Raises ConfigurationError where one cannot be taken; then none is."""
+        """Listen on all ports, or open the serial one.
+
+        Raises ConfigurationError where one cannot be taken; then none is.
+        """
         _allow_sockets(len(self.sites) + _OTHER_FILES)
         try:
             for done, site in enumerate(self.sites, 1):

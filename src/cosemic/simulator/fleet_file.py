@@ -5,6 +5,7 @@
     seed = 1                            # makes load curves and keys
     host = "127.0.0.1"
     port = 4059                         # of the first meter, the others follow; 0 takes free ones
+    serial = "/dev/ttyUSB0"             # serial port of the one meter there is then, in place of host and port
     state = "fleet.sqlite"              # file that keeps what happens to them; without it all ends with the process
     keys = "keys"                       # folder for the files of security settings
 
@@ -23,6 +24,10 @@
     billing_periods = 3                 # closed months of before
     association_version = 1             # of class 15: 0 to 3
     firmware = "1.0.0"
+    link = "hdlc"                       # wrapper, hdlc, iec21, mbus: see cosemic.simulator.links
+    udp = false                         # true: the wrapper on UDP
+    station = 17                        # lower HDLC address, or address on the M-Bus; "serial": from the serial number
+    address_octets = 4                  # the only length of the HDLC address that is answered: 1, 2 or 4
 
     [[meters.objects]]                  # more objects: see cosemic.simulator.data_objects
     object = "3/1-0:52.7.0"
@@ -63,6 +68,7 @@ from cosemic.simulator.customers import CUSTOMERS
 from cosemic.simulator.data_objects import object_from
 from cosemic.simulator.faults import FaultOrder, fault_from, share_from
 from cosemic.simulator.fleet import Fleet
+from cosemic.simulator.links import MeterLink
 from cosemic.simulator.meter import SimulatedMeter
 from cosemic.simulator.plan import CENTRAL_EUROPE, FIRST_SERIAL, MeterPlan, plans_of
 from cosemic.simulator.security import KINDS, READING_CLIENT
@@ -82,6 +88,7 @@ class FleetSettings:
     seed: int = 0
     host: str = "127.0.0.1"
     port: int = PORT
+    serial: str | None = None
     state: Path | None = None
     keys: Path | None = None
     start: dt.datetime | None = None
@@ -97,6 +104,7 @@ class FleetSettings:
             self.plans,
             host=self.host,
             base_port=self.port,
+            device=self.serial,
             now=self.time(),
             state=self.state,
             faults=self.faults,
@@ -149,6 +157,7 @@ class _File:
     seed: int = 0
     host: str = "127.0.0.1"
     port: int = PORT
+    serial: str | None = None
     state: str | None = None
     keys: str | None = None
 
@@ -169,6 +178,7 @@ class _Group:
 
 _TABLES: Final = ("time", "meter", "meters", "faults")
 _SPECIAL: Final = ("customer", "security", "objects", "rights")
+_LINK: Final = tuple(MeterLink.__dataclass_fields__)
 
 
 def _settings(values: dict[str, Any], beside: Path) -> FleetSettings:
@@ -200,6 +210,7 @@ def _settings(values: dict[str, Any], beside: Path) -> FleetSettings:
         seed=top.seed,
         host=top.host,
         port=top.port,
+        serial=top.serial,
         state=None if top.state is None else beside / top.state,
         keys=None if top.keys is None else beside / top.keys,
         start=start,
@@ -209,8 +220,8 @@ def _settings(values: dict[str, Any], beside: Path) -> FleetSettings:
 
 
 def _group(values: Any, seed: int, serial: int, what: str) -> tuple[MeterPlan, ...]:
-    check_names(what, _table(values, what), (*_Group.__dataclass_fields__, *_SPECIAL))
-    said = made(_Group, {name: value for name, value in values.items() if name not in _SPECIAL}, what)
+    check_names(what, _table(values, what), (*_Group.__dataclass_fields__, *_SPECIAL, *_LINK))
+    said = made(_Group, {name: value for name, value in values.items() if name not in (*_SPECIAL, *_LINK)}, what)
     objects = _list(values.get("objects", []), f"objects of {what}")
     plans = plans_of(
         said.count,
@@ -226,6 +237,7 @@ def _group(values: Any, seed: int, serial: int, what: str) -> tuple[MeterPlan, .
         firmware=said.firmware,
         objects=tuple(object_from(one, f"object {number} of {what}") for number, one in enumerate(objects, 1)),
         rights=_rights(values.get("rights", {}), what),
+        link=made(MeterLink, {name: value for name, value in values.items() if name in _LINK}, what),
     )
     for plan in {plan.security: plan for plan in plans}.values():
         # Says now what cannot be: objects that are there already, rights to what is not.

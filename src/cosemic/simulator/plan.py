@@ -12,6 +12,7 @@ from cosemic.errors import ConfigurationError
 from cosemic.server import AccessRule, CosemObject, rule_of
 from cosemic.server.local_time import NO_DAYLIGHT_SAVING, DaylightSaving, LocalTime
 from cosemic.simulator.customers import CUSTOMERS, DAY, FIRST_DATE, HOUSEHOLD, SLOT, SOLAR, Customer
+from cosemic.simulator.links import MeterLink
 from cosemic.simulator.load_curve import LoadCurve
 from cosemic.simulator.security import MeterSecurity
 from cosemic.simulator.wording import one_of
@@ -37,7 +38,7 @@ class MeterPlan:
     ``hls-gmac``, or a :class:`MeterSecurity`. zone: that of the clock, with its daylight saving. profile_days: depth of
     the load profile, up to 36525. capture_period: of the load profile, seconds. billing_periods: closed ones of before
     its start, up to 1200. association_version: of class 15, 0 to 3. firmware: version at first. objects: make more
-    objects. rights: of clients by their SAP, in place of the usual ones.
+    objects. rights: of clients by their SAP, in place of the usual ones. link: how it is reached.
 
     Raises ConfigurationError.
     """
@@ -54,6 +55,7 @@ class MeterPlan:
     firmware: str = "1.0.0"
     objects: tuple[Callable[[SimulatedMeter], CosemObject], ...] = ()
     rights: Mapping[int, AccessRule] = field(default_factory=dict)
+    link: MeterLink = MeterLink()  # noqa: RUF009 - frozen
 
     def __post_init__(self) -> None:
         if not 0 <= self.serial < 10**13:

@@ -1,4 +1,4 @@
-"""The place of one simulated meter: its port, its faults, and the device, which is there while somebody talks to it.
+"""The place of one simulated meter: its port, its link, its faults, and the device, while somebody talks to it.
 
 ::
 
@@ -19,18 +19,23 @@ from typing import Final, NamedTuple
 
 from cosemic.errors import CosemicError
 from cosemic.security import CounterStore
-from cosemic.server import MeterServer, PhysicalDevice
+from cosemic.server import MeterConnection, PhysicalDevice
 from cosemic.server.state import StateFile
 from cosemic.simulator.device_faults import DeviceFaults
 from cosemic.simulator.faults import Faults, Gaps
 from cosemic.simulator.faulty_connection import FaultyConnection
 from cosemic.simulator.meter import SimulatedMeter, logical_device_name
 from cosemic.simulator.plan import MeterPlan
-from cosemic.transport.contract import Receiver
-from cosemic.transport.tcp import TcpConnection
+from cosemic.simulator.served_port import ServedPort
+from cosemic.transport.contract import Connection
+from cosemic.transport.tcp import TcpServer
+from cosemic.transport.udp_server import UdpServer
 
 IDLE: Final = 60.0
 """Seconds after which a device is let go."""
+SILENT: Final = 600.0
+"""Seconds after which a connection that is silent is closed."""
+MOST_CONNECTIONS: Final = 1024
 
 
 class _Made(NamedTuple):
@@ -41,12 +46,13 @@ class _Made(NamedTuple):
     faults: DeviceFaults
 
 
-class Site(MeterServer):
-    """A simulated meter behind a TCP port.
+class Site:
+    """A simulated meter behind a port of a network, or at a serial port.
 
-    plan: what it is like. now: simulated time. state: gives the file that keeps what happens to it. counters: where its
-    invocation counters are kept. idle: seconds after the last connection until the device is let go. made: called with
-    each device that is made.
+    plan: what it is like, and how it is reached. now: simulated time. state: gives the file that keeps what happens to
+    it. counters: where its invocation counters are kept. host, port: of a network; port 0 takes a free one. device:
+    name of a serial port, in their place. idle: seconds after the last connection until the device is let go. made:
+    called with each device that is made. Raises ConfigurationError for a link that no serial port carries.
     """
 
     def __init__(
@@ -58,13 +64,16 @@ class Site(MeterServer):
         counters: CounterStore,
         host: str | None = "127.0.0.1",
         port: int = 0,
+        device: str | None = None,
         idle: float = IDLE,
         made: Callable[[SimulatedMeter], None] = lambda meter: None,
     ) -> None:
-        super().__init__(lambda: self._present().physical, host=host, port=port)
         self.plan = plan
         self.faults = Faults(now, plan.curve_seed)
         """Put them on and off as you like."""
+        self.device = device
+        """Name of the serial port; None on a network."""
+        self._host = host
         self._now = now
         self._state = state
         self._counters = counters
@@ -74,6 +83,31 @@ class Site(MeterServer):
         self._accepted = 0
         self._standing: set[FaultyConnection] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._server: TcpServer | UdpServer | ServedPort
+        if device is not None:
+            self._server = ServedPort(self._answering, device, plan.link.line)
+        elif plan.link.udp:
+            self._server = UdpServer(self._answering, host, port)
+        else:
+            self._server = TcpServer(self._answering, host, port)
+
+    @property
+    def port(self) -> int:
+        """The port of the network that is listened on; 0 at a serial port."""
+        return self._server.port
+
+    def url(self, client_sap: int, server_sap: int = 1) -> str:
+        """Return the URL by which a client on this machine reaches the meter."""
+        serial, link = self.plan.serial, self.plan.link
+        if self.device is not None:
+            return link.url(serial, client_sap, server_sap, device=self.device)
+        host = self._host or "127.0.0.1"
+        endpoint = f"{f'[{host}]' if ':' in host else host}:{self.port}"
+        return link.url(serial, client_sap, server_sap, endpoint=endpoint)
+
+    async def start(self) -> None:
+        """Listen, or open the port. Raises ConfigurationError where that cannot be."""
+        await self._server.start()
 
     @property
     def meter(self) -> SimulatedMeter:
@@ -100,13 +134,6 @@ class Site(MeterServer):
 
     # ---- for connections --------------------------------------------------------------------------------------------
 
-    def answering(self, connection: TcpConnection) -> Receiver:
-        """Return what answers on a connection, with the faults before it."""
-        self._accepted += 1
-        receiver = FaultyConnection(self, connection, self._accepted, self.meter_connection)
-        self._standing.add(receiver)
-        return receiver
-
     def prepare(self) -> bool:
         """Let the faults of the device take effect; return whether it has power."""
         made = self._present()
@@ -125,12 +152,26 @@ class Site(MeterServer):
 
     async def close(self) -> None:
         """Listen no more, end all connections, and let the device go."""
-        await super().close()
+        await self._server.close()
         if self._timer is not None:
             self._timer.cancel()
         self.let_go()
 
     # ---- inside -----------------------------------------------------------------------------------------------------
+
+    def _answering(self, connection: Connection) -> FaultyConnection:
+        """Return what answers on a connection, with the faults before it."""
+        self._accepted += 1
+        receiver = FaultyConnection(self, connection, self._accepted, self._meter_connection)
+        self._standing.add(receiver)
+        if len(self._server.connections) > MOST_CONNECTIONS:
+            connection.close()
+        return receiver
+
+    def _meter_connection(self, connection: Connection) -> MeterConnection:
+        link = self.plan.link.make(self.plan.serial, lambda: self.meter)
+        silent = SILENT if isinstance(self._server, TcpServer) else None
+        return MeterConnection(self._present().physical, connection, link=link, inactivity_timeout=silent)
 
     def _present(self) -> _Made:
         if self._made is None:

@@ -80,6 +80,9 @@ class State(Enum):
     OVER = auto()
 
 
+_WAITING: Final = (State.CALLING, State.LEAVING)
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
     """Who answered: with what, and how it is addressed."""
@@ -129,13 +132,13 @@ class HdlcCalls(_Call):
     def octets_to_send(self) -> bytes:
         """Return the frame that is due."""
         octets = self._line.octets_to_send()
-        if octets:
+        if octets and self.state in _WAITING:
             self._deadline = UNARMED
         return octets
 
     def deadline(self) -> float | None:
         """Return when :meth:`tick` is due, or None."""
-        if self.state in (State.IDLE, State.OVER):
+        if self.state not in _WAITING:
             return None
         times = (self._deadline, self._line.deadline())
         return min((at for at in times if at is not None), default=None)
@@ -147,9 +150,12 @@ class HdlcCalls(_Call):
             self._take(frame, events)
         if self._deadline == UNARMED:
             self._deadline = now + self._patience
-        elif self._deadline is not None and now >= self._deadline and not self._line.receiving:
-            self._deadline = None
-            self._silence(events)
+        elif self._deadline is not None and now >= self._deadline:
+            for frame in self._line.give_up():
+                self._take(frame, events)
+            if self._deadline is not None:  # nobody was hidden by what has not come to its end
+                self._deadline = None
+                self._silence(events)
         return events
 
     def _call(self) -> None:
@@ -180,6 +186,7 @@ class HdlcCalls(_Call):
         self.heard = Heard(answer, _addressed(called, frame.source))
         if answer is Answer.UA:
             self.state = State.LEAVING
+            self._deadline = None
             self._line.put(called, self._client, Control(FrameType.DISC))
         else:
             self._end(events)

@@ -34,13 +34,12 @@ from cosemic.client.steps import Connect, Procedure, Wait
 from cosemic.codec import EncodedData
 from cosemic.errors import (
     AssociationRejected,
-    AuthenticationFailed,
     ConnectionLost,
     CosemicError,
     DecodeError,
     ExceptionReceived,
-    PolicyViolation,
     ProtocolError,
+    SecurityError,
     ServiceErrorReceived,
 )
 from cosemic.link.hdlc import HdlcStreamReader
@@ -66,7 +65,7 @@ WANTS_SECRETS: Final = frozenset(
 MOST_CLOSED: Final = 2
 """Connections that are closed on an AARQ, in a row, after which no other client SAP is tried."""
 RECONNECT_AFTER: Final = 0.5
-"""Seconds that a converter may need until it takes the next connection."""
+"""Seconds that a meter or converter may need until it takes the next connection."""
 ADVICE: Final = "found, but it wants a password or keys: add --security"
 _LINK_ANSWERS: Final = {FrameType.UA: Answer.UA, FrameType.DM: Answer.DM, FrameType.FRMR: Answer.FRMR}
 
@@ -137,23 +136,33 @@ def ask_clients(
 
     asking: is told of each before it is asked. judged: is told what came of it.
 
-    Raises ConnectionFailed where the medium cannot be connected at all.
+    Raises ConnectionFailed where the medium cannot be connected, or not again.
     """
     server = session.stack.server_sap
     yield Connect()
-    standing, closed = True, 0
+    fresh, standing, closed = True, True, 0
     for client in clients:
         asking(client)
         if not standing:
-            yield Wait(RECONNECT_AFTER)
-            yield Connect()
+            yield from _connect_again()
+            fresh = True
         overheard.forget()
         judgement = yield from _ask(session, client, server, overheard)
-        closed = closed + 1 if judgement.answer is Answer.CLOSED else 0
+        if judgement.answer is Answer.CLOSED and not fresh:
+            # It was closed after the client before: by a meter that has refused it, or because its link has failed.
+            yield from _connect_again()
+            judgement = yield from _ask(session, client, server, overheard)
         judged(judgement)
+        closed = closed + 1 if judgement.answer is Answer.CLOSED else 0
         if closed >= MOST_CLOSED:
             return
+        fresh = False
         standing = yield from _leave(session, judgement)
+
+
+def _connect_again() -> Procedure[None]:
+    yield Wait(RECONNECT_AFTER)
+    yield Connect()
 
 
 def _ask(session: Session, client: int, server: int, overheard: Overheard) -> Procedure[Judgement]:
@@ -188,12 +197,12 @@ def _leave(session: Session, judgement: Judgement) -> Procedure[bool]:
 def judge(error: CosemicError, link: Answer | None) -> tuple[Verdict | None, Answer, str]:
     """Return what an opening that failed means; verdict None: nothing is there. link: what the link itself answered."""
     text = str(error)
-    if isinstance(error, AuthenticationFailed | PolicyViolation):
+    if isinstance(error, SecurityError):
         return Verdict.PROTECTED, Answer.CHALLENGE, f"{ADVICE}; {text}"
     if isinstance(error, AssociationRejected):
         if error.diagnostic in WANTS_SECRETS:
             return Verdict.PROTECTED, Answer.REJECTED, f"{ADVICE}; {text}"
-        return Verdict.REFUSED, Answer.REJECTED, text
+        return Verdict.REFUSED, Answer.REJECTED, f"{text}; some meters say so where --security is wanted"
     if isinstance(error, ExceptionReceived):
         return Verdict.REFUSED, Answer.EXCEPTION, text
     if isinstance(error, ServiceErrorReceived):

@@ -34,7 +34,8 @@ class LinkDriver:
         self._loop = asyncio.get_running_loop()
         self._connection: Connection | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._sent = b""
+        self._first: bytes | None = None
+        """What is left to come of the echo of the first octets sent."""
         self._end: asyncio.Future[LinkEvent] = self._loop.create_future()
         self._gone: asyncio.Future[None] = self._loop.create_future()
 
@@ -66,14 +67,20 @@ class LinkDriver:
         """Hand in what came."""
         self._seen(False, octets)
         self.count += len(octets)
-        if self._sent and octets.startswith(self._sent[: len(octets)]):
-            self.echoed = self.echoed or len(octets) >= len(self._sent)
-            self._sent = self._sent[len(octets) :]
-        else:
-            self._sent = b""
-            self.came += octets[: _SHOWN - len(self.came)]
+        echo = self._echo(octets)
+        self.came += octets[len(echo) :][: _SHOWN - len(self.came)]
         self._take(self._link.receive(octets, self._loop.time()))
         self._go_on()
+
+    def _echo(self, octets: bytes) -> bytes:
+        """Return what of the octets is the echo of the first ones sent; later ones may be repeated by a meter."""
+        if self._first is None or not self._first.startswith(octets[: len(self._first)]):
+            self._first = b""
+            return b""
+        echo = octets[: len(self._first)]
+        self._first = self._first[len(echo) :]
+        self.echoed = self.echoed or bool(echo and not self._first)
+        return echo
 
     def connection_lost(self, error: TransportError | None, /) -> None:
         """The medium has ended."""
@@ -118,7 +125,8 @@ class LinkDriver:
         """Return what the link has to send, having looked at it."""
         octets = self._link.octets_to_send()
         if octets:
-            self._sent = octets
+            if self._first is None:
+                self._first = octets
             self._seen(True, octets)
         return octets
 

@@ -9,13 +9,15 @@ over TCP           wrapper, HDLC, mode E,       the same; TLS; UDP              
 at a serial port   HDLC 9600 8N1, mode E,       the same; HDLC at :data:`RATES`         the same; 8E1, 8O1; wake-up
                    M-Bus 2400 8E1
 HDLC addresses     one octet; 16, 17            and 1, ALL_STATION, CALLING             logical devices 16, 17 too
-SNRM from client   16                           16; at all rates again 1                those of ``clients``
+SNRM from client   16                           16; at all rates again 1                the same
 clients, of what   16, 1                        16, 1, 2, 3, 32, 48, 64                 eleven more
 was found
 =================  ===========================  ======================================  ============================
 
-At a port that is not 4059 HDLC goes before the wrapper: it is a converter's. A scan ends at the first place where a
-meter is found; a thorough one goes on to the end. No password and no key is ever tried: meters lock after a few.
+At a port that is not 4059 HDLC goes before the wrapper: it is a converter's. UDP is for 4059, and for a port that was
+named. A port that refuses connections, or does not answer within 5 s, is passed over for all that goes over TCP. A scan
+ends at the first place where a meter is found; a thorough one goes on to the other ports. No password and no key is
+ever tried: meters lock after a few.
 
 The lower HDLC address is often made from the serial number (reference of makers, unsure which): last four digits +
 1000, the last four digits, the last two + 16, the last two.
@@ -66,8 +68,8 @@ class Depth:
 
     patience: seconds that an answer may take, over a network and at a serial port; the time of the line comes on top.
     ports, lines: of a host, of HDLC at a serial port. callers: SAPs from which SNRM is sent. clients: SAPs that are
-    asked for an association where a link was found. devices: logical devices. everything: other media and links too,
-    and on after a meter was found. odd_addresses: lower addresses that the reference reserves.
+    asked for an association where a link was found. devices: logical devices. more_media: TLS and UDP. odd_addresses:
+    lower addresses that are reserved. wake_up: devices with a battery. every_place: on after a meter was found.
     """
 
     name: str
@@ -80,7 +82,8 @@ class Depth:
     devices: tuple[int, ...] = (MANAGEMENT,)
     more_media: bool = True
     odd_addresses: bool = True
-    everything: bool = False
+    wake_up: bool = False
+    every_place: bool = False
 
 
 QUICK: Final = Depth(
@@ -100,10 +103,10 @@ THOROUGH: Final = Depth(
     patience=4.0,
     serial_patience=1.5,
     lines=tuple(LineSettings(rate, 8, parity) for parity in (Parity.NONE, Parity.EVEN, Parity.ODD) for rate in RATES),
-    callers=_CLIENTS,
     clients=_MORE_CLIENTS,
     devices=(MANAGEMENT, *_LIKELY),
-    everything=True,
+    wake_up=True,
+    every_place=True,
 )
 
 
@@ -220,7 +223,8 @@ def routes(target: Target, place: str, depth: Depth, serial_number: str = "") ->
     yield from (*first, *second, *rest, *hdlc[1:])
     if depth.more_media:
         yield Route(Framing.WRAPPER, Medium.TLS, place)
-        yield Route(Framing.WRAPPER, Medium.UDP, place)
+        if target.port is not None or place.endswith(f":{PORT}"):
+            yield Route(Framing.WRAPPER, Medium.UDP, place)
 
 
 def _serial_routes(place: str, depth: Depth, serial_number: str) -> Iterator[Route]:
@@ -237,7 +241,7 @@ def _serial_routes(place: str, depth: Depth, serial_number: str) -> Iterator[Rou
     if serial_number:
         yield Route(Framing.MBUS, serial, place, BUS, _named(Framing.MBUS, serial_number))
     yield from hdlc[1:]
-    if depth.everything:
+    if depth.wake_up:
         yield from optical(True)
 
 
@@ -256,9 +260,9 @@ def hdlc_addresses(depth: Depth, serial_number: str = "") -> list[HdlcAddress]:
         ]
         for size in (2, 4):
             found += [HdlcAddress(device, lower, size) for lower in _LIKELY]
-            if depth.odd_addresses:
+            if depth.odd_addresses and device == MANAGEMENT:
                 found += [HdlcAddress(device, lower, size) for lower in (1, _ALL[size], _CALLING[size])]
-        if depth.odd_addresses:
+        if depth.odd_addresses and device == MANAGEMENT:
             found.append(HdlcAddress(device, _ALL[2], 4))
     return list(dict.fromkeys(found))
 

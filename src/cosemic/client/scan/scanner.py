@@ -22,7 +22,7 @@ from cosemic.association.settings import ClientSettings
 from cosemic.client import recovery
 from cosemic.client.asynchronous import AsyncDriver
 from cosemic.client.scan.calls import HdlcCalls, TlsCall
-from cosemic.client.scan.clients import Judgement, Overheard, ask_clients
+from cosemic.client.scan.clients import RECONNECT_AFTER, Judgement, Overheard, ask_clients
 from cosemic.client.scan.line import Connector, LinkDriver
 from cosemic.client.scan.results import Answer, Finding, Report, Step, Verdict, sorted_findings
 from cosemic.client.scan.routes import ANSWER_OCTETS, NORMAL, Depth, Route, Target, hdlc_addresses, places, routes
@@ -44,6 +44,7 @@ CONNECT: Final = 5.0
 SIGN_ON: Final = 6.0
 """Seconds of a sign-on that is not answered, and of the handing over of one that is, beside the calls."""
 WAKING: Final = 4.0
+_MOST_PATIENCE: Final = 600.0
 _MBUS_ANSWER: Final = 0.5
 """Seconds until a device on the M-Bus answers; each frame is sent twice."""
 _LEAST_ANSWER: Final = 2.0
@@ -87,8 +88,8 @@ class Scanner:
             raise ConfigurationError(f"a serial number is of up to 32 digits here, not {serial_number!r}")
         if any(not 1 <= client <= 0xFFFF for client in clients):
             raise ConfigurationError("client SAPs are 1 to 65535")
-        if patience is not None and not patience > 0:
-            raise ConfigurationError(f"the time for an answer is above 0 s, not {patience:g}")
+        if patience is not None and not 0 < patience <= _MOST_PATIENCE:
+            raise ConfigurationError(f"the time for an answer is above 0 s, up to {_MOST_PATIENCE:g}, not {patience:g}")
         self.target = Target.parse(target) if isinstance(target, str) else target
         self._depth = replace(depth, clients=tuple(clients)) if clients else depth
         self._addresses = hdlc_addresses(depth, serial_number)
@@ -102,6 +103,8 @@ class Scanner:
         self._findings: list[Finding] = []
         self._hints: dict[str, None] = {}
         self._trials = 0
+        self._connections = 0
+        """How many the present place has taken."""
         self._after = 0, 0.0
         """Trials and seconds of the routes that come after this one, at most."""
         self._phase = 0, 0.0
@@ -126,20 +129,20 @@ class Scanner:
         self._clock = asyncio.get_running_loop().time
         self._begun = self._clock()
         bounds = [self._bounds(route) for route in self._all_routes()]
+        found = False
         for ways in self._routes.values():
             unreachable: set[Medium] = set()
+            self._connections = 0
+            found = found and not self._depth.every_place
             for route in ways:
                 del bounds[0]
                 self._after = sum(trials for trials, _ in bounds), sum(seconds for _, seconds in bounds)
-                if not self._is_over and _carrier(route) not in unreachable:
+                if not found and _carrier(route) not in unreachable:
+                    known = len(self._findings)
                     await self._try(route, unreachable)
+                    found = any(one.verdict is not Verdict.OTHER for one in self._findings[known:])
         self._ended = self._clock()
         return self.report()
-
-    @property
-    def _is_over(self) -> bool:
-        """Whether a meter was found, and that is enough."""
-        return not self._depth.everything and any(one.verdict is not Verdict.OTHER for one in self._findings)
 
     def _all_routes(self) -> Iterator[Route]:
         return (route for ways in self._routes.values() for route in ways)
@@ -229,10 +232,11 @@ class Scanner:
         """Call HDLC addresses, behind the sign-on where there is one; ask the clients of who answers."""
         calls, link = self._calls(route)
         event, driver = await self._link(link, route.url())
-        if driver.echoed and calls.heard is None and (route.framing, route.medium) == (Framing.IEC21, Medium.SERIAL):
+        if driver.echoed and (route.framing, route.medium) == (Framing.IEC21, Medium.SERIAL):
             route = replace(route, echo=True)
-            calls, link = self._calls(route)
-            event, driver = await self._link(link, route.url())
+            if calls.heard is None:
+                calls, link = self._calls(route)
+                event, driver = await self._link(link, route.url())
         signed_on = link.client.identification if isinstance(link, ModeEClientLink) else None
         identification = None if signed_on is None else str(signed_on)
         if calls.heard is not None:
@@ -279,7 +283,7 @@ class Scanner:
         if address.medium is Medium.TLS:
             address = replace(address, medium=Medium.TCP)
         driver = LinkDriver(link, self._trace)
-        return await driver.run(replace(address, connect_timeout=CONNECT), self._connect), driver
+        return await driver.run(replace(address, connect_timeout=CONNECT), self._connected), driver
 
     def _notice(self, route: Route, driver: LinkDriver) -> None:
         """Tell of octets that mean nothing: something is there, at another speed or in another language."""
@@ -299,7 +303,7 @@ class Scanner:
         if route.medium is Medium.UDP:
             settings = over_datagrams(settings, address)
         self._expect(len(clients), self._answer_time(route))
-        if route.framing is not Framing.WRAPPER and not self._depth.everything:
+        if route.framing is not Framing.WRAPPER and not self._depth.every_place:
             self._after = 0, 0.0
         silent: list[Judgement] = []
         told = len(self._findings)
@@ -321,7 +325,7 @@ class Scanner:
             dt.UTC,
             recovery.NONE,
         )
-        driver = AsyncDriver(session, partial(self._connected, address, overheard), machine_time)
+        driver = AsyncDriver(session, partial(self._connected, address, trace=overheard), machine_time)
         try:
             await driver.run(
                 ask_clients(session, clients, overheard, lambda sap: self._trying(f"{route}, client SAP {sap}"), judged)
@@ -339,9 +343,18 @@ class Scanner:
         seconds = self._answer_time(route)
         return replace(parse_url(url), response_timeout=seconds, retries=1, connect_timeout=CONNECT)
 
-    async def _connected(self, address: Address, overheard: Overheard, receiver: Receiver) -> Connection:
-        connection = await self._connect(address, receiver)
-        overheard.connected(connection.peer)
+    async def _connected(self, address: Address, receiver: Receiver, trace: Trace | None = None) -> Connection:
+        """Connect; once more where a place that has taken connections before takes none just now."""
+        try:
+            connection = await self._connect(address, receiver)
+        except ConnectionFailed:
+            if address.medium is Medium.SERIAL or not self._connections:
+                raise
+            await asyncio.sleep(RECONNECT_AFTER)
+            connection = await self._connect(address, receiver)
+        self._connections += 1
+        if trace is not None:
+            trace.connected(connection.peer)
         return connection
 
 
