@@ -32,7 +32,7 @@ LONG_NAMES: Final = {
 PASSED_OVER: Final = frozenset(
     (
         "mechanism", "client_sap", "server_sap", "password", "secret", "ciphered", "server_title", "protection",
-        "invocation_counter", "counters", "user_id",
+        "invocation_counter", "counters", "user_id", "pre_established",
     )
 )  # fmt: skip
 """Security settings that open nothing here."""
