@@ -12,32 +12,36 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 
 from interop.driver import ATTRIBUTES
 from interop.matrix import Result, observe, read
 from interop.peers import CLIENTS, SERVERS
+from interop.ways import OBSERVED, WAYS, Way
 
 
-def results(target: str, reader: str, captures: Path) -> Iterator[Result]:
+def results(target: str, reader: str, captures: Path, ways: Sequence[Way]) -> Iterator[Result]:
     """Every peer's client against the target, the reader against every peer's server, and what tshark says of both."""
     for name, client in CLIENTS.items():
         if name not in (target, "cosemic"):
-            yield from read(client, SERVERS[target], "client")
+            yield from read(client, SERVERS[target], "client", ways)
         if target == "cosemic" and ATTRIBUTES in client.readings:
-            yield from read(client, SERVERS["simulated"], "client")
+            yield from read(client, SERVERS["simulated"], "client", ways)
     for name, server in SERVERS.items():
         if name not in (reader, "cosemic", "simulated"):
-            yield from read(CLIENTS[reader], server, "server")
-    yield from observe(CLIENTS[reader], SERVERS[target], captures)
-    if (reader, target) == ("cosemic", "cosemic"):
-        yield from observe(CLIENTS["pydlms"], SERVERS[target], captures)
-        yield from observe(CLIENTS[reader], SERVERS["pydlms"], captures)
+            yield from read(CLIENTS[reader], server, "server", ways)
+    for way in ways:
+        if way in OBSERVED:
+            yield from observe(CLIENTS[reader], SERVERS[target], way, captures)
+            if (reader, target) == ("cosemic", "cosemic"):
+                yield from observe(CLIENTS["pydlms"], SERVERS[target], way, captures)
+                yield from observe(CLIENTS[reader], SERVERS["pydlms"], way, captures)
 
 
 def _row(cells: tuple[str, ...]) -> str:
-    return "{:<18}{:<10}{:<10}{:<38}{:<8}{}".format(*cells)
+    return "{:<18}{:<10}{:<10}{:<50}{:<8}{}".format(*cells)
 
 
 def main() -> int:
@@ -46,11 +50,15 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="JSON file to write")
     parser.add_argument("--target", choices=SERVERS, default="cosemic", help="the server that the clients read")
     parser.add_argument("--reader", choices=CLIENTS, default="cosemic", help="the client that reads the servers")
+    parser.add_argument(
+        "--only", nargs="+", default=["*"], metavar="WAY", help="ways to try, as patterns: hdlc-*, mbus"
+    )
     parser.add_argument("--captures", type=Path, default=Path("build/interop"), help="folder for the pcap files")
     options = parser.parse_args()
+    ways = [way for name, way in WAYS.items() if any(fnmatch(name, pattern) for pattern in options.only)]
     print(_row(("peer", "version", "role", "case", "passed", "why")))
     done = []
-    for result in results(options.target, options.reader, options.captures):
+    for result in results(options.target, options.reader, options.captures, ways):
         done.append(result)
         passed = {True: "yes", False: "NO", None: "-"}[result.passed]
         print(_row((result.peer, result.version, result.role, result.case, passed, result.why)), flush=True)

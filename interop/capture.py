@@ -22,7 +22,9 @@ PORT = 4059
 CLIENT_PORT = 49_200
 CLIENT, SERVER = bytes([192, 0, 2, 1]), bytes([192, 0, 2, 2])
 SEGMENT = 60_000
-"""Octets. As on a loopback interface, so that every WPDU is in one piece: the dissector does not join several."""
+"""Octets. As on a loopback interface, so that every WPDU is in one piece: the dissector does not join several, and of
+several HDLC frames in one piece it sees the first alone."""
+FLAG = 0x7E
 LINKTYPE_ETHERNET = 1
 ACK, PSH, SYN, FIN = 0x10, 0x08, 0x02, 0x01
 
@@ -44,7 +46,7 @@ def _copy(source: socket.socket, sink: socket.socket, conversation: Conversation
         return
 
 
-def _accept(listener: socket.socket, target: int, conversations: list[Conversation]) -> None:
+def _accept(listener: socket.socket, target: int | str, conversations: list[Conversation]) -> None:
     while True:
         try:
             client, _ = listener.accept()
@@ -59,7 +61,7 @@ def _accept(listener: socket.socket, target: int, conversations: list[Conversati
 
 
 @contextmanager
-def relay(target: int) -> Iterator[tuple[int, list[Conversation]]]:
+def relay(target: int | str) -> Iterator[tuple[int, list[Conversation]]]:
     """Listen on a free port and pass everything on to `target`; yields the port and the growing list of connections."""
     conversations: list[Conversation] = []
     with socket.create_server((HOST, 0)) as listener:
@@ -97,14 +99,24 @@ class _Writer:
         return bytes(12) + b"\x08\x00" + header + segment
 
 
+def _pieces(octets: bytes) -> Iterator[bytes]:
+    """HDLC frames one by one, by the length in their format field; anything else as it is."""
+    while octets[:1] == bytes((FLAG,)) and len(octets) > 2:
+        end = 2 + (int.from_bytes(octets[1:3], "big") & 0x7FF)
+        yield octets[:end]
+        octets = octets[end:]
+    for at in range(0, len(octets), SEGMENT):
+        yield octets[at : at + SEGMENT]
+
+
 def _frames(conversation: Conversation, client_port: int) -> Iterator[bytes]:
     writer = _Writer(client_port)
     yield writer.frame(True, SYN)
     yield writer.frame(False, SYN | ACK)
     yield writer.frame(True, ACK)
     for from_client, octets in conversation.chunks:
-        for at in range(0, len(octets), SEGMENT):
-            yield writer.frame(from_client, PSH | ACK, octets[at : at + SEGMENT])
+        for piece in _pieces(octets):
+            yield writer.frame(from_client, PSH | ACK, piece)
             yield writer.frame(not from_client, ACK)
     yield writer.frame(True, FIN | ACK)
     yield writer.frame(False, FIN | ACK)

@@ -1,8 +1,9 @@
 """What all clients have in common: the command line, what they can be told to do, and the JSON lines they print.
 
-`python -m interop.clients.NAME PORT ASSOCIATION [READING ...]` prints one line for the association, for each reading
+`python -m interop.clients.NAME PLACE ASSOCIATION [READING ...]` prints one line for the association, for each reading
 (the first three, if none is named) and for the release: `{"reading": ..., "value": ...}` or `{"reading": ...,
-"error": "..."}`. A reading is a method of the client by that name, with `_` for `-`. Values:
+"error": "..."}`. A place is `tcp@4059`: a way of :mod:`interop.ways`, and a port. A reading is a method of the client
+by that name, with `_` for `-`. Values:
 
 ==============  ========================================================================================================
 register        `[value, scaler, unit]`
@@ -25,6 +26,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TextIO
 
 from interop.meter import ASSOCIATIONS, Association
+from interop.ways import Place
 
 READINGS = ("register", "view", "profile")
 ATTRIBUTES = "attributes"
@@ -48,7 +50,7 @@ class Reader(Protocol):
         """Release the association and close the connection."""
 
 
-Connect = Callable[[int, Association], Reader]
+Connect = Callable[[Place, Association], Reader]
 
 
 def first_counter() -> int:
@@ -69,11 +71,11 @@ def _report(out: TextIO, reading: str, act: Callable[[], Any], *, tell: bool = T
 
 
 def main(connect: Connect) -> None:
-    """Read the meter on the port and by the association that the command line names."""
-    port, association = int(sys.argv[1]), ASSOCIATIONS[sys.argv[2]]
+    """Read the meter at the place and by the association that the command line names."""
+    place, association = Place.read(sys.argv[1]), ASSOCIATIONS[sys.argv[2]]
     out = sys.stdout
     with contextlib.redirect_stdout(sys.stderr):
-        reader = _report(out, "association", lambda: connect(port, association), tell=False)
+        reader = _report(out, "association", lambda: connect(place, association), tell=False)
         if reader is None:
             return
         for reading in sys.argv[3:] or READINGS:

@@ -117,9 +117,9 @@ def command(program: str, *arguments: str) -> list[str]:
 
 
 @contextmanager
-def serve(program: str, association: str) -> Iterator[int]:
+def serve(program: str, association: str, way: str) -> Iterator[int]:
     """Run a server program; yields the port it listens on."""
-    process = subprocess.Popen(command(program, association), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command(program, association, way), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
         line = process.stdout.readline() if process.stdout else b""
         if not line:

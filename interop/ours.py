@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,11 @@ from typing import Any
 from cosemic.association.service_provider import ServerSettings
 from cosemic.client import BlockingMeter
 from cosemic.codec import DataType
+from cosemic.link.contract import Link
+from cosemic.link.hdlc import HdlcSecondaryLink, HdlcSettings
+from cosemic.link.iec21 import Identification, Iec21Server, MeterData, ModeEServerLink
+from cosemic.link.iec21 import ServerSettings as SignOnSettings
+from cosemic.link.mbus import DeviceAddress, MbusSlaveLink
 from cosemic.model import (
     CaptureObjectDefinition,
     InterfaceClass,
@@ -20,7 +27,7 @@ from cosemic.model import (
     ScalerUnit,
     interface_classes,
 )
-from cosemic.security import SecurityMaterial, SecurityPolicy
+from cosemic.security import MemoryCounterStore, SecurityMaterial, SecurityPolicy
 from cosemic.server import (
     Admission,
     ClockObject,
@@ -32,11 +39,14 @@ from cosemic.server import (
     reading,
     serve_in_thread,
 )
+from cosemic.server.meter_ports import MeterPort
 from cosemic.simulator import HouseholdMeter
-from cosemic.values import ApplicationContext, AuthenticationMechanism, Obis, Secret, Unit
+from cosemic.values import OPTICAL, ApplicationContext, AuthenticationMechanism, Obis, Secret, Unit
 from interop import living, meter, plain
 from interop.driver import main
 from interop.watched import Watched
+from interop.ways import BUS_ADDRESS, IDENTIFICATION, SECONDARY, STATION, TCP, Place, Way
+from tests.transport.ptys import PtyPair
 
 TITLE = "434f530000000001"
 VERSIONS = {"none": 0, "lls": 2, "hls-gmac": 3}
@@ -52,6 +62,7 @@ def settings_of(association: meter.Association) -> ServerSettings:
             context_names=frozenset((ApplicationContext.LN_CIPHERED,)),
             mechanism=AuthenticationMechanism(association.mechanism),
             material=SecurityMaterial.of(Secret(meter.ENCRYPTION_KEY), Secret(meter.AUTHENTICATION_KEY)),
+            counters=MemoryCounterStore(),
             system_title=meter.METER_TITLE,
             policy=SecurityPolicy(0, 3),
             max_pdu_size=meter.MAX_PDU_SIZE,
@@ -119,12 +130,58 @@ class _Household(Watched, HouseholdMeter):
     """The meter of the simulator."""
 
 
+def _hdlc(way: Way) -> Link:
+    settings = HdlcSettings(
+        max_info_transmit=way.max_info,
+        max_info_receive=way.max_info,
+        window_transmit=way.window,
+        window_receive=way.window,
+    )
+    return HdlcSecondaryLink(STATION, settings=settings)
+
+
+def _mode_e(way: Way) -> Link:
+    settings = SignOnSettings(identification=Identification("CSM", "5", "COSEMIC", "2"))
+    return ModeEServerLink(_hdlc(way), Iec21Server(MeterData({}), settings))
+
+
+def _mbus(way: Way) -> Link:
+    return MbusSlaveLink(BUS_ADDRESS, secondary=DeviceAddress.decode(SECONDARY))
+
+
+_LINKS: dict[str, Callable[[Way], Link]] = {"hdlc": _hdlc, "mode-e": _mode_e, "mbus": _mbus}
+
+
 @contextmanager
-def serve(association: str, *, simulated: bool = False) -> Iterator[tuple[int, Watched]]:
-    """Listen on a free port of the loopback interface, which is yielded with the meter."""
+def serve(association: str, way: Way = TCP, *, simulated: bool = False) -> Iterator[tuple[int | str, Watched]]:
+    """Serve on a way; yields the port, or the path of the serial port, with the meter."""
     device = _Household(1, profile_days=1) if simulated else build(association)
-    with serve_in_thread(device, host=meter.HOST) as server:
+    make = _LINKS.get(way.framing)
+    link = None if make is None else lambda: make(way)
+    if way.framing == "mode-e":
+        assert link is not None
+        with PtyPair() as pair, _on_port(device, pair.paths[1], link):
+            yield pair.paths[0], device
+        return
+    with serve_in_thread(device, host=meter.HOST, link=link) as server:
         yield server.port, device
+
+
+@contextmanager
+def _on_port(device: Watched, path: str, link: Callable[[], Link]) -> Iterator[None]:
+    """Serve on a serial port, in a thread with an event loop of its own."""
+    loop = asyncio.new_event_loop()
+    port = MeterPort.on_serial(device, path, link, line=OPTICAL)
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(port.start(), loop).result()
+        yield
+    finally:
+        asyncio.run_coroutine_threadsafe(port.close(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 def _stamp(moment: dt.datetime | None) -> str:
@@ -137,10 +194,24 @@ def _rows(profile: LoadProfile) -> list[list[Any]]:
     ]
 
 
+def _url(place: Place, association: meter.Association) -> str:
+    way, saps = place.way, f"client={association.client_sap}&server={meter.SERVER_SAP}"
+    if way.framing == "mode-e":
+        return f"iec21://{place.path}?{saps}"
+    where = f"{meter.HOST}:{place.where}?{saps}"
+    if way.framing == "mbus":
+        named = f"identification={IDENTIFICATION}" if way.selects else f"station={BUS_ADDRESS}"
+        return f"mbus+tcp://{where}&{named}"
+    if way.framing == "tcp":
+        return f"tcp://{where}"
+    lower = "" if way.station is None else f"&station={way.station}"
+    return f"hdlc+tcp://{where}&window={way.window}&max_info={way.max_info}&address={way.address}{lower}"
+
+
 class Reader:
     """One association."""
 
-    def __init__(self, port: int, association: meter.Association) -> None:
+    def __init__(self, place: Place, association: meter.Association) -> None:
         security: dict[str, Any] = {}
         if association.ciphered:
             self._folder = tempfile.TemporaryDirectory(prefix="cosemic-interop-")
@@ -152,8 +223,7 @@ class Reader:
             }
         elif association.mechanism:
             security = {"password": meter.PASSWORD}
-        url = f"tcp://{meter.HOST}:{port}?client={association.client_sap}&server={meter.SERVER_SAP}"
-        self._meter = BlockingMeter.connect(url, security)
+        self._meter = BlockingMeter.connect(_url(place, association), security)
         self._meter.open()
 
     def register(self) -> list[int]:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as distribution_version
@@ -19,30 +20,39 @@ from interop import jvm, meter
 from interop.deeds import DONE_BY_OURS, DONE_TO_OURS
 from interop.driver import ATTRIBUTES, READINGS
 from interop.watched import Watched
+from interop.ways import HDLC, MBUS, MODE_E, TCP, Place, Way
+from interop.ways import READINGS as ON_ALL_WAYS
 
 Attribute = tuple[int, int, int]
 """class_id, version, attribute."""
 
 
 class Running(NamedTuple):
-    """A server that listens; the meter itself where it is ours."""
+    """A server that can be reached at a port or a path; the meter itself where it is ours."""
 
-    port: int
+    where: int | str
     watched: Watched | None = None
+
+
+def reason(lacks: Mapping[str, str], way: Way, association: str, reading: str) -> str:
+    """Why it cannot be, or nothing: by the reading, or by patterns of `WAY ASSOCIATION/READING`."""
+    case = f"{way.name} {association}/{reading}"
+    return next((why for what, why in lacks.items() if what == reading or fnmatch(case, what)), "")
 
 
 @dataclass(frozen=True)
 class Client:
-    """A program that reads a meter: how to start it for a port, an association and some readings."""
+    """A program that reads a meter: how to start it for a place, an association and some readings."""
 
     peer: str
     version: str
-    command: Callable[[int, str, Sequence[str]], list[str]]
+    command: Callable[[Place, str, Sequence[str]], list[str]]
     readings: Sequence[str] = READINGS
     misunderstood: Mapping[Attribute, str] = field(default_factory=dict)
     """Attributes whose values its own decoder does not take: why the fault is not ours."""
     lacks: Mapping[str, str] = field(default_factory=dict)
-    """Reading: why it cannot do it."""
+    """Reading, or pattern of cases: why it cannot do it."""
+    ways: Sequence[Way] = (TCP,)
 
 
 @dataclass(frozen=True)
@@ -51,7 +61,7 @@ class Server:
 
     peer: str
     version: str
-    serve: Callable[[str], AbstractContextManager[Running]]
+    serve: Callable[[str, Way], AbstractContextManager[Running]]
     associations: Sequence[str] = tuple(meter.ASSOCIATIONS)
     readings: Sequence[str] = (*READINGS, *DONE_BY_OURS)
     managed: bool = False
@@ -60,14 +70,16 @@ class Server:
     refusals: Mapping[str, str] = field(default_factory=dict)
     """Association name: why a client must refuse it."""
     lacks: Mapping[str, str] = field(default_factory=dict)
-    """Reading: why it cannot be had there."""
+    """Reading, or pattern of cases: why it cannot be had there."""
+    ways: Sequence[Way] = (TCP,)
     label: str = ""
     """In front of its cases, where it is not the meter that all others show."""
 
-    def readings_for(self, association: str) -> list[str]:
+    def readings_for(self, association: str, way: Way) -> list[str]:
         """What can be read, and done, in an association."""
         deeds = meter.ASSOCIATIONS[association].manages or not self.managed
-        return [one for one in self.readings if deeds or one in (*READINGS, ATTRIBUTES)]
+        there = self.readings if way is TCP else [one for one in self.readings if one in ON_ALL_WAYS]
+        return [one for one in there if deeds or one in (*READINGS, ATTRIBUTES)]
 
 
 def _distribution(name: str) -> str:
@@ -77,35 +89,53 @@ def _distribution(name: str) -> str:
         return ""
 
 
-def _python(module: str) -> Callable[[int, str, Sequence[str]], list[str]]:
-    return lambda port, association, readings: [sys.executable, "-m", module, str(port), association, *readings]
+def _python(module: str) -> Callable[[Place, str, Sequence[str]], list[str]]:
+    return lambda place, association, readings: [sys.executable, "-m", module, str(place), association, *readings]
 
 
-def _java(program: str) -> Callable[[int, str, Sequence[str]], list[str]]:
-    return lambda port, association, readings: jvm.command(program, str(port), association, *readings)
+def _java(program: str) -> Callable[[Place, str, Sequence[str]], list[str]]:
+    return lambda place, association, readings: jvm.command(program, str(place), association, *readings)
 
 
-@contextmanager
-def _serve(module: str) -> Iterator[Running]:
+def _serve(module: str) -> Callable[[str, Way], AbstractContextManager[Running]]:
     """Import the server only when it is wanted: a peer that is not installed must not hinder the others."""
-    with import_module(module).serve() as port:
-        yield Running(port)
+
+    @contextmanager
+    def serve(_: str, way: Way) -> Iterator[Running]:
+        with import_module(module).serve(way) as where:
+            yield Running(where)
+
+    return serve
+
+
+def _serve_java(program: str) -> Callable[[str, Way], AbstractContextManager[Running]]:
+    @contextmanager
+    def serve(association: str, way: Way) -> Iterator[Running]:
+        with jvm.serve(program, association, way.name) as port:
+            yield Running(port)
+
+    return serve
 
 
 @contextmanager
-def _serve_java(program: str, association: str) -> Iterator[Running]:
-    with jvm.serve(program, association) as port:
-        yield Running(port)
-
-
-@contextmanager
-def _serve_ours(association: str, *, simulated: bool = False) -> Iterator[Running]:
-    with import_module("interop.ours").serve(association, simulated=simulated) as (port, watched):
-        yield Running(port, watched)
+def _serve_ours(association: str, way: Way, *, simulated: bool = False) -> Iterator[Running]:
+    with import_module("interop.ours").serve(association, way, simulated=simulated) as (where, watched):
+        yield Running(where, watched)
 
 
 _ALL = (*READINGS, ATTRIBUTES, *DONE_TO_OURS)
 
+_TWO_FRAMES = (
+    "of a burst it takes two frames: where the second has F = 0 it keeps the number in a local variable, and drops the "
+    "third, in sequence, as 'Invalid HDLC Frame'"
+)
+_FINAL_ONLY = "it takes an I frame only where F = 1, and drops a burst as 'Invalid HDLC Frame'"
+_UNACKNOWLEDGED = (
+    "it answers the I frame N(S) = 0 with N(R) = 0 (control field 10 in place of 30), so that the request is sent "
+    "again; and on an SNRM without information field (7E A0 07 03 21 93 0F 01 7E) it closes the connection"
+)
+_SOME = (HDLC[0], HDLC[3], HDLC[5])
+"""Each value of window, information field and address: for peers that take their time."""
 _VERSION_0_ONLY = "it has the push_object_list of version 0 alone: structures of four"
 _FLAT_RESTRICTION = "it reads restriction_type, from and to from one structure, and writes the last two into another"
 _KEY_ID_IN_STRUCTURE = "it wants identified_key_options, an enum, in a structure of its own"
@@ -122,10 +152,37 @@ _GURUX_JAVA = {(40, version, 7): _SECONDS_ONLY for version in (2, 3)} | {
     (47, 2, 5): _UP_TO_CDMA,
 }
 
+
+def _bursts(why: str) -> dict[str, str]:
+    """What bursts of I frames are sent for: the view always, the rows of the profile where they do not fit in one."""
+    return {"hdlc-w7-*/view": why, "hdlc-w7-i128-*/profile": why}
+
+
 CLIENTS = {
-    "cosemic": Client("cosemic", _distribution("cosemic"), _python("interop.ours"), (*READINGS, *DONE_BY_OURS)),
-    "pydlms": Client("pydlms-client", _distribution("pydlms-client"), _python("interop.clients.pydlms"), _ALL, _PYDLMS),
-    "gurux": Client("gurux-dlms", _distribution("gurux-dlms"), _python("interop.clients.gurux"), _ALL, _GURUX),
+    "cosemic": Client(
+        "cosemic",
+        _distribution("cosemic"),
+        _python("interop.ours"),
+        (*READINGS, *DONE_BY_OURS),
+        ways=(TCP, *HDLC, MODE_E, *MBUS),
+    ),
+    "pydlms": Client(
+        "pydlms-client",
+        _distribution("pydlms-client"),
+        _python("interop.clients.pydlms"),
+        _ALL,
+        _PYDLMS,
+        ways=(TCP, *HDLC, MODE_E, *MBUS),
+    ),
+    "gurux": Client(
+        "gurux-dlms",
+        _distribution("gurux-dlms"),
+        _python("interop.clients.gurux"),
+        _ALL,
+        _GURUX,
+        _bursts(_TWO_FRAMES),
+        ways=(TCP, *HDLC, MODE_E),
+    ),
     "dlms-cosem": Client(
         "dlms-cosem",
         _distribution("dlms-cosem"),
@@ -135,45 +192,72 @@ CLIENTS = {
             "entries": "it selects by range only",
             "image": "it writes lengths above 127 in one octet: a block of 200 octets is not to be read",
         },
+        ways=(TCP, *(way for way in HDLC if (way.window, way.max_info) == (1, 128))),
     ),
-    "gurux.java": Client("gurux.dlms.java", jvm.version("gurux.dlms"), _java("GuruxClient"), _ALL, _GURUX_JAVA),
-    "jdlms": Client("jDLMS", jvm.version("jdlms"), _java("JdlmsClient"), (*READINGS, *DONE_TO_OURS)),
+    "gurux.java": Client(
+        "gurux.dlms.java",
+        jvm.version("gurux.dlms"),
+        _java("GuruxClient"),
+        _ALL,
+        _GURUX_JAVA,
+        _bursts(_FINAL_ONLY),
+        (TCP, *_SOME),
+    ),
+    "jdlms": Client(
+        "jDLMS", jvm.version("jdlms"), _java("JdlmsClient"), (*READINGS, *DONE_TO_OURS), ways=(TCP, HDLC[0], HDLC[2])
+    ),
 }
 
 _RAISES = "its handlers of SET and ACTION raise before they have done anything, and it answers hardware-fault"
 _NO_SELECTION = "its server answers every selection of rows with hardware-fault"
 
 SERVERS = {
-    "cosemic": Server("cosemic", _distribution("cosemic"), _serve_ours, readings=_ALL, managed=True),
+    "cosemic": Server(
+        "cosemic",
+        _distribution("cosemic"),
+        _serve_ours,
+        readings=_ALL,
+        managed=True,
+        ways=(TCP, *HDLC, MODE_E, *MBUS),
+    ),
     "simulated": Server(
         "cosemic",
         _distribution("cosemic"),
-        lambda association: _serve_ours(association, simulated=True),
+        lambda association, way: _serve_ours(association, way, simulated=True),
         associations=("none",),
         readings=("view", ATTRIBUTES),
         view=frozenset(((8, meter.CLOCK), (1, meter.LOGICAL_DEVICE_NAME), (7, meter.LOAD_PROFILE))),
         label="simulated ",
     ),
-    "pydlms": Server("pydlms-client", _distribution("pydlms-client"), lambda _: _serve("interop.servers.pydlms")),
+    "pydlms": Server(
+        "pydlms-client",
+        _distribution("pydlms-client"),
+        _serve("interop.servers.pydlms"),
+        ways=(TCP, *HDLC, MODE_E, *MBUS),
+    ),
     "gurux": Server(
         "gurux-dlms",
         _distribution("gurux-dlms"),
-        lambda _: _serve("interop.servers.gurux"),
+        _serve("interop.servers.gurux"),
         associations=("none",),
         view=frozenset(meter.VIEW - {(1, meter.LOGICAL_DEVICE_NAME), (7, meter.LOAD_PROFILE)}),
         lacks=dict.fromkeys(("profile", "entries"), _NO_SELECTION)
         | dict.fromkeys(("image", "disconnect", "reconnect", "set-clock", "shift-clock", "synchronise"), _RAISES),
+        ways=(TCP, *HDLC, MODE_E),
     ),
     "gurux.java": Server(
         "gurux.dlms.java",
         jvm.version("gurux.dlms"),
-        lambda association: _serve_java("GuruxServer", association),
+        _serve_java("GuruxServer"),
+        ways=(TCP, *_SOME),
         lacks={"entries": "its server takes from_entry for an index from 0, and to_entry for a number of rows"},
     ),
     "jdlms": Server(
         "jDLMS",
         jvm.version("jdlms"),
-        lambda association: _serve_java("JdlmsServer", association),
+        _serve_java("JdlmsServer"),
+        lacks={"hdlc-*": _UNACKNOWLEDGED},
+        ways=(TCP, HDLC[0]),
         view=frozenset(meter.VIEW - {(1, meter.LOGICAL_DEVICE_NAME)}),
         refusals={"lls": "its AARE to a plain AARQ with a password names the ciphered context; a client has to refuse"},
     ),

@@ -1,6 +1,7 @@
 """Wireshark's opinion of a capture: how many COSEM APDUs it saw, and which of them it finds malformed.
 
-The dissector `cosem` (Wireshark 4.6; distributions with 4.0 or 4.2 lack it) takes TCP port 4059 by itself. Where the
+The dissectors `dlms` (wrapper and HDLC) and `cosem` (Wireshark 4.6; distributions with 4.0 or 4.2 lack them) take TCP
+port 4059 by themselves. Where the
 tshark on the path has no such dissector, `COSEMIC_TSHARK` can name another one as a command line (`chroot /somewhere
 tshark`); the capture goes in by standard input. It calls a calling-AP-title (A6 with an OCTET STRING) malformed, which
 it is not.
@@ -17,6 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from interop.capture import PORT
+
+ONE_OCTET_ONLY = (
+    "it takes every server address for one octet: in 7E A0 08 02 23 21 93, to 1/17 from 16, it sees to 1 from 17, and "
+    "a control field of 21"
+)
 
 
 class TsharkMissing(Exception):
@@ -59,5 +65,6 @@ def examine(capture: Path) -> Verdict:
     common = ["-r", "-", "-T", "fields", "-e", "frame.number", "-e", "_ws.col.info", "-e", "_ws.expert.message"]
     seen = _run([*common, "-Y", "cosem"], octets).splitlines()
     # What stays undissected on the port counts as malformed too: the dissector did not recognise an APDU there.
-    wrong = _run([*common, "-Y", f"_ws.malformed || (tcp.port == {PORT} && data)"], octets).splitlines()
+    malformed = f"_ws.malformed || dlms.check_sequence || (tcp.port == {PORT} && data)"
+    wrong = _run([*common, "-Y", malformed], octets).splitlines()
     return Verdict(len(seen), [line.replace("\t", " ") for line in wrong])

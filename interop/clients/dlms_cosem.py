@@ -1,6 +1,7 @@
-"""dlms-cosem reads the meter: `DlmsClient` over `BlockingTcpIO`. Ciphered, it sends and expects general-glo only.
+"""dlms-cosem reads the meter: `DlmsClient` over `BlockingTcpIO`, by the wrapper or HDLC.
 
-A truncated value makes it loop for ever, so it must run under a time limit (all clients here do).
+Ciphered, it sends and expects general-glo only. It negotiates nothing by HDLC: its SNRM is empty. A truncated value
+makes it loop for ever, so it must run under a time limit (all clients here do).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dlms_cosem.dlms_data import (
     UnsignedIntegerData,
     UnsignedLongData,
 )
-from dlms_cosem.io import BlockingTcpIO, TcpTransport
+from dlms_cosem.io import BlockingTcpIO, HdlcTransport, TcpTransport
 from dlms_cosem.security import (
     HighLevelSecurityGmacAuthentication,
     LowLevelSecurityAuthentication,
@@ -29,6 +30,7 @@ from dlms_cosem.utils import parse_as_dlms_data
 
 from interop import meter
 from interop.driver import first_counter, main
+from interop.ways import Place
 
 TITLE = b"DCO\x00\x00\x00\x00\x02"
 
@@ -55,12 +57,13 @@ def _structure(*elements: bytes) -> bytes:
 class Reader:
     """One association."""
 
-    def __init__(self, port: int, association: meter.Association) -> None:
-        transport = TcpTransport(
-            client_logical_address=association.client_sap,
-            server_logical_address=meter.SERVER_SAP,
-            io=BlockingTcpIO(meter.HOST, port),
-        )
+    def __init__(self, place: Place, association: meter.Association) -> None:
+        ends = {"client_logical_address": association.client_sap, "server_logical_address": meter.SERVER_SAP}
+        io, way = BlockingTcpIO(meter.HOST, place.port), place.way
+        transport: Any = TcpTransport(io=io, **ends)
+        if way.framing == "hdlc":
+            extended = way.address == 4
+            transport = HdlcTransport(io=io, server_physical_address=way.station, extended_addressing=extended, **ends)
         options: dict[str, Any] = {"authentication": NoSecurityAuthentication()}
         if association.name == "lls":
             options["authentication"] = LowLevelSecurityAuthentication(secret=meter.PASSWORD)

@@ -1,9 +1,12 @@
-"""gurux-dlms reads the meter. The library makes and reads octets; socket and loop are ours, in its documented order."""
+"""gurux-dlms reads the meter. The library makes and reads octets; the medium and the loop are ours, in its documented
+order, and so is the sign-on of mode E: the library has none.
+"""
 
 from __future__ import annotations
 
 import socket
-from typing import Any
+import time
+from typing import Any, Protocol
 
 from gurux_dlms import GXByteBuffer, GXDateTime, GXReplyData
 from gurux_dlms.enums import Authentication, Conformance, DataType, InterfaceType, RequestTypes, Security
@@ -25,9 +28,11 @@ from gurux_dlms.objects import (
     GXDLMSSpecialDaysTable,
 )
 from gurux_dlms.secure import GXDLMSSecureClient
+from serial import Serial
 
 from interop import meter
 from interop.driver import AttributeRow, first_counter, main
+from interop.ways import Place
 
 TITLE = b"GRX\x00\x00\x00\x00\x02"
 AUTHENTICATIONS = {0: Authentication.NONE, 1: Authentication.LOW, 5: Authentication.HIGH_GMAC}
@@ -50,17 +55,64 @@ class Refused(Exception):
         super().__init__(f"result {code}")
 
 
+class _Medium(Protocol):
+    def send(self, octets: bytes) -> None: ...
+    def receive(self) -> bytes: ...
+    def close(self) -> None: ...
+
+
+class _Tcp:
+    def __init__(self, port: int) -> None:
+        self._socket = socket.create_connection((meter.HOST, port), timeout=10)
+        self.send, self.close = self._socket.sendall, self._socket.close
+
+    def receive(self) -> bytes:
+        octets = self._socket.recv(65536)
+        if not octets:
+            raise ConnectionError("the meter closed the connection")
+        return octets
+
+
+class _ModeE:
+    """A serial port on which it has signed on (IEC 62056-21, 6.3): 9,600 baud, HDLC."""
+
+    def __init__(self, path: str) -> None:
+        self._port = Serial(path, 300, timeout=5)
+        self.send, self.close = self._port.write, self._port.close
+        self.send(b"/?!\r\n")
+        identification = self._port.read_until(b"\r\n")
+        if b"\\2" not in identification:
+            raise ConnectionError(f"no identification of mode E: {identification!r}")
+        time.sleep(0.2)
+        select = b"\x06252\r\n"
+        self.send(select)
+        confirmed = self._port.read(len(select))
+        if confirmed != select:
+            raise ConnectionError(f"mode E is not confirmed: {confirmed!r}")
+        self._port.baudrate = 9600
+        time.sleep(0.2)
+
+    def receive(self) -> bytes:
+        octets: bytes = self._port.read(1) + self._port.read(self._port.in_waiting)
+        if not octets:
+            raise TimeoutError("the meter does not answer")
+        return octets
+
+
 class Reader:
     """One association."""
 
-    def __init__(self, port: int, association: meter.Association) -> None:
+    def __init__(self, place: Place, association: meter.Association) -> None:
+        way = place.way
         client = GXDLMSSecureClient(
             True,
             association.client_sap,
-            meter.SERVER_SAP,
+            meter.SERVER_SAP
+            if way.station is None
+            else GXDLMSSecureClient.getServerAddress(meter.SERVER_SAP, way.station, way.address),
             AUTHENTICATIONS[association.mechanism],
             meter.PASSWORD if association.name == "lls" else None,
-            InterfaceType.WRAPPER,
+            InterfaceType.WRAPPER if way.framing == "tcp" else InterfaceType.HDLC,
         )
         # It handles general block transfer only partly and would use general-glo where that bit is agreed.
         client.proposedConformance &= ~(Conformance.GENERAL_BLOCK_TRANSFER | Conformance.GENERAL_PROTECTION)
@@ -71,20 +123,23 @@ class Reader:
             client.ciphering.authenticationKey = bytearray(meter.AUTHENTICATION_KEY)
             client.ciphering.invocationCounter = first_counter()
         self._client = client
-        self._socket = socket.create_connection((meter.HOST, port), timeout=10)
+        self._medium: _Medium = _ModeE(place.path) if way.framing == "mode-e" else _Tcp(place.port)
+        if way.framing != "tcp":
+            hdlc = client.hdlcSettings
+            hdlc.maxInfoTX = hdlc.maxInfoRX = way.max_info
+            hdlc.windowSizeTX = hdlc.windowSizeRX = way.window
+            client.serverAddressSize = 0 if way.address == 1 else way.address
+            client.parseUAResponse(self._exchange(client.snrmRequest()).data)
         client.parseAareResponse(self._exchange(client.aarqRequest()).data)
         if client.isAuthenticationRequired:
             reply = self._exchange(client.getApplicationAssociationRequest())
             client.parseApplicationAssociationResponse(reply.data)
 
     def _frame(self, request: Any, reply: Any) -> None:
-        self._socket.sendall(request)
+        self._medium.send(request)
         received, notify = GXByteBuffer(), GXReplyData()
         while not received.size or not self._client.getData(received, reply, notify):
-            octets = self._socket.recv(65536)
-            if not octets:
-                raise ConnectionError("the meter closed the connection")
-            received.set(octets)
+            received.set(self._medium.receive())
 
     def _exchange(self, requests: Any) -> Any:
         reply = GXReplyData()
@@ -242,7 +297,9 @@ class Reader:
 
     def close(self) -> None:
         self._exchange(self._client.releaseRequest())
-        self._socket.close()
+        if self._client.interfaceType == InterfaceType.HDLC:
+            self._exchange(self._client.disconnectRequest())
+        self._medium.close()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,8 @@
-"""pydlms-client reads the meter: `DlmsClient.tcp`."""
+"""pydlms-client reads the meter: `DlmsClient.tcp`, its optical transport for mode E, its M-Bus master.
+
+`DlmsClient.optical` signs on with 7 bits and parity, which a pseudo-terminal does not have: the link is put together
+here, as that does it.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +14,37 @@ from pydlms.cosem.interface_classes import lookup
 from pydlms.cosem.model import SpecialDay
 from pydlms.cosem.time import CosemDate
 from pydlms.exceptions import DlmsError, ServiceError
+from pydlms.hdlc.address import HdlcAddress
+from pydlms.hdlc.connection import HdlcLink, HdlcParameters
 from pydlms.image import transfer_image
 from pydlms.objects import CosemObject
+from pydlms.transports.serial import OpticalTransport
 
 from interop import meter
 from interop.driver import AttributeRow, first_counter, main
+from interop.ways import BUS_ADDRESS, SECONDARY, Place
 
 TITLE = b"PYD\x00\x00\x00\x00\x02"
+
+
+def _client(place: Place, client_sap: int, **options: Any) -> DlmsClient:
+    way = place.way
+    if way.framing == "mbus":
+        target = {"secondary_address": SECONDARY} if way.selects else {"primary_address": BUS_ADDRESS}
+        return DlmsClient.mbus(f"tcp://{meter.HOST}:{place.port}", client_sap=client_sap, **target, **options)
+    if way.framing == "mode-e":
+        transport = OpticalTransport(place.path, sign_on_bytesize=8, sign_on_parity="N")
+        return DlmsClient._build(HdlcLink(transport, client_sap, HdlcAddress.server(meter.SERVER_SAP)), options)
+    if way.framing == "hdlc":
+        options["hdlc_parameters"] = HdlcParameters(way.max_info, way.max_info, way.window, way.window)
+        options |= {"hdlc": True, "server_physical": way.station, "address_size": way.address}
+    return DlmsClient.tcp(meter.HOST, place.port, client_sap=client_sap, server_logical=meter.SERVER_SAP, **options)
 
 
 class Reader:
     """One association."""
 
-    def __init__(self, port: int, association: meter.Association) -> None:
+    def __init__(self, place: Place, association: meter.Association) -> None:
         options: dict[str, Any] = {"mechanism": Mechanism(association.mechanism)}
         if association.name == "lls":
             options["password"] = meter.PASSWORD
@@ -33,9 +55,7 @@ class Reader:
                 client_system_title=TITLE,
                 invocation_counter=first_counter(),
             )
-        self._client = DlmsClient.tcp(
-            meter.HOST, port, client_sap=association.client_sap, server_logical=meter.SERVER_SAP, **options
-        )
+        self._client = _client(place, association.client_sap, **options)
         self._client.connect()
 
     def register(self) -> list[int]:

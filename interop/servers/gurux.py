@@ -1,23 +1,25 @@
 """The registers of the meter and its profiles of a few rows on gurux-dlms' server, no security.
 
 As installed the server answers nothing: its reply class lacks the accessors that the server calls, and the server lacks
-`notifyRead`, `setTransaction` and an `onPostRead` without arguments. The subclasses below supply them. It answers one
-request at a time in one association. A profile it sends whole, however small a PDU was agreed; a selection of its rows,
-SET and ACTION raise in it, and are answered with hardware-fault.
+`notifyRead`, `setTransaction` and an `onPostRead` without arguments. By HDLC it answers no SNRM: it calls `update` of
+its settings, which is `_update`, and asks an HDLC setup for `maxInfoTX`, which is called otherwise there. The
+subclasses below supply all that. It answers one request at a time in one association. A profile it sends whole, however
+small a PDU was agreed; a selection of its rows, SET and ACTION raise in it, and are answered with hardware-fault.
+
+The length of the group in its UA is 0: it writes it into the window, 81 80 00 ... 08 04 00 02 00 01 for a field of 21
+octets. For our client such a field stands for the defaults; it sends by them, and takes the longer frames of the
+server.
 """
 
 from __future__ import annotations
 
-import socket
-import socketserver
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
 from gurux_dlms import GXDateTime, GXDLMSServer, GXServerReply
 from gurux_dlms.enums import AccessMode, DataType, InterfaceType, MethodAccessMode, SourceDiagnostic
+from gurux_dlms.GXHdlcSettings import GXHdlcSettings
 from gurux_dlms.GXUInt32 import GXUInt32
 from gurux_dlms.objects import (
     GXDLMSAssociationLogicalName,
@@ -29,6 +31,8 @@ from gurux_dlms.objects import (
 )
 
 from interop import meter
+from interop.servers import listening
+from interop.ways import STATION, TCP, Way
 
 
 class _Reply(GXServerReply):
@@ -47,12 +51,30 @@ class _Reply(GXServerReply):
         self.count = value
 
 
+class _Hdlc(GXHdlcSettings):
+    """Its settings of HDLC, with what the server wants of the object that sets them up, which it takes for the same."""
+
+    inactivityTimeout = 0
+
+    def __init__(self, way: Way) -> None:
+        super().__init__()
+        self.maximumInfoLengthReceive = self.maximumInfoLengthTransmit = way.max_info
+        self.windowSizeReceive = self.windowSizeTransmit = way.window
+        self.update(self)
+
+    def update(self, _: Any) -> None:
+        """Before each SNRM: what can be negotiated."""
+        self._update(self)
+
+
 class _Server(GXDLMSServer):
     """Everything may be read by everybody."""
 
-    def __init__(self) -> None:
-        super().__init__(True, InterfaceType.WRAPPER)
+    def __init__(self, way: Way) -> None:
+        super().__init__(True, InterfaceType.WRAPPER if way is TCP else InterfaceType.HDLC)
         self.settings.maxServerPDUSize = meter.MAX_PDU_SIZE
+        if way is not TCP:
+            self.settings.hdlc = self.hdlc = _Hdlc(way)
 
     def setTransaction(self, value: Any) -> None:
         self.transaction = value
@@ -65,7 +87,13 @@ class _Server(GXDLMSServer):
     def onInvalidConnection(self, _: Any) -> None: ...
 
     def isTarget(self, serverAddress: int, clientAddress: int) -> bool:
-        return (serverAddress, clientAddress) == (meter.SERVER_SAP, meter.ASSOCIATIONS["none"].client_sap)
+        # An address of two octets comes as one number; one of four it writes as it was, but takes for two.
+        addressed = serverAddress in (
+            meter.SERVER_SAP,
+            meter.SERVER_SAP << 7 | STATION,
+            meter.SERVER_SAP << 14 | STATION,
+        )
+        return addressed and clientAddress == meter.ASSOCIATIONS["none"].client_sap
 
     def onValidateAuthentication(self, *_: Any) -> Any:
         return SourceDiagnostic.NONE
@@ -102,9 +130,9 @@ def _dotted(name: bytes) -> str:
     return ".".join(map(str, name))
 
 
-def build() -> _Server:
+def build(way: Way) -> _Server:
     """The server with registers and histories."""
-    server = _Server()
+    server = _Server(way)
     association = GXDLMSAssociationLogicalName()
     server.items.append(association)
     for name, (value, scaler, unit) in meter.REGISTERS.items():
@@ -130,28 +158,28 @@ def build() -> _Server:
     return server
 
 
-class _Handler(socketserver.BaseRequestHandler):
-    def handle(self) -> None:
-        connection: socket.socket = self.request
-        server = build()
-        octets = b""
-        while received := connection.recv(4096):
-            octets += received
-            while len(octets) >= 8 and len(octets) >= 8 + int.from_bytes(octets[6:8], "big"):
-                end = 8 + int.from_bytes(octets[6:8], "big")
-                connection.sendall(server.answer(octets[:end]))
-                octets = octets[end:]
+def _begin(way: Way, send: listening.Send) -> listening.Take:
+    server = build(way)
+    octets = b""
+
+    def take(more: bytes) -> None:
+        nonlocal octets
+        octets += more
+        while (end := _end(octets)) and len(octets) >= end:
+            answer = server.answer(octets[:end])
+            octets = octets[end:]
+            if answer:
+                send(answer)
+
+    def _end(octets: bytes) -> int:
+        """Where the first frame ends; 0 where that is not known yet."""
+        if way is TCP:
+            return 8 + int.from_bytes(octets[6:8], "big") if len(octets) >= 8 else 0
+        return 2 + (int.from_bytes(octets[1:3], "big") & 0x7FF) if len(octets) >= 3 else 0
+
+    return take
 
 
-class _Listener(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-    allow_reuse_address = True
-
-
-@contextmanager
-def serve() -> Iterator[int]:
-    """Listen on a free port of the loopback interface, which is yielded."""
-    with _Listener((meter.HOST, 0), _Handler) as listener:
-        threading.Thread(target=listener.serve_forever, args=(0.05,), daemon=True).start()
-        yield listener.server_address[1]
-        listener.shutdown()
+def serve(way: Way) -> AbstractContextManager[int | str]:
+    """Serve on a way; yields the port, or the path of the serial port."""
+    return listening.serve(way, lambda send: _begin(way, send))

@@ -1,18 +1,21 @@
-"""The meter on pydlms-client's simulator."""
+"""The meter on pydlms-client's simulator, behind its wrapper, its HDLC station or its M-Bus slave."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 from pydlms import DlmsData, Mechanism, ObisCode
 from pydlms.cosem.time import CosemDateTime
-from pydlms.simulator import ActionFailure, ClientProfile, ImageTransferTarget, MeterSimulator
-from pydlms.simulator import serve as listen
+from pydlms.simulator import ActionFailure, ClientProfile, HdlcServer, ImageTransferTarget, MeterSimulator, serve_mbus
+from pydlms.simulator import serve as serve_wrapper
 
 from interop import meter
+from interop.servers import listening
+from interop.ways import BUS_ADDRESS, SECONDARY, TCP, Way
 
 OTHER_REASON = 250
 """action-result"""
@@ -133,9 +136,25 @@ def build() -> Any:
 
 
 @contextmanager
-def serve() -> Iterator[int]:
-    """Listen on a free port of the loopback interface, which is yielded."""
-    server = listen(build(), meter.HOST)
+def serve(way: Way = TCP) -> Iterator[int | str]:
+    """Serve on a way; yields the port, or the path of the serial port."""
+    simulator = build()
+    if way.framing in ("hdlc", "mode-e"):
+
+        def begin(send: listening.Send) -> listening.Take:
+            medium = SimpleNamespace(sendall=send)
+            take: listening.Take = HdlcServer(
+                simulator, medium, meter.SERVER_SAP, max_info=way.max_info, window=way.window
+            ).feed
+            return take
+
+        with listening.serve(way, begin) as where:
+            yield where
+        return
+    if way.framing == "mbus":
+        server = serve_mbus(simulator, meter.HOST, address=BUS_ADDRESS, secondary=SECONDARY)
+    else:
+        server = serve_wrapper(simulator, meter.HOST)
     try:
         yield server.server_address[1]
     finally:

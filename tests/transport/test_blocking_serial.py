@@ -17,7 +17,7 @@ from cosemic.transport import serial_port
 from cosemic.transport.blocking import BlockingTcpConnection
 from cosemic.transport.blocking_serial import BlockingSerialConnection, open_serial_blocking
 from cosemic.transport.contract import BlockingConfigurableConnection
-from cosemic.transport.serial_port import SerialOptions
+from cosemic.transport.serial_port import SerialOptions, most_at_once, write_port
 from cosemic.values import OPTICAL, LineSettings, Parity
 from tests.transport.ptys import PtyPair
 from tests.transport.samples import HOST
@@ -288,3 +288,37 @@ def test_a_line_is_set_through_rfc_2217(monkeypatch: pytest.MonkeyPatch) -> None
         finally:
             stop.set()
             server.join()
+
+
+class SlowPort:
+    """A port that takes its time: an octet leaves in ``octet_time`` seconds, and there is room for 4096 that wait."""
+
+    ROOM = 4096
+
+    def __init__(self, octet_time: float, timeout: float) -> None:
+        self.octet_time = octet_time
+        self.timeout = timeout
+        self.now = self.empty_at = 0.0
+        self.taken = b""
+
+    def write(self, octets: bytes) -> None:
+        from serial import SerialTimeoutException
+
+        self.empty_at = max(self.empty_at, self.now) + len(octets) * self.octet_time
+        waits = self.empty_at - self.ROOM * self.octet_time - self.now
+        if waits > self.timeout:
+            raise SerialTimeoutException
+        self.now += max(waits, 0.0)
+        self.taken += octets
+
+
+@pytest.mark.parametrize("baud", [300, 2400, 9600, 115_200])
+def test_the_longest_burst_of_a_slow_line_does_not_run_into_the_time_out_of_the_port(baud: int) -> None:
+    line = LineSettings(baud)
+    burst = bytes(7 * (2030 + 18))  # window and information field of HDLC at their greatest
+    port = SlowPort(line.seconds(1), 5.0)
+    write_port(port, burst, most_at_once(line, 5.0))
+    assert port.taken == burst
+    stuck = SlowPort(1e6, 5.0)
+    with pytest.raises(TimeoutError):
+        write_port(stuck, burst, most_at_once(line, 5.0))

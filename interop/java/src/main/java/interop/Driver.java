@@ -17,19 +17,19 @@ final class Driver {
 
     /** Opens an association. */
     interface Connect {
-        Reader to(Meter meter, int port, String association) throws Exception;
+        Reader to(Meter meter, Place place, String association) throws Exception;
     }
 
     private Driver() {
     }
 
-    /** Reads the meter on the port and by the association that the command line names. */
+    /** Reads the meter at the place and by the association that the command line names. */
     static void run(String[] arguments, Connect connect) throws IOException {
         Report report = new Report();
         Meter meter = new Meter(arguments[0]);
         Reader[] reader = new Reader[1];
         boolean open = report.of("association", () -> {
-            reader[0] = connect.to(meter, Integer.parseInt(arguments[1]), arguments[2]);
+            reader[0] = connect.to(meter, new Place(arguments[1]), arguments[2]);
             return "null";
         });
         if (open) {

@@ -42,11 +42,15 @@ public final class GuruxClient implements Driver.Reader {
     private final GXDLMSSecureClient client;
     private final Socket socket;
 
-    private GuruxClient(Meter meter, int port, String association) throws Exception {
+    private GuruxClient(Meter meter, Place place, String association) throws Exception {
         this.meter = meter;
-        client = new GXDLMSSecureClient(true, meter.number("sap." + association), meter.number("server_sap"),
+        int server = meter.number("server_sap");
+        if (place.isHdlc() && place.address() > 1) {
+            server = GXDLMSSecureClient.getServerAddress(server, Place.STATION, place.address());
+        }
+        client = new GXDLMSSecureClient(true, meter.number("sap." + association), server,
                 AUTHENTICATIONS.get(association), association.equals("lls") ? meter.text("password") : null,
-                InterfaceType.WRAPPER);
+                place.isHdlc() ? InterfaceType.HDLC : InterfaceType.WRAPPER);
         Set<Conformance> proposed = client.getProposedConformance();
         proposed.remove(Conformance.GENERAL_BLOCK_TRANSFER);
         proposed.remove(Conformance.GENERAL_PROTECTION);
@@ -58,8 +62,16 @@ public final class GuruxClient implements Driver.Reader {
             client.getCiphering().setAuthenticationKey(meter.octets("authentication_key"));
             client.getCiphering().setInvocationCounter(Instant.now().getEpochSecond());
         }
-        socket = new Socket(meter.text("host"), port);
+        socket = new Socket(meter.text("host"), place.port());
         socket.setSoTimeout(10_000);
+        if (place.isHdlc()) {
+            client.getHdlcSettings().setMaxInfoTX(place.maxInfo());
+            client.getHdlcSettings().setMaxInfoRX(place.maxInfo());
+            client.getHdlcSettings().setWindowSizeTX(place.window());
+            client.getHdlcSettings().setWindowSizeRX(place.window());
+            client.setServerAddressSize(place.address());
+            client.parseUAResponse(exchange(client.snrmRequest()).getData());
+        }
         client.parseAareResponse(exchange(client.aarqRequest()).getData());
         if (client.getIsAuthenticationRequired()) {
             client.parseApplicationAssociationResponse(
@@ -82,6 +94,10 @@ public final class GuruxClient implements Driver.Reader {
         if (reply.getError() != 0) {
             throw new Refused(reply.getError());
         }
+    }
+
+    private GXReplyData exchange(byte[] request) throws Exception {
+        return exchange(new byte[][] {request});
     }
 
     GXReplyData exchange(byte[][] requests) throws Exception {
@@ -186,6 +202,9 @@ public final class GuruxClient implements Driver.Reader {
     @Override
     public String release() throws Exception {
         exchange(client.releaseRequest());
+        if (client.getInterfaceType() == InterfaceType.HDLC) {
+            exchange(client.disconnectRequest(true));
+        }
         socket.close();
         return "null";
     }

@@ -42,8 +42,14 @@ public final class GuruxServer extends GXDLMSSecureServer {
     private final String association;
     private final ByteArrayOutputStream image = new ByteArrayOutputStream();
 
-    private GuruxServer(Meter meter, String association) {
-        super(true, InterfaceType.WRAPPER);
+    private GuruxServer(Meter meter, String association, Place way) {
+        super(true, way.isHdlc() ? InterfaceType.HDLC : InterfaceType.WRAPPER);
+        if (way.isHdlc()) {
+            getHdlcSettings().setMaxInfoTX(way.maxInfo());
+            getHdlcSettings().setMaxInfoRX(way.maxInfo());
+            getHdlcSettings().setWindowSizeTX(way.window());
+            getHdlcSettings().setWindowSizeRX(way.window());
+        }
         this.meter = meter;
         this.association = association;
         setMaxReceivePDUSize(meter.number("max_pdu_size"));
@@ -158,7 +164,11 @@ public final class GuruxServer extends GXDLMSSecureServer {
 
     @Override
     protected boolean isTarget(int serverAddress, int clientAddress) {
-        return serverAddress == meter.number("server_sap") && clientAddress == meter.number("sap." + association);
+        int upper = meter.number("server_sap");
+        // An address of two or four octets comes as one number.
+        boolean addressed = serverAddress == upper || serverAddress == (upper << 7 | Place.STATION)
+                || serverAddress == (upper << 14 | Place.STATION);
+        return addressed && clientAddress == meter.number("sap." + association);
     }
 
     @Override
@@ -252,7 +262,7 @@ public final class GuruxServer extends GXDLMSSecureServer {
             report.listening(listener.getLocalPort());
             while (true) {
                 try (Socket socket = listener.accept()) {
-                    new GuruxServer(meter, arguments[1]).serve(socket);
+                    new GuruxServer(meter, arguments[1], new Place(arguments[2])).serve(socket);
                 } catch (Exception error) {
                     error.printStackTrace();
                 }

@@ -22,12 +22,18 @@ public final class JdlmsClient implements Driver.Reader {
     private final Meter meter;
     private final DlmsConnection connection;
 
-    private JdlmsClient(Meter meter, int port, String association) throws IOException {
+    private JdlmsClient(Meter meter, Place place, String association) throws IOException {
         this.meter = meter;
-        connection = new TcpConnectionBuilder(meter.text("host"))
-                .setPort(port)
-                .useWrapper()
-                .setClientId(meter.number("sap." + association))
+        TcpConnectionBuilder builder = new TcpConnectionBuilder(meter.text("host")).setPort(place.port());
+        if (place.isHdlc()) {
+            builder.useHdlc().setHdlcMaxInformationLength(place.maxInfo());
+            if (place.address() > 1) {
+                builder.setPhysicalDeviceAddress(Place.STATION);
+            }
+        } else {
+            builder.useWrapper();
+        }
+        connection = builder.setClientId(meter.number("sap." + association))
                 .setLogicalDeviceId(meter.number("server_sap"))
                 .setSystemTitle("JDL", 2)
                 .setFrameCounter(Instant.now().getEpochSecond())

@@ -16,6 +16,8 @@ import org.openmuc.jdlms.ObisCode;
 import org.openmuc.jdlms.SelectiveAccessDescription;
 import org.openmuc.jdlms.datatypes.DataObject;
 import org.openmuc.jdlms.datatypes.DataObject.Type;
+import org.openmuc.jdlms.sessionlayer.server.ServerSessionLayerFactories;
+import org.openmuc.jdlms.sessionlayer.server.ServerSessionLayerFactory;
 
 /** The meter on jDLMS' server, all three associations. */
 public final class JdlmsServer {
@@ -221,7 +223,10 @@ public final class JdlmsServer {
         device.registerCosemObject(new JdlmsControl.Breaker(meter.octets("breaker")));
         device.registerCosemObject(new JdlmsControl.ImageTransfer(meter));
         int port = freePort();
-        DlmsServer.tcpServerBuilder(port).registerLogicalDevice(device).build();
+        ServerSessionLayerFactory layer = new Place(arguments[2]).isHdlc()
+                ? ServerSessionLayerFactories.newHdlcSessionLayerFactory()
+                : ServerSessionLayerFactories.newWrapperSessionLayerFactory();
+        DlmsServer.tcpServerBuilder(port).setSessionLayerFactory(layer).registerLogicalDevice(device).build();
         report.listening(port);
         Thread.currentThread().join();
     }
