@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from cosemic.association.control import State
-from cosemic.association.requests import Aborted, Completed, Failed, Get, Open, Release
+from cosemic.association.requests import Aborted, Completed, Event, Failed, Get, Open, Release
 from cosemic.association.server import ServerAssociation
 from cosemic.association.settings import ClientSettings
-from cosemic.errors import AssociationError, ConnectionLost, ProtocolError
-from cosemic.link.contract import ApduReceived
+from cosemic.errors import AssociationError, ConnectionLost, EncodeError, ProtocolError
+from cosemic.link.contract import ApduReceived, LinkConnected, LinkDisconnected, LinkEvent
 from cosemic.link.wrapper import WrapperLink
 from cosemic.stack import ClientStack
 from tests.association.samples import REGISTER, VALUE, Shelf, settings
@@ -130,3 +130,112 @@ def test_time_outs_are_those_of_the_association() -> None:
     assert stack.deadline() == 7.0
     (event,) = stack.tick(7.0)
     assert isinstance(event, Failed)
+
+
+FIRST_BLOCK = bytes.fromhex("c40241 00 00000001 00 04 0904 0102")
+"""get-response-with-datablock: not the last, block 1, four octets."""
+
+
+class Scripted:
+    """A link with a data link connection, of which the test says what happens."""
+
+    connection_oriented = True
+
+    def __init__(self, most: int = 1000) -> None:
+        self.connected = False
+        self.most = most
+        self.next: list[LinkEvent] = []
+        self.sent: list[bytes] = []
+
+    def connect(self) -> None:
+        self.next.append(LinkConnected(1, 16))
+        self.connected = True
+
+    def disconnect(self) -> None:
+        self.connected = False
+
+    def send(self, apdu: bytes, /, *, source: int | None = None, destination: int | None = None) -> None:
+        if not self.connected:
+            raise ConnectionLost("the link is not connected")
+        if len(apdu) > self.most:
+            raise EncodeError("the APDU is too long for this link")
+        self.sent.append(apdu)
+
+    def octets_to_send(self) -> bytes:
+        return b""
+
+    def line_to_set(self) -> None:
+        return None
+
+    def deadline(self) -> None:
+        return None
+
+    def receive(self, octets: object, now: float) -> list[LinkEvent]:
+        events, self.next = self.next, []
+        if any(isinstance(event, LinkDisconnected) for event in events):
+            self.connected = False
+        return events
+
+    def tick(self, now: float) -> list[LinkEvent]:
+        return self.receive(b"", now)
+
+
+class OverScripted:
+    """A client and a server over it, between which the association stands."""
+
+    def __init__(self) -> None:
+        self.link = Scripted()
+        self.stack = ClientStack(ClientSettings(), 16, 1, link=lambda client, server: self.link)
+        self.server = ServerAssociation(settings()[1], Shelf())
+        self.stack.send(Open())
+        self.stack.tick(0.0)
+        (event,) = self.answer()
+        assert isinstance(event, Completed)
+
+    def answer(self) -> list[Event]:
+        self.server.receive(self.link.sent.pop(), 0.0)
+        self.link.next = [ApduReceived(self.server.octets_to_send(), 1, 16)]
+        return self.stack.receive(b"?", 0.0)
+
+
+def test_a_data_link_connection_that_ends_behind_a_block_ends_the_request() -> None:
+    both = OverScripted()
+    both.stack.send(Get(REGISTER))
+    both.link.next = [ApduReceived(FIRST_BLOCK, 1, 16), LinkDisconnected(1, 16, ConnectionLost("DM"))]
+    failed, aborted = both.stack.receive(b"?", 0.0)
+    assert isinstance(failed, Failed)
+    assert isinstance(aborted, Aborted)
+    assert str(failed.error) == str(aborted.error) == "DM"
+
+
+def test_a_request_that_the_link_does_not_take_leaves_the_association_free() -> None:
+    both = OverScripted()
+    both.link.most = 5
+    with pytest.raises(EncodeError):
+        both.stack.send(Get(REGISTER))
+    assert not both.stack.busy
+    both.link.most = 1000
+    both.stack.send(Get(REGISTER))
+    (event,) = both.answer()
+    assert isinstance(event, Completed)
+    assert event.result == VALUE
+
+
+def test_an_apdu_in_the_middle_that_the_link_does_not_take_ends_the_association() -> None:
+    both = OverScripted()
+    both.stack.send(Get(REGISTER))
+    both.link.most = 5
+    both.link.next = [ApduReceived(FIRST_BLOCK, 1, 16)]
+    failed, aborted = both.stack.receive(b"?", 0.0)
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, EncodeError)
+    assert isinstance(aborted, Aborted)
+
+
+def test_a_medium_that_is_gone_leaves_no_data_link_connection_to_end() -> None:
+    both = OverScripted()
+    with pytest.raises(AssociationError, match="disconnect first"):
+        both.stack.use(ClientSettings(), 17, 1)
+    both.stack.lost(ConnectionLost("gone"))
+    assert not both.stack.linked
+    both.stack.use(ClientSettings(), 17, 1)

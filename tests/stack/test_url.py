@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.errors import ConfigurationError
-from cosemic.stack import OPTIONS, Address, Framing, Medium, parse_url
+from cosemic.stack import OPTIONS, Address, Framing, Medium, link_factory, parse_url
 from cosemic.values import LineSettings, Parity
 
 
@@ -48,6 +48,7 @@ def test_what_a_url_says(url: str, address: Address) -> None:
             {"line": LineSettings(300, 7, Parity.EVEN), "echo": True},
         ),
         ("iec21:///dev/ttyUSB0?sign_on=12", Medium.SERIAL, Framing.IEC21, "/dev/ttyUSB0", {"sign_on": "12"}),
+        ("iec21+tcp://h:1?echo", Medium.TCP, Framing.IEC21, "", {"echo": True}),
         ("modem:///dev/ttyS0?dial=0123", Medium.SERIAL, Framing.MODEM, "/dev/ttyS0", {"dial": "0123"}),
         ("mbus+tcp://h:1?station=5", Medium.TCP, Framing.MBUS, "", {"station": 5}),
         ("gateway+tcp://h?network=1&meter=0a0B", Medium.TCP, Framing.WRAPPER, "", {"gateway_device": b"\x0a\x0b"}),
@@ -60,6 +61,25 @@ def test_a_scheme_names_medium_and_link(
     address = parse_url(url)
     assert (address.medium, address.framing, address.device) == (medium, framing, device)
     assert {name: getattr(address, name) for name in said} == said
+
+
+def test_a_plus_is_a_plus() -> None:
+    address = parse_url("modem:///dev/ttyS0?dial=+49123&init=AT+CBST=71&client=%31")
+    assert (address.dial, address.modem_init, address.client_sap) == ("+49123", "AT+CBST=71", 1)
+
+
+@pytest.mark.parametrize("station", ["abc", "-1", "16384", "1.5", ""])
+def test_what_is_no_station_is_told_in_words(station: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"is no number$|is not in 0\.\.16383$"):
+        parse_url(f"hdlc:///dev/ttyS0?station={station}")
+
+
+@pytest.mark.parametrize("said", ["server=65535&station=1", "server=1&station=300&address=2", "server=200&address=1"])
+def test_an_hdlc_address_that_cannot_be_is_a_matter_of_the_url(said: str) -> None:
+    address = parse_url(f"hdlc+tcp://h:1?{said}")
+    assert address.server_sap is not None
+    with pytest.raises(ConfigurationError, match="correct server="):
+        link_factory(address)(16, address.server_sap)
 
 
 def test_every_option_gives_a_field_of_its_own() -> None:
@@ -76,6 +96,7 @@ def test_every_option_gives_a_field_of_its_own() -> None:
         "hdlc+tcp://h:1?window=8", "hdlc+tcp://h:1?max_info=31", "hdlc:///dev/x?line=9600-9N1", "tcp://a..b",
         "hdlc:///dev/x?line=9600", "hdlc:///dev/x?line=9600-8X1", "gateway+tcp://h?meter=0", "tls://h?ca=",
         "tcp://" + "a" * 64, "hdlc+tcp://h:1?address=3", "hdlc:///dev/x?echo=perhaps", "tcp://h?network=1",
+        "iec21:///dev/x?line=9600-8N1", "hdlc+tcp://h:1?echo",
     ],
 )  # fmt: skip
 def test_options_belong_to_what_they_apply_to(url: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cosemic.association.settings import BOTH, ClientSettings
+from cosemic.association.settings import AGREED_BEFOREHAND, BOTH, ClientSettings
 from cosemic.dialect import STANDARD
 from cosemic.errors import ConfigurationError
 from cosemic.security import MemoryCounterStore, Protection
@@ -281,3 +281,16 @@ def test_what_a_url_says_takes_the_place_of_what_made_settings_say() -> None:
     assert (client.response_timeout, client.max_pdu_size, client.user_id) == (33.0, 2000, 7)
     assert (client.dialect, client.secret, used.client_sap) == (dialect, made.client.secret, 3)
     assert load_security(made) is made
+
+
+def test_a_pre_established_association_needs_no_mechanism_and_the_titles_of_both() -> None:
+    agreed = load_security({"pre_established": True}).client.pre_established
+    assert agreed is not None
+    assert agreed.conformance == AGREED_BEFOREHAND
+    assert load_security({}).client.pre_established is None
+    client = load_security(KEYS | {"pre_established": "yes", "server_title": "4d4d4d0000bc614e"}).client
+    assert (client.mechanism, client.ciphered, client.protection) == (M.LOWEST, True, BOTH)
+    with pytest.raises(ConfigurationError, match="titles of both"):
+        load_security(KEYS | {"pre_established": True})
+    with pytest.raises(ConfigurationError, match="no authentication"):
+        load_security({"pre_established": True, "mechanism": "lls", "password": "12345678"})

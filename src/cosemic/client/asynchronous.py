@@ -42,6 +42,8 @@ class AsyncDriver:
         self._now = now
         self._loop = asyncio.get_running_loop()
         self._turn = turn or asyncio.Lock()
+        self._takes_turns = turn is not None
+        self._broken_off = False
         self._connection: Connection | None = None
         self._waiter: asyncio.Future[Any] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -56,7 +58,17 @@ class AsyncDriver:
         """
         async with self._turn:
             self._refuse_if_closed()
-            return await self._drive(procedure)
+            try:
+                return await self._drive(procedure)
+            finally:
+                self._end_turn()
+
+    def _end_turn(self) -> None:
+        """Leave a medium that others use, where a request has no answer: repetitions would come in their turn."""
+        broken_off, self._broken_off = self._broken_off, False
+        under_way = broken_off and self.session.stack.deadline() is not None
+        if under_way and self._takes_turns and self._connection is not None:
+            self._connection.close()
 
     async def _drive(self, procedure: Procedure[T]) -> T:
         try:
@@ -116,6 +128,9 @@ class AsyncDriver:
                 self._settle(event)
             self._watch()
             return await waiter
+        except BaseException:
+            self._broken_off = True
+            raise
         finally:
             self._waiter = None
             stack.cancel()  # where it ended without an event: cancelled, or nothing could be written
@@ -129,6 +144,8 @@ class AsyncDriver:
 
     def connection_lost(self, error: TransportError | None, /) -> None:
         """Learn that the connection has ended."""
+        if self._connection is None:
+            return  # it was never used: it was not the right meter's
         self._error = self._error or error or ConnectionLost("the connection was closed here: connect again")
         self._connection = None
         if self._timer is not None:
@@ -164,7 +181,7 @@ class AsyncDriver:
         connection, stack = self._connection, self.session.stack
         if connection is None:
             return
-        if not stack.steady:
+        if not stack.whole:
             send_due(stack, connection)
             return
         octets = stack.octets_to_send()

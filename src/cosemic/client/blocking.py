@@ -112,8 +112,10 @@ class BlockingDriver:
     def _events(self, connection: BlockingConnection) -> list[Event]:
         """Send and receive until something has come of the request. Raises ConnectionLost."""
         stack = self.session.stack
-        events = stack.tick(time.monotonic())
         self._send(connection)
+        events = stack.tick(time.monotonic())  # time-outs begin when the request has left
+        if not stack.steady:
+            self._send(connection)
         while not events:
             deadline = stack.deadline()
             try:
@@ -131,7 +133,7 @@ class BlockingDriver:
     def _send(self, connection: BlockingConnection) -> None:
         """Send what is due. Raises ConnectionLost."""
         stack = self.session.stack
-        if not stack.steady:
+        if not stack.whole:
             send_due(stack, connection)
             return
         octets = stack.octets_to_send()

@@ -8,7 +8,8 @@
                 print(await meter.read("1-0:1.8.0"))
 
 The client opens the association on the connection that the meter made. Where that connection is lost the session is
-over: only the meter can connect again, and is then another one of ``incoming``.
+over: only the meter can connect again, and is then another one of ``incoming``. So nothing of ``recovery`` that wants a
+new connection applies.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class _ArrivedPlan(Plan):
     def __init__(
         self, meter: KnownMeter, recovery: Recovery, now: TimeSource, trace: Trace | None, arrival: Arrival
     ) -> None:
-        super().__init__(meter, recovery, now, trace)
+        super().__init__(meter, recovery.on_one_connection(), now, trace)
         self._arrival: Arrival | None = arrival
 
     async def connect(self, receiver: Receiver) -> Connection:
@@ -85,12 +86,18 @@ class IncomingMeters:
         address = parse_url(url)
         if address.medium not in (Medium.TCP, Medium.TLS):
             raise ConfigurationError(f"meters connect over tcp:// or tls://, not {address.scheme}://")
+        if address.server_name is not None:
+            raise ConfigurationError(
+                "a meter that connects has no name to be looked for in its certificate: leave name= out, and give "
+                "server_title in the security settings"
+            )
         self._url = url
         self._security = security
         self._zone, self._dialect = zone, dialect
         self._recovery, self._now, self._trace = recovery, now, trace
         self._timeout = timeout
-        self._arrived: asyncio.Queue[Arrival] = asyncio.Queue()
+        self._arrived: asyncio.Queue[Arrival | None] = asyncio.Queue()
+        """None: no more will come."""
         wanted = address.port if port is None else port
         self._server = TcpServer(self._accept, address.host, wanted, tls=tls_server_of(address))
 
@@ -109,6 +116,7 @@ class IncomingMeters:
             self._arrived.put_nowait(arrival)
 
     async def __aenter__(self) -> Self:
+        self._arrived = asyncio.Queue()
         await self._server.start()
         return self
 
@@ -116,13 +124,25 @@ class IncomingMeters:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._server.close()
+        self._arrived.put_nowait(None)
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Meter:
-        """Wait for the next meter; it is not opened yet."""
-        arrival = await self._arrived.get()
-        security = self._security(arrival.peer) if callable(self._security) else self._security
-        known = KnownMeter("", self._url, security, self._zone, self._dialect)
-        return Meter(_ArrivedPlan(known, self._recovery, self._now, self._trace, arrival))
+        """Wait for the next meter; it is not opened yet. Raises ConfigurationError where it has no security settings.
+
+        The iteration ends with the listening.
+        """
+        while (arrival := await self._arrived.get()) is not None:
+            if arrival.ended:
+                continue
+            try:
+                security = self._security(arrival.peer) if callable(self._security) else self._security
+                known = KnownMeter("", self._url, security, self._zone, self._dialect)
+                return Meter(_ArrivedPlan(known, self._recovery, self._now, self._trace, arrival))
+            except BaseException:
+                arrival.connection.close()
+                raise
+        self._arrived.put_nowait(None)  # for others who wait
+        raise StopAsyncIteration

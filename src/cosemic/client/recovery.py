@@ -81,6 +81,14 @@ class Recovery:
     opening: Mapping[Failure, Rule] = field(default_factory=lambda: OPENING)
     reopen: bool = True
 
+    def on_one_connection(self) -> Recovery:
+        """Return a copy that connects once: nothing is repeated over a new connection."""
+        kept = {
+            name: {failure: rule for failure, rule in rules.items() if not rule.reconnect}
+            for name, rules in (("reading", self.reading), ("opening", self.opening))
+        }
+        return self.but(reopen=False, **kept)
+
     def but(self, **rules: object) -> Recovery:
         """Return a copy with the given rules."""
         return replace(self, **rules)  # type: ignore[arg-type]  # names are checked by replace itself

@@ -123,6 +123,7 @@ class Services:
 
     def _open(self) -> Procedure[Opened]:
         self._asked_first = False
+        yield from self._leave()
         yield Connect()
         try:
             return (yield from self._associate())
@@ -158,6 +159,7 @@ class Services:
         except CosemicError as error:
             if hint is not None:
                 error.add_note(f"the invocation counter read through the public client was not used: {hint}")
+            yield from self._leave()
             raise
         finally:
             if transmit is not None and trying and opened is None:
@@ -185,8 +187,7 @@ class Services:
             yield Release()
         except CosemicError:
             pass  # the own value is tried; where the connection is gone, the opening says so
-        with suppress(CosemicError):  # a data link connection is the public client's own
-            yield from self._disconnect()
+        yield from self._leave()  # a data link connection is the public client's own
         self.stack.use(self.settings, self._client_sap, self._server_sap)
         return value if type(value) is int and 0 <= value < 0xFFFFFFFE else None
 
@@ -201,6 +202,11 @@ class Services:
         yield from self._disconnect()
         if failed is not None:
             raise failed
+
+    def _leave(self) -> Procedure[None]:
+        """End the data link connection, if that can be: a meter left connected hears no sign-on, and a call goes on."""
+        with suppress(CosemicError):
+            yield from self._disconnect()
 
     def _disconnect(self) -> Procedure[None]:
         if self.stack.linked:

@@ -21,7 +21,10 @@ from cryptography.x509.oid import NameOID
 from cosemic.errors import AuthenticationFailed
 
 HARDWARE_MODULE_NAME: Final = x509.ObjectIdentifier("1.3.6.1.5.5.7.8.4")
-_UNREADABLE: Final = (ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+# TypeError: of a name whose value is a BIT STRING where it may be none.
+_UNREADABLE: Final = (
+    ValueError, TypeError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType,
+)  # fmt: skip
 _TITLE: Final = re.compile(r"[0-9A-Fa-f]{16}")
 _SEQUENCE, _OBJECT_IDENTIFIER = 0x30, 0x06
 _SERIAL: Final = b"\x04\x08"

@@ -11,6 +11,7 @@ On UDP each peer address has associations of its own, which end when it has been
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
@@ -81,8 +82,9 @@ class UdpMeterServer:
 class MeterPort:
     """A physical device on a connection that its own side opens: a serial port, or TCP to its head-end.
 
-    connect: opens the connection; see :meth:`on_serial` and :meth:`calling`. link: makes its link. ended: is called
-    when the connection has ended. Use it as an asynchronous context manager, or call :meth:`start` and :meth:`close`.
+    connect: opens the connection; see :meth:`on_serial` and :meth:`calling`. link: makes its link. certified: as of
+    :class:`~cosemic.server.meter_server.MeterConnection`. ended: is called when the connection has ended. Use it as an
+    asynchronous context manager, or call :meth:`start` and :meth:`close`.
     """
 
     def __init__(
@@ -91,13 +93,16 @@ class MeterPort:
         connect: Callable[[Receiver], Awaitable[Connection]],
         link: Callable[[], Link],
         *,
+        certified: bool = False,
         ended: Callable[[], object] = lambda: None,
     ) -> None:
         self._device = device_source(device)
+        self._certified = certified
         self._connect = connect
         self._link = link
         self._ended = ended
         self._connection: Connection | None = None
+        self._relay: _Relay | None = None
 
     @classmethod
     def on_serial(
@@ -125,20 +130,30 @@ class MeterPort:
         server_name: str | None = None,
         ended: Callable[[], object] = lambda: None,
     ) -> Self:
-        """Return the device that connects to its head-end by itself (IEC 62056-9-7), which then is its client."""
+        """Return the device that connects to its head-end by itself (IEC 62056-9-7), which then is its client.
+
+        tls: its context; one that does not check the host's name binds the head-end to the system title that its
+        association names, see :class:`~cosemic.server.meter_session.MeterSession`.
+        """
+        certified = tls is not None and not tls.check_hostname
 
         async def connect(receiver: Receiver) -> Connection:
             return await tcp.connect(host, port, receiver, timeout=timeout, tls=tls, server_name=server_name)
 
-        return cls(device, connect, link, ended=ended)
+        return cls(device, connect, link, certified=certified, ended=ended)
 
     async def start(self) -> None:
         """Connect. Raises ConnectionFailed, ConfigurationError, AuthenticationFailed (TLS)."""
         if self._connection is not None:
             raise ConfigurationError("the meter is connected already")
         relay = _Relay(self._over)
-        connection = self._connection = await self._connect(relay)
-        relay.served = MeterConnection(self._device(), connection, link=self._link())
+        connection = await self._connect(relay)
+        self._connection, self._relay = connection, relay
+        try:
+            relay.served = MeterConnection(self._device(), connection, link=self._link(), certified=self._certified)
+        except BaseException:
+            connection.close()
+            raise
         relay.served.begin()
 
     def _over(self) -> None:
@@ -146,10 +161,10 @@ class MeterPort:
         self._ended()
 
     async def close(self) -> None:
-        """Close the connection, and end all associations."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        """Close the connection, end all associations, and wait until that is done."""
+        if self._connection is not None and self._relay is not None:
+            self._connection.close()
+            await asyncio.shield(self._relay.over)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -166,6 +181,7 @@ class _Relay:
 
     def __init__(self, ended: Callable[[], object]) -> None:
         self.served: MeterConnection | None = None
+        self.over = asyncio.get_running_loop().create_future()
         self._ended = ended
 
     def octets_received(self, octets: bytes, /) -> None:
@@ -175,4 +191,5 @@ class _Relay:
     def connection_lost(self, error: TransportError | None, /) -> None:
         if self.served is not None:
             self.served.connection_lost(error)
+        self.over.set_result(None)
         self._ended()

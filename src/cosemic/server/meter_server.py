@@ -12,7 +12,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TypeAlias
 
@@ -86,7 +86,8 @@ class MeterConnection:
     def _settle(self) -> None:
         """Send what is due, and see to it that the link is told the time."""
         session = self._session
-        send_due(session, self._connection)
+        with suppress(TransportError):  # connection_lost tells the same
+            send_due(session, self._connection)
         if session.ended:
             self._connection.close()
             return

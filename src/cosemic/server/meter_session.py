@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Final
 
 from cosemic.association.server_events import Associated
-from cosemic.errors import AuthenticationFailed
+from cosemic.errors import AuthenticationFailed, ConnectionLost, EncodeError
 from cosemic.link.contract import ApduReceived, Link, LinkDisconnected, LinkEvent, LinkFailed, Octets
 from cosemic.link.wrapper import ALL_STATION
 from cosemic.security.tls_identity import check_certified_title
@@ -106,8 +106,11 @@ class MeterSession:
                 self._check(happened.client_title)
         answered = 0
         while answer := association.octets_to_send():
-            self._link.send(answer, source=event.destination, destination=event.source)
             answered += len(answer)
+            try:
+                self._link.send(answer, source=event.destination, destination=event.source)
+            except (EncodeError, ConnectionLost):
+                continue  # no frame of the link can carry it, or nobody can be reached: no answer, as where it is lost
         return answered
 
     def _association(self, client_sap: int, server_sap: int) -> DeviceAssociation | None:

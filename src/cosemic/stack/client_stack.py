@@ -23,12 +23,15 @@ from cosemic.association.requests import Completed, Event, Failed, Open, Request
 from cosemic.association.settings import ClientSettings
 from cosemic.errors import AssociationError, ConfigurationError, ConnectionLost, CosemicError
 from cosemic.link.contract import ApduReceived, Link, LinkConnected, LinkDisconnected, LinkEvent
+from cosemic.link.hdlc import HdlcPrimaryLink
 from cosemic.link.wrapper import ALL_STATION, WrapperLink
 from cosemic.values import AuthenticationMechanism, LineSettings
 
 PUBLIC_CLIENT: Final = 16
 MANAGEMENT_LOGICAL_DEVICE: Final = 1
 _AARQ: Final = 0x60
+_LEAST_MASKED: Final = 3
+"""Octets of a password in a row that are masked: a link may cut it anywhere."""
 
 
 @dataclass(slots=True, eq=False)
@@ -69,7 +72,8 @@ class Layer(Enum):
 class Trace(Protocol):
     """Sees the octets of every layer as they pass; it must not fail, and not keep the stack waiting.
 
-    A password of low level security is masked; keys are in no octets. What is written to a meter is seen as it is sent.
+    A password of low level security is masked, but for one or two octets where a link cuts it; keys are in no octets.
+    What is written to a meter is seen as it is sent.
     """
 
     @property
@@ -102,14 +106,19 @@ class ClientStack:
         self.traffic = Traffic()
         self._trace = trace
         self._masked = b""
+        """The password of an opening that is under way."""
         self._make_link = link
         self._link = link(client_sap, server_sap)
         self.steady = False
-        """Whether all that is due is handed out at once, nothing is repeated, and the line never changes."""
+        """Whether the link has no time-outs, and nothing is held back or repeated."""
+        self.whole = False
+        """Whether all that is due is handed out at once, and the line never changes."""
         self._unanswered: set[tuple[int, int]] = set()
         """SAPs between which the late answer to an opening or release may still come."""
         self._held: StackRequest | None = None
         """What the data link connection is waited for with: an Open, or a Disconnect."""
+        self._over = False
+        """The medium is gone, or the link; with it every data link connection."""
         self._take(settings, client_sap, server_sap)
 
     def use(self, settings: ClientSettings, client_sap: int, server_sap: int) -> None:
@@ -122,7 +131,7 @@ class ClientStack:
         if self.busy:
             raise AssociationError("a request is being served: wait for its answer, or cancel it")
         if (client_sap, server_sap) != (self.client_sap, self.server_sap) and self._link.connection_oriented:
-            if self._link.connected:
+            if self.linked:
                 raise AssociationError("the data link connection is between other SAPs: disconnect first")
             self._link = self._make_link(client_sap, server_sap)
         if self.association.unanswered:
@@ -138,6 +147,7 @@ class ClientStack:
                 "name the SAP of one logical device"
             )
         self.steady = isinstance(self._link, WrapperLink) and not settings.repetitions
+        self.whole = isinstance(self._link, WrapperLink | HdlcPrimaryLink)
         self.association = client_association(settings)
         if self._trace is not None and self._trace.plaintext:
             self.association.observer = partial(self._trace.octets, Layer.PLAIN)
@@ -147,7 +157,7 @@ class ClientStack:
     @property
     def linked(self) -> bool:
         """Whether a data link connection stands, which wants to be ended in order."""
-        return self._link.connection_oriented and self._link.connected
+        return self._link.connection_oriented and self._link.connected and not self._over
 
     @property
     def busy(self) -> bool:
@@ -155,7 +165,7 @@ class ClientStack:
         return self._held is not None or self.association.busy
 
     def send(self, request: StackRequest) -> None:
-        """Take a request; raises what :meth:`ClientAssociation.send` raises."""
+        """Take a request; raises what :meth:`ClientAssociation.send` and the link raise."""
         if self._held is not None:
             raise AssociationError("a request is being served: wait for its answer, or cancel it")
         if isinstance(request, Disconnect):
@@ -166,7 +176,11 @@ class ClientStack:
             self._link.connect()
         else:
             self.association.send(request)
-            self._forward()
+            try:
+                self._forward()
+            except CosemicError:
+                self.association.cancel()
+                raise
 
     def cancel(self) -> None:
         """Give up the request being served, if any; see :meth:`ClientAssociation.cancel`."""
@@ -179,16 +193,17 @@ class ClientStack:
         """Take octets of the medium; return the events of the association."""
         self.traffic.octets_received += len(octets)
         if self._trace is not None:
-            self._trace.octets(Layer.MEDIUM, False, octets)
+            self._trace.octets(Layer.MEDIUM, False, self._shown(octets))
         return self._happened(self._link.receive(octets, now), now)
 
     def octets_to_send(self) -> bytes:
         """Return octets that are due on the medium; see the contract of links."""
         octets = self._link.octets_to_send()
+        if not octets:
+            return octets
         self.traffic.octets_sent += len(octets)
-        if self._trace is not None and octets:
+        if self._trace is not None:
             self._trace.octets(Layer.MEDIUM, True, self._shown(octets))
-            self._masked = b""
         return octets
 
     def line_to_set(self) -> LineSettings | None:
@@ -207,13 +222,14 @@ class ClientStack:
         """Tell the time."""
         if self.steady:
             return self.association.tick(now)
-        events = self._happened(self._link.tick(now), now)
+        happenings = self._link.tick(now)
+        events = self._happened(happenings, now) if happenings else []
         events += self.association.tick(now)
-        self._forward()
-        return events
+        return events + self._go_on()
 
     def lost(self, error: CosemicError) -> list[Event]:
         """The medium is gone."""
+        self._over = True
         held, self._held = self._held, None
         if held is None:
             return self.association.lost(error)
@@ -231,7 +247,7 @@ class ClientStack:
                     came = self.association.receive(event.apdu, now)
                     events += came
                     if not came:  # the request goes on
-                        self._forward()
+                        events += self._go_on()
             elif isinstance(event, LinkConnected):
                 events += self._connected(now)
             elif isinstance(event, LinkDisconnected):
@@ -242,6 +258,7 @@ class ClientStack:
 
     def _connected(self, now: float) -> list[Event]:
         """The data link connection stands: go on with the opening that waits for it."""
+        self._over = False
         held = self._held
         if held is None or isinstance(held, Disconnect):
             return []
@@ -251,8 +268,7 @@ class ClientStack:
         except CosemicError as error:
             return [Failed(held, error)]
         events = self.association.tick(now)
-        self._forward()
-        return events
+        return events + self._go_on()
 
     def _disconnected(self, error: CosemicError | None) -> list[Event]:
         """The data link connection has ended; where it was asked for, that is all, otherwise it is an abort."""
@@ -261,17 +277,34 @@ class ClientStack:
             return [Completed(held, None)]
         return self.lost(error or ConnectionLost("the meter has ended the data link connection: connect again"))
 
+    def _go_on(self) -> list[Event]:
+        """Send what is due; where the link does not take it, that is the end."""
+        try:
+            self._forward()
+        except ConnectionLost:
+            return []  # the link tells that itself, and why
+        except CosemicError as error:
+            return self.lost(error)
+        return []
+
     def _forward(self) -> None:
         apdu = self.association.octets_to_send()
         if apdu:
             self.traffic.round_trips += 1
             if self._trace is not None:
                 settings = self.association.settings
-                if apdu[0] == _AARQ and settings.mechanism is AuthenticationMechanism.LLS and settings.secret:
-                    self._masked = settings.secret.reveal()
+                opens = apdu[0] == _AARQ and settings.mechanism is AuthenticationMechanism.LLS
+                self._masked = settings.secret.reveal() if opens and settings.secret else b""
                 self._trace.octets(Layer.APDU, True, self._shown(apdu))
             self._link.send(apdu, source=self.client_sap, destination=self.server_sap)
 
     def _shown(self, octets: bytes) -> bytes:
-        """Octets with the password of an opening masked."""
-        return octets.replace(self._masked, b"*" * len(self._masked)) if self._masked else octets
+        """Octets with the password of an opening masked, in whatever pieces, however often and in whatever echo."""
+        password = self._masked
+        if not password:
+            return octets
+        shown, least = bytearray(octets), min(_LEAST_MASKED, len(password))
+        for at in range(len(octets) - least + 1):
+            if octets[at : at + least] in password:
+                shown[at : at + least] = b"*" * least
+        return bytes(shown)

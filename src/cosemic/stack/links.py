@@ -26,7 +26,7 @@ from functools import partial
 from typing import Final
 
 from cosemic.association.settings import ClientSettings
-from cosemic.errors import ConfigurationError
+from cosemic.errors import ConfigurationError, EncodeError
 from cosemic.link.contract import Link
 from cosemic.link.gateway import GatewayLink
 from cosemic.link.hdlc import HdlcAddress, HdlcPrimaryLink, HdlcSettings
@@ -60,7 +60,10 @@ def line_of(address: Address) -> LineSettings:
 
 
 def hdlc_address(address: Address, server_sap: int) -> HdlcAddress:
-    """Return the HDLC address of a logical device: of one octet without ``station``, else of two, or of four."""
+    """Return the HDLC address of a logical device: of one octet without ``station``, else of two, or of four.
+
+    Raises ConfigurationError where there is none.
+    """
     lower, size = address.station, address.address_octets
     if size is None:
         small = server_sap < _FOUR_OCTETS_FROM and (lower or 0) < _FOUR_OCTETS_FROM
@@ -68,10 +71,17 @@ def hdlc_address(address: Address, server_sap: int) -> HdlcAddress:
     if size == 1:
         if lower is not None:
             raise ConfigurationError("an HDLC address of one octet names no station: leave station out, or address=2")
-        return HdlcAddress(server_sap)
+        return _addressed(server_sap)
     if lower is None:
         raise ConfigurationError(f"an HDLC address of {size} octets has a lower part: name it with station=")
-    return HdlcAddress(server_sap, lower, size)
+    return _addressed(server_sap, lower, size)
+
+
+def _addressed(*parts: int) -> HdlcAddress:
+    try:
+        return HdlcAddress(*parts)
+    except EncodeError as error:
+        raise ConfigurationError(f"{error}: correct server=, station= or address=") from None
 
 
 def association_timeout(address: Address) -> float | None:

@@ -29,6 +29,8 @@ from cosemic.errors import ConfigurationError
 from cosemic.link.wrapper import PORT
 from cosemic.values import LineSettings, Parity
 
+_GREATEST_STATION: Final = 0x3FFF
+"""Of four octets of HDLC address, half are the lower one."""
 _EXAMPLES: Final = "tcp://HOST:4059?client=16&server=1, hdlc+tcp://HOST:PORT, hdlc:///dev/ttyUSB0?baud=9600"
 
 
@@ -191,6 +193,11 @@ def _serial(address: Address) -> bool:
     return address.medium is Medium.SERIAL
 
 
+def _own_line(address: Address) -> bool:
+    """Whether the line is set once, before anything is sent."""
+    return _serial(address) and address.framing is not Framing.IEC21
+
+
 def _of(framing: Framing) -> Callable[[Address], bool]:
     return lambda address: address.framing is framing
 
@@ -218,7 +225,7 @@ OPTIONS: Final[dict[str, Option]] = {
     ),
     "station": Option(
         "station",
-        _number,
+        _between(0, _GREATEST_STATION),
         "lower HDLC address of the device, 16 on where there is one; or primary M-Bus address, 1 to 250",
         lambda address: _hdlc(address) or address.framing is Framing.MBUS,
     ),
@@ -229,8 +236,13 @@ OPTIONS: Final[dict[str, Option]] = {
     "window": Option("window", _between(1, 7), "HDLC window, both ways; 1", _hdlc),
     "max_info": Option("max_info", _between(32, 2030), "HDLC information field in octets, both ways; 128", _hdlc),
     "baud": Option("baud", _between(50, 4_000_000), "rate of the port; IEC 62056-21: the highest taken", _serial),
-    "line": Option("line", _format, "rate and character format of the port: 9600-8N1", _serial),
-    "echo": Option("echo", _flag, "yes: the port hears what it sends", _serial),
+    "line": Option("line", _format, "rate and character format of the port: 9600-8N1", _own_line),
+    "echo": Option(
+        "echo",
+        _flag,
+        "yes: what is sent is heard again; IEC 62056-21 has to know it, the other links pass over it",
+        lambda address: _serial(address) or address.framing is Framing.IEC21,
+    ),
     "sign_on": Option("sign_on", _text, "device address of the sign-on of IEC 62056-21", _of(Framing.IEC21)),
     "wake_up": Option("wake_up", _flag, "yes: wake a battery device first", _of(Framing.IEC21)),
     "dial": Option("dial", _text, "number that the modem dials", _of(Framing.MODEM)),
@@ -239,7 +251,9 @@ OPTIONS: Final[dict[str, Option]] = {
     "meter": Option("gateway_device", _octets, "address of the meter behind the gateway, hexadecimal", _gateway),
     "ca": Option("ca", _text, "PEM file of the authorities that are trusted", _tls),
     "certificate": Option("certificate", _text, "PEM file with certificate and private key of the client", _tls),
-    "name": Option("server_name", _text, "name that the certificate of the server has to have; the host", _tls),
+    "name": Option(
+        "server_name", _text, "name that the certificate of the server has to have; server_title of the security", _tls
+    ),
 }
 _SECRETS: Final = frozenset(("key", "password", "secret", "ek", "ak", "encryption_key", "authentication_key"))
 _SCHEMES: Final[dict[str, tuple[Framing, Medium]]] = {
@@ -318,7 +332,8 @@ def _port(netloc: str, path: str) -> str:
 
 def _options(query: str, where: Address) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, text in parse_qsl(query, keep_blank_values=True):
+    # A plus is a plus, of telephone numbers and AT commands: only forms of the web write spaces so.
+    for name, text in parse_qsl(query.replace("+", "%2B"), keep_blank_values=True):
         if name in _SECRETS:
             raise ConfigurationError("keys and passwords never stand in a URL: give them with security=")
         option = OPTIONS.get(name)

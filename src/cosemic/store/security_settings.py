@@ -15,6 +15,9 @@
     encryption_key = "..."             # hex
     authentication_key = "..."         # hex
     dedicated_key = false
+    pre_established = false            # true: the association stands without being opened; the services of it are those
+                                       # that meters have as a rule, the mechanism is lowest, and with ciphering
+                                       # server_title has to be given
     protection = "authenticated-encrypted"   # or authenticated, encrypted
     invocation_counter = "0-0:43.1.0"  # object from which the public client may read the counter of these keys
     counters = "meter.counters"        # file of invocation counters; unless said, the one file of this user, which all
@@ -36,7 +39,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from cosemic.association.settings import BOTH, LARGEST_USER_ID, ClientSettings
+from cosemic.association.settings import BOTH, LARGEST_USER_ID, ClientSettings, PreEstablished
 from cosemic.dialect import STANDARD, Dialect
 from cosemic.errors import ConfigurationError
 from cosemic.security import CounterStore, Protection, SecurityMaterial
@@ -51,7 +54,7 @@ _NAMES: Final = frozenset(
     (
         "mechanism", "client_sap", "server_sap", "user_id", "password", "secret", "ciphered", "system_title",
         "server_title", "encryption_key", "authentication_key", "dedicated_key", "protection",
-        "invocation_counter", "counters",
+        "invocation_counter", "counters", "pre_established",
     )
 )  # fmt: skip
 SECRETS: Final = frozenset(("password", "secret", "encryption_key", "authentication_key"))
@@ -140,7 +143,10 @@ def _client_settings(
     secret = _secret(values)
     if secret is not None and material is not None and "mechanism" not in values:
         raise ConfigurationError("with a secret and an encryption_key, name the mechanism")
+    beforehand = PreEstablished() if _flag(values, "pre_established", False) else None
     default = "hls-gmac" if material is not None else "lls" if secret is not None else "lowest"
+    if beforehand is not None:
+        default = "lowest"
     protection = str(values.get("protection", "authenticated-encrypted"))
     if protection not in _PROTECTIONS:
         raise ConfigurationError(f"protection is one of {', '.join(_PROTECTIONS)}")
@@ -157,6 +163,7 @@ def _client_settings(
         server_title=_octets(values, "server_title"),
         protection=_PROTECTIONS[protection],
         dedicated_key=_flag(values, "dedicated_key", False),
+        pre_established=beforehand,
         dialect=dialect,
         **settings,
     )

@@ -18,6 +18,7 @@ from cosemic.transport.serial_port import (
     drain_port,
     gone,
     has_come,
+    most_at_once,
     open_port,
     read_port,
     set_line,
@@ -67,7 +68,7 @@ class BlockingSerialConnection:
         """Send octets. Raises ConnectionLost where the port has gone, or does not take them."""
         port = self._open()
         try:
-            write_port(port, octets)
+            write_port(port, octets, most_at_once(self._line, self._timeout))
         except TimeoutError as error:
             self.close()
             raise wording.not_taken(self._peer, self._timeout) from error

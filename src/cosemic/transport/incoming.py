@@ -57,6 +57,11 @@ class IncomingConnection(Generic[AnyConnection]):
         return self.connection.peer
 
     @property
+    def ended(self) -> bool:
+        """Whether the connection is over."""
+        return self._ended
+
+    @property
     def kept(self) -> bytes:
         """What has come so far and nobody has taken: it may say who the other end is."""
         return b"".join(self._octets)

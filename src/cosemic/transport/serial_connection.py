@@ -43,6 +43,7 @@ from cosemic.transport.serial_port import (
     drain_port,
     gone,
     has_descriptor,
+    most_at_once,
     read_port,
     set_line,
     socket_address,
@@ -155,7 +156,7 @@ class SerialConnection:
         error: OSError | None = None
         try:
             if isinstance(order, bytes):
-                write_port(self._port, order)
+                write_port(self._port, order, most_at_once(self._line, self._timeout))
             elif isinstance(order, LineSettings):
                 drain_port(self._port, self._leaves - time.monotonic())
                 set_line(self._port, order)

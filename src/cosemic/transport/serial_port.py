@@ -146,15 +146,24 @@ class PortOpening:
             close_port(port)
 
 
-def write_port(port: Port, octets: bytes) -> None:
-    """Hand octets to the port. Raises TimeoutError where it does not take them in time, OSError where it has gone."""
+def write_port(port: Port, octets: bytes, most: int) -> None:
+    """Hand octets to the port, ``most`` at a time (:func:`most_at_once`): each time has the time-out of its own.
+
+    Raises TimeoutError where it does not take them in time, OSError where it has gone.
+    """
     from serial import SerialTimeoutException
 
     try:
         with _as_os_error():
-            port.write(octets)
+            for start in range(0, len(octets), most):
+                port.write(octets[start : start + most])
     except SerialTimeoutException as error:
         raise TimeoutError("not taken in time") from error
+
+
+def most_at_once(line: LineSettings, timeout: float) -> int:
+    """Return how many octets leave a port in half the time that it may take to accept them, one at least."""
+    return max(int(timeout / 2 / line.seconds(1)), 1)
 
 
 def set_line(port: Port, line: LineSettings) -> None:
