@@ -118,14 +118,14 @@ def _read_stream(pieces: list[bytes]) -> Callable[[], Task]:
     return lambda: Task(run, always(pieces))
 
 
-def _url(address: Address) -> str:
+def _url(address: Address, scheme: str = "tcp") -> str:
     host, port = address
-    return f"tcp://{host}:{port}?client=16&server=1"
+    return f"{scheme}://{host}:{port}?client={samples.CLIENT_ADDRESS}&server={samples.METER_ADDRESS}"
 
 
-def _get_blocking(address: Address) -> Callable[[], Task]:
+def _get_blocking(url: str) -> Callable[[], Task]:
     def make() -> Task:
-        meter = BlockingMeter.connect(_url(address))
+        meter = BlockingMeter.connect(url)
         meter.open()
         value = AttributeReference.of(3, _REGISTER, 2)
         return Task(lambda target: meter.get(target).value(), always(value), close=meter.close)
@@ -203,8 +203,9 @@ def contender(address: Address) -> Contender:
         **{f"hdlc-parse-{size}": _parse_frame(size) for size in samples.HDLC_SIZES},
         "hdlc-stream-octets": _read_stream(samples.in_octets(samples.hdlc_stream())),
         "hdlc-stream-chunks": _read_stream(samples.in_chunks(samples.hdlc_stream())),
-        "get-tcp-blocking": _get_blocking(address),
+        "get-tcp-blocking": _get_blocking(_url(address)),
         "get-tcp-asyncio": _get_asyncio(address),
+        "get-hdlc-tcp": _get_blocking(_url(address, "hdlc+tcp")),
         "association-tcp": _associate(address),
     }
     return Contender(NAME, version(NAME), tasks)

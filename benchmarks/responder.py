@@ -1,8 +1,10 @@
 """A meter with prepared answers: a child process that answers as fast as a blocking socket in Python can.
 
-TCP wrapper (IEC 62056-4-7: version, source, destination, length; two octets each). AARQ, GET and RLRQ have one answer
-each; the invoke-id-and-priority of a GET is echoed. All contenders talk to one and the same responder. A few threads
-wait in `accept`, so that connecting costs no start of a thread.
+The first octet of a connection tells what is spoken on it: the TCP wrapper (IEC 62056-4-7: version, source,
+destination, length; two octets each), or HDLC (IEC 62056-46) between addresses of one octet, with a window of 1 and
+APDUs in one frame. AARQ, GET and RLRQ have one answer each; the invoke-id-and-priority of a GET is echoed. All
+contenders talk to one and the same responder. It checks nothing; frames are made once and kept. A few threads wait in
+`accept`, so that connecting costs no start of a thread.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from multiprocessing.connection import Connection
 
 from benchmarks import samples
@@ -20,6 +23,10 @@ from benchmarks import samples
 Address = tuple[str, int]
 THREADS = 8
 RLRE = bytes.fromhex("6303800100")
+_SNRM, _DISC = 0x93, 0x53
+_INFORMATION = 8
+"""Where it begins in a frame: behind flag, format, addresses, control and HCS."""
+_APDU = _INFORMATION + len(samples.LLC_RESPONSE)
 
 
 def _answer(apdu: bytes) -> bytes:
@@ -35,15 +42,49 @@ def _answer(apdu: bytes) -> bytes:
 
 def _serve(connection: socket.socket) -> None:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    octets = b""
-    while received := connection.recv(4096):
-        octets += received
+    octets = connection.recv(4096)
+    serve = _serve_frames if octets[:1] == b"\x7e" else _serve_wrapper
+    serve(connection, octets)
+
+
+def _serve_wrapper(connection: socket.socket, octets: bytes) -> None:
+    received = octets
+    while received:
         while len(octets) >= 8 and len(octets) >= 8 + int.from_bytes(octets[6:8], "big"):
             end = 8 + int.from_bytes(octets[6:8], "big")
             answer = _answer(octets[8:end])
             head = octets[:2] + octets[4:6] + octets[2:4] + len(answer).to_bytes(2, "big")
             connection.sendall(head + answer)
             octets = octets[end:]
+        received = connection.recv(4096)
+        octets += received
+
+
+@lru_cache(1024)
+def _frame(control: int, information: bytes = b"") -> bytes:
+    return samples.hdlc_frame(samples.CLIENT_ADDRESS, samples.METER_ADDRESS, control, information)
+
+
+def _serve_frames(connection: socket.socket, octets: bytes) -> None:
+    """What stands in an I frame's control is all the state there is: its N(S) + 1 is N(R), its N(R) is N(S)."""
+    expected = 0
+    received = octets
+    while received:
+        while len(octets) > 2 and len(octets) >= (end := 2 + (int.from_bytes(octets[1:3], "big") & 0x7FF)):
+            control = octets[5]
+            if not control & 1:
+                expected = (control + 2 & 0x0E) << 4
+                answer = samples.LLC_RESPONSE + _answer(octets[_APDU : end - 3])
+                connection.sendall(_frame(expected | samples.HDLC_I_FRAME & 0x10 | control >> 4 & 0x0E, answer))
+            elif control == _SNRM:
+                connection.sendall(_frame(samples.HDLC_UA_FRAME, samples.HDLC_DEFAULTS))
+            elif control == _DISC:
+                connection.sendall(_frame(samples.HDLC_UA_FRAME))
+            else:
+                connection.sendall(_frame(expected | samples.HDLC_RR_FRAME))
+            octets = octets[end:]
+        received = connection.recv(4096)
+        octets += received
 
 
 def _accept(listener: socket.socket) -> None:

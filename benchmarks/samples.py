@@ -195,20 +195,25 @@ def hdlc_check(octets: bytes) -> bytes:
 
 def hdlc_information(octets: int) -> bytes:
     """An information field of so many octets, with the LLC octets of a server."""
-    return b"\xe6\xe7\x00" + random.Random(octets).randbytes(octets - 3)
+    return LLC_RESPONSE + random.Random(octets).randbytes(octets - len(LLC_RESPONSE))
 
 
 def hdlc_frame(destination: int, source: int, control: int, information: bytes) -> bytes:
     """A frame between its flags, with addresses of one octet."""
-    length = 9 + len(information)
-    header = struct.pack(">HBBB", 0xA000 | length, destination << 1 | 1, source << 1 | 1, control)
-    content = header + hdlc_check(header) + information
+    length = (9 if information else 7) + len(information)
+    content = struct.pack(">HBBB", 0xA000 | length, destination << 1 | 1, source << 1 | 1, control)
+    if information:
+        content += hdlc_check(content) + information
     return b"\x7e" + content + hdlc_check(content) + b"\x7e"
 
 
 HDLC_I_FRAME = 0x30
 """I, N(S) = 0, N(R) = 1, P/F = 1."""
 HDLC_UI_FRAME = 0x13
+HDLC_RR_FRAME, HDLC_UA_FRAME = 0x11, 0x73
+HDLC_DEFAULTS = bytes.fromhex("8180140502008006020080070400000001080400000001")
+"""What a UA agrees to: information fields of 128 octets, windows of 1."""
+LLC_RESPONSE = b"\xe6\xe7\x00"
 HDLC_STREAM_FRAMES = 40
 HDLC_CHUNK = 1460
 """Of a stream, as one segment of TCP brings it."""

@@ -91,5 +91,12 @@ WORKLOADS = (
     Workload(
         "get-tcp-asyncio", "ours with asyncio, the peers blocking", 1.7, lambda: samples.REGISTER_VALUE, over_tcp=True
     ),
+    Workload(
+        "get-hdlc-tcp",
+        "one GET after the other in HDLC frames over TCP, blocking",
+        5,
+        lambda: samples.REGISTER_VALUE,
+        over_tcp=True,
+    ),
     Workload("association-tcp", "connect, AARQ/AARE, RLRQ/RLRE, close", 2, lambda: True, over_tcp=True),
 )

@@ -13,7 +13,7 @@ from dlms_cosem.client import DlmsClient
 from dlms_cosem.connection import DlmsConnection, XDlmsApduFactory
 from dlms_cosem.hdlc.address import HdlcAddress
 from dlms_cosem.hdlc.frames import InformationFrame
-from dlms_cosem.io import BlockingTcpIO, TcpTransport
+from dlms_cosem.io import BlockingTcpIO, HdlcTransport, TcpTransport
 from dlms_cosem.protocol import xdlms
 from dlms_cosem.protocol.xdlms.conformance import Conformance
 from dlms_cosem.protocol.xdlms.invoke_id_and_priority import InvokeIdAndPriority
@@ -142,15 +142,15 @@ def _parse_frame(size: int) -> Callable[[], Task]:
     return lambda: Task(lambda octets: InformationFrame.from_bytes(octets).information, always(octets))
 
 
-def _client(address: Address) -> Any:
+def _client(address: Address, kind: Any = TcpTransport) -> Any:
     host, port = address
-    transport = TcpTransport(client_logical_address=16, server_logical_address=1, io=BlockingTcpIO(host, port))
+    transport = kind(client_logical_address=16, server_logical_address=1, io=BlockingTcpIO(host, port))
     return DlmsClient(transport=transport, authentication=NoSecurityAuthentication())
 
 
-def _get(address: Address) -> Callable[[], Task]:
+def _get(address: Address, kind: Any = TcpTransport) -> Callable[[], Task]:
     def make() -> Task:
-        client = _client(address)
+        client = _client(address, kind)
         client.connect()
         client.associate()
 
@@ -211,6 +211,7 @@ def contender(address: Address) -> Contender:
         **{f"hdlc-parse-{size}": _parse_frame(size) for size in samples.HDLC_SIZES},
         "get-tcp-blocking": _get(address),
         "get-tcp-asyncio": _get(address),
+        "get-hdlc-tcp": _get(address, HdlcTransport),
         "association-tcp": _associate(address),
     }
     stream = "has no reader of streams"

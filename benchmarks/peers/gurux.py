@@ -218,12 +218,15 @@ def _read_stream(pieces: list[bytes]) -> Callable[[], Task]:
 
 
 class _Session:
-    """A wrapper association over a blocking socket, in the order that the library's own examples use."""
+    """An association over a blocking socket, in the order that the library's own examples use."""
 
-    def __init__(self, address: Address) -> None:
-        self.client = _client(InterfaceType.WRAPPER)
+    def __init__(self, address: Address, interface: Any = InterfaceType.WRAPPER) -> None:
+        self.client = _client(interface)
         self.socket = socket.create_connection(address)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if interface == InterfaceType.HDLC:
+            self.client.serverAddressSize = 0
+            self.client.parseUAResponse(self.exchange(self.client.snrmRequest()).data)
         reply = self.exchange(self.client.aarqRequest()[0])
         self.client.parseAareResponse(reply.data)
 
@@ -241,12 +244,14 @@ class _Session:
 
     def close(self) -> None:
         self.exchange(self.client.releaseRequest()[0])
+        if self.client.interfaceType == InterfaceType.HDLC:
+            self.exchange(self.client.disconnectRequest())
         self.socket.close()
 
 
-def _get(address: Address) -> Callable[[], Task]:
+def _get(address: Address, interface: Any = InterfaceType.WRAPPER) -> Callable[[], Task]:
     def make() -> Task:
-        session = _Session(address)
+        session = _Session(address, interface)
         return Task(session.read, always(GXDLMSRegister(_LOGICAL_NAME)), int, session.close)
 
     return make
@@ -289,6 +294,7 @@ def contender(address: Address) -> Contender:
         "hdlc-stream-chunks": _read_stream(samples.in_chunks(samples.hdlc_stream())),
         "get-tcp-blocking": _get(address),
         "get-tcp-asyncio": _get(address),
+        "get-hdlc-tcp": _get(address, InterfaceType.HDLC),
         "association-tcp": _associate(address),
     }
     declined = {"decode-profile-100000-columns": "rejects the length form 83 (arrays over 65,535 elements)"}

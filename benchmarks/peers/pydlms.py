@@ -129,9 +129,9 @@ def _read_stream(pieces: list[bytes]) -> Callable[[], Task]:
     return lambda: Task(run, always(pieces))
 
 
-def _get(address: Address) -> Callable[[], Task]:
+def _get(address: Address, **framing: Any) -> Callable[[], Task]:
     def make() -> Task:
-        client = DlmsClient.tcp(*address, client_sap=16).connect()
+        client = DlmsClient.tcp(*address, client_sap=16, **framing).connect()
         return Task(lambda obis: client.get(obis, 3, 2).value, always(_REGISTER), close=client.close)
 
     return make
@@ -179,6 +179,7 @@ def contender(address: Address) -> Contender:
         "hdlc-stream-chunks": _read_stream(samples.in_chunks(samples.hdlc_stream())),
         "get-tcp-blocking": _get(address),
         "get-tcp-asyncio": _get(address),
+        "get-hdlc-tcp": _get(address, hdlc=True, address_size=1),
         "association-tcp": _associate(address),
     }
     return Contender(NAME, version(NAME), tasks)
