@@ -15,6 +15,8 @@ MINUTES ?= 30
 CORES ?= 4
 
 SHELL := /bin/sh
+# Modules and rewritten assertions are compiled once, not by each process of each run.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 # Two pips must not work in one environment; only the parts of `make check` run side by side.

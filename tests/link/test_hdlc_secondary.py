@@ -51,6 +51,11 @@ def wide() -> HdlcSecondaryLink:
     return connected(WIDE, HdlcParameters(2030, 2030, 7, 7).encode())
 
 
+def sent_after(link: HdlcSecondaryLink, frame: bytes) -> list[HdlcFrame]:
+    assert link.receive(frame, 1.0) == []
+    return sent(link, 1.0)
+
+
 def rejected(link: HdlcSecondaryLink, frame: bytes) -> tuple[FrameReject, Exception | None]:
     (event,) = link.receive(frame, 0.0)
     assert isinstance(event, LinkDisconnected)
@@ -297,6 +302,22 @@ def test_rules_that_are_broken_are_rejected_with_their_reason() -> None:
     assert reject == FrameReject(0x10, 0, 1, False, information_too_long=True)
 
 
+def test_a_client_that_acknowledges_nothing_is_not_listened_to_for_ever() -> None:
+    link = connected()
+    taken = 0
+    for number in range(1000):
+        for event in link.receive(i(taken % 8, 0, LLC + b"get"), number / 1000):
+            assert isinstance(event, ApduReceived)
+            taken += 1
+            link.send(bytes(60_000))
+        assert brief(sent(link))[0].startswith("I 0")
+    assert 0 < taken < 30
+    acknowledged = 0
+    while brief(sent_after(link, rr((acknowledged := acknowledged + 1) % 8)))[0].startswith("I"):
+        assert acknowledged < 30_000
+    assert link.receive(i(taken % 8, acknowledged % 8, LLC + b"get"), 2.0) == [ApduReceived(b"get", 16, 1)]
+
+
 def test_a_client_that_is_silent_loses_its_connection() -> None:
     link = connected(HdlcSettings(inactivity_timeout=30.0))
     assert link.deadline() == 30.0
@@ -337,7 +358,7 @@ def test_leaving_tells_each_connection_with_the_next_call() -> None:
 def test_ui_for_this_station_or_for_all_is_given_and_not_answered(destination: HdlcAddress) -> None:
     link = HdlcSecondaryLink(17, {1}, sizes={2})
     ui = Control(FrameType.UI, pf=0)
-    expected: list[LinkEvent] = [ApduReceived(b"set", 16, destination.upper)]
+    expected: list[LinkEvent] = [ApduReceived(b"set", 16, 1 if destination.upper == 1 else 0x7F)]
     assert link.receive(flagged(destination, CLIENT, ui, LLC + b"set"), 0.0) == expected
     parts = flagged(destination, CLIENT, ui, LLC + b"s", segmented=True) + flagged(destination, CLIENT, ui, b"et")
     assert link.receive(parts, 0.0) == expected

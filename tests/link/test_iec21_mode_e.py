@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cosemic.errors import ProtocolError, ResponseTimeout
+from cosemic.errors import ConnectionFailed, ProtocolError, ResponseTimeout
 from cosemic.faults import ByteStream, Station, StreamFaults, VirtualTime
 from cosemic.link.contract import ApduReceived, LinkConnected, LinkDisconnected, LinkFailed
-from cosemic.link.hdlc import HdlcAddress, HdlcPrimaryLink, HdlcSecondaryLink, HdlcSettings
+from cosemic.link.hdlc import Control, HdlcAddress, HdlcPrimaryLink, HdlcSecondaryLink, HdlcSettings
 from cosemic.link.iec21 import (
     ClientSettings,
     Confirmation,
@@ -25,6 +25,8 @@ from cosemic.link.iec21 import (
 )
 from cosemic.link.wrapper import WrapperLink
 from cosemic.values import OPTICAL, LineSettings
+from cosemic.values.enumerations import FrameType
+from tests.link.hdlc_stations import flagged
 from tests.link.iec21_stations import MODE_C, MODE_E, OCTET_BY_OCTET
 
 SIGN_ON = 5 * 10 / 300 + 0.2 + len(MODE_E.encode()) * 10 / 300 + 0.2 + 6 * 10 / 300
@@ -227,6 +229,41 @@ def test_the_server_ends_a_connection_only_where_there_is_one() -> None:
     pair.meter.disconnect()
     assert not pair.server.connected
     pair.whole_session()
+
+
+def test_a_repeated_snrm_leaves_the_line_to_hdlc() -> None:
+    pair = Pair()
+    assert pair.connect() == LinkConnected(1, 16)
+    snrm = flagged(HdlcAddress(1, 17), HdlcAddress(16), Control(FrameType.SNRM))
+    assert pair.server.receive(snrm, pair.time.now) == [LinkDisconnected(16, 1), LinkConnected(16, 1)]
+    assert pair.server.connected
+    pair.reader.send(b"\xc0\x01")
+    assert pair.next() == ApduReceived(b"\x01\xc0", 1, 16)
+
+
+def test_the_line_stays_with_hdlc_until_the_last_connection_has_ended() -> None:
+    pair = Pair()
+    assert pair.connect() == LinkConnected(1, 16)
+    for type_, event in ((FrameType.SNRM, LinkConnected(32, 1)), (FrameType.DISC, LinkDisconnected(32, 1))):
+        frame = flagged(HdlcAddress(1, 17), HdlcAddress(32), Control(type_))
+        assert pair.server.receive(frame, pair.time.now) == [event]
+    assert pair.server.connected
+    pair.reader.disconnect()
+    assert pair.next() == LinkDisconnected(1, 16)
+    pair.time.run_until_idle()
+    assert pair.stream.server.line == OPTICAL
+
+
+def test_a_link_that_has_failed_does_not_sign_on_again() -> None:
+    pair = Pair()
+    pair.server.inner = WrapperLink(1, 16)
+    event = pair.connect()
+    assert isinstance(event, LinkFailed)
+    assert "no UA" in str(event.error)
+    with pytest.raises(ConnectionFailed, match="make a new one"):
+        pair.client.connect()
+    pair.time.run_until_idle()
+    assert len(pair.reader.events) == 1
 
 
 def test_what_comes_right_behind_the_option_select_is_the_inner_links() -> None:

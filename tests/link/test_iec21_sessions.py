@@ -31,6 +31,7 @@ from cosemic.link.iec21 import (
     Identification,
     Iec21Client,
     Listen,
+    MeterData,
     Mode,
     Password,
     Read,
@@ -43,6 +44,8 @@ from cosemic.link.iec21 import (
     WakeUp,
     Write,
 )
+from cosemic.link.iec21.commands import CommandServer
+from cosemic.link.iec21.messages import Signal
 from cosemic.link.iec21.session import SIGNAL_QUIET
 from cosemic.link.iec21.sign_on import State
 from cosemic.values import LineSettings, Secret
@@ -590,6 +593,19 @@ def test_a_malformed_command_is_declined() -> None:
     bench = programming(from_client=instead(2, Command("X1", b"1.8.0()").encode()))
     with pytest.raises(ServiceFailed, match="ER01"):
         bench.ask(Read("1.8.0"))
+
+
+@pytest.mark.parametrize("between", [Command("W1", b"1.8.1*01(2)"), Command("R1", b"1.8.1*01()")], ids=str)
+def test_another_command_ends_a_write_in_blocks(between: Command) -> None:
+    data = MeterData({"1.8.0": "0", "1.8.1*01": "1"}, writable=("1.8.0", "1.8.1*01"))
+    commands = CommandServer(data, ServerSettings())
+    commands.serve(Command("W3", b"1.8.0(7", more=True))
+    (answer,) = commands.serve(between)
+    assert answer is Signal.ACK or answer == DataMessage(b"1.8.1*01(1)")
+    (answer,) = commands.serve(Command("W3", b"8)"))
+    assert data.values["1.8.0"] == "0"
+    assert isinstance(answer, DataMessage)
+    assert answer.error
 
 
 def test_a_write_in_blocks_is_bounded() -> None:

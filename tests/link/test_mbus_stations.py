@@ -9,6 +9,7 @@ import pytest
 
 from cosemic.errors import (
     ConfigurationError,
+    ConnectionFailed,
     ConnectionLost,
     DecodeError,
     EncodeError,
@@ -165,7 +166,8 @@ def test_nobody_there_is_a_failure_of_the_link() -> None:
     assert "baud rate" in str(event.error)
     assert one.got(E5) == b""
     assert one.events == [event]
-    one.link.connect()
+    with pytest.raises(ConnectionFailed, match="make a new one"):
+        one.link.connect()
     assert one.sent() == b""
 
 
@@ -301,6 +303,23 @@ def test_a_segment_that_comes_twice_is_passed_over_and_for_ever_is_an_error() ->
     one.got(rsp_ud(b"a", 0x00))
     (event,) = one.events
     assert isinstance(event.error, ResponseTimeout)
+
+
+def test_a_late_answer_that_comes_twice_does_not_upset_the_frame_count() -> None:
+    one, meter = connected(), slave(max_part=1)
+    one.link.send(b"request")
+    assert meter.got(one.sent()) == E5
+    question = one.got(E5)
+    meter.link.send(b"abc", source=SERVER, destination=CLIENT)
+    late = meter.got(question)
+    again = meter.got(one.overdue())
+    following = meter.got(one.got(late))
+    assert one.got(again) == b""
+    assert one.got(following) == b""
+    answer = meter.got(one.overdue())
+    while question := one.got(answer):
+        answer = meter.got(question)
+    assert one.events == [ApduReceived(b"abc", SERVER, CLIENT)]
 
 
 def test_the_link_is_ended_by_a_reset() -> None:
@@ -550,6 +569,26 @@ def test_what_waits_is_bounded() -> None:
         one.link.send(bytes((number,)), source=SERVER, destination=CLIENT)
     assert one.link.waiting == 3
     assert one.got(req_ud2(0x7B)) == rsp_ud(b"\x07", c=0x28)
+
+
+def test_an_answer_that_is_being_fetched_is_not_pushed_out() -> None:
+    one = slave(max_waiting=2, max_part=1)
+    one.link.send(b"ab", source=SERVER, destination=CLIENT)
+    assert one.got(req_ud2(0x7B)) == rsp_ud(b"a", 0x00)
+    for late in (b"c", b"d"):
+        one.link.send(late, source=SERVER, destination=CLIENT)
+    assert one.link.waiting == 2
+    assert one.got(req_ud2(0x5B)) == rsp_ud(b"b", 0x11, c=0x28)
+    assert one.got(req_ud2(0x7B)) == rsp_ud(b"d", 0x10)
+
+
+def test_where_only_one_apdu_may_wait_a_new_one_stands_for_one_half_fetched() -> None:
+    one = slave(max_waiting=1, max_part=1)
+    for apdu in (b"ab", b"cd"):
+        one.link.send(apdu, source=SERVER, destination=CLIENT)
+        assert one.got(req_ud2(0x7B if apdu == b"ab" else 0x5B)) == rsp_ud(apdu[:1], 0x00)
+    assert one.got(req_ud2(0x7B)) == rsp_ud(b"d", 0x11)
+    assert one.got(req_ud2(0x5B)) == E5
 
 
 @pytest.mark.parametrize(

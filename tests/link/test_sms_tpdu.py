@@ -127,6 +127,9 @@ def test_too_much_for_one_message_is_refused() -> None:
         (0x04, True),
         (0x08, False),
         (0x14, True),
+        (0x44, True),
+        (0x48, False),
+        (0x84, False),
         (0xF4, True),
         (0xF5, True),
         (0xF0, False),
@@ -147,4 +150,4 @@ def test_status_reports_and_fill_among_digits_are_refused() -> None:
 def test_names_of_senders_are_not_taken_for_numbers() -> None:
     message = decode_tpdu(bytes.fromhex("0407d0d4f29c0e00040000000000000000"))
     assert isinstance(message, Deliver)
-    assert message.originator == "d4f29c0e"
+    assert message.originator == "?d4f29c0e"

@@ -89,6 +89,14 @@ def test_octets_that_are_no_certificate_are_refused(octets: bytes) -> None:
         certified_system_title(octets)
 
 
+def test_a_name_that_is_a_bit_string_is_refused(authority: Authority) -> None:
+    certificate = authority.issue(TITLE).der
+    text = TITLE.encode("ascii")
+    assert certificate.count(b"\x0c\x10" + text) == 1
+    with pytest.raises(AuthenticationFailed, match="cannot be read"):
+        certified_system_title(certificate.replace(b"\x0c\x10" + text, b"\x03\x10" + text))
+
+
 @pytest.fixture(scope="module")
 def whole(authority: Authority) -> bytes:
     return authority.issue(TITLE, alternative=hardware_name(METER_TITLE)).der

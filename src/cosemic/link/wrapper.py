@@ -28,8 +28,8 @@ from dataclasses import dataclass
 from struct import Struct
 
 from cosemic.errors import ConfigurationError, DecodeError, EncodeError, ProtocolError
+from cosemic.link.connectionless import Connectionless
 from cosemic.link.contract import ApduReceived, LinkEvent, LinkFailed, Octets
-from cosemic.values import LineSettings
 
 PORT = 4059
 """TCP and UDP port of DLMS/COSEM (IANA dlms/cosem)."""
@@ -91,7 +91,7 @@ def decode_wrapper(octets: Octets) -> tuple[WrapperHeader, bytes]:
     return header, bytes(octets[HEADER_LENGTH:])
 
 
-class _Wrapper:
+class _Wrapper(Connectionless):
     """What stream and datagrams share: SAPs, limits, and that there is neither connection nor time-out."""
 
     def __init__(self, source: int | None = None, destination: int | None = None, *, max_apdu: int = MAX_APDU) -> None:
@@ -104,26 +104,6 @@ class _Wrapper:
         self._destination = destination
         self._max_apdu = max_apdu
         self._due: list[bytes] = []
-
-    @property
-    def connection_oriented(self) -> bool:
-        """Return False: the wrapper knows no connection of its own."""
-        return False
-
-    @property
-    def connected(self) -> bool:
-        """Return True: nothing has to be connected."""
-        return True
-
-    def connect(self) -> None:
-        """Do nothing: there is nothing to connect."""
-
-    def disconnect(self) -> None:
-        """Do nothing: there is nothing to disconnect."""
-
-    def line_to_set(self) -> LineSettings | None:
-        """Return None: no port is changed."""
-        return None
 
     def send(self, apdu: bytes, /, *, source: int | None = None, destination: int | None = None) -> None:
         """Put the APDU into a WPDU.

@@ -18,6 +18,8 @@ from typing import Final
 from cosemic.link.hdlc.frame import HdlcAddress
 
 NO_STATION: Final = 0
+ALL_STATION: Final = 0x7F
+"""The SAP of all logical devices, whatever the length of the address that names them."""
 
 
 def calling(address: HdlcAddress) -> int:
@@ -32,7 +34,7 @@ def is_broadcast(address: HdlcAddress) -> bool:
 
 def same_station(one: HdlcAddress, other: HdlcAddress) -> bool:
     """Whether two addresses, perhaps of different length, mean the same logical device."""
-    return one.upper == other.upper and same_device(one, other)
+    return one.octets == other.octets or (one.upper == other.upper and same_device(one, other))
 
 
 def same_device(one: HdlcAddress, other: HdlcAddress) -> bool:

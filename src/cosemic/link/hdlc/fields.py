@@ -146,6 +146,15 @@ class FrameReject:
         )
 
 
+def reject_reasons(information: bytes) -> str:
+    """Return what the information field of an FRMR complains of, in words for an error."""
+    try:
+        reject = FrameReject.decode(information)
+    except DecodeError:
+        return "unreadable"
+    return f"{reject.reasons} in control {reject.control:02X}"
+
+
 def split_llc(information: bytes) -> tuple[bytes | None, bytes]:
     """Split an information field of I or UI into its LLC octets, None where it has none, and what follows them."""
     llc = information[:3]

@@ -264,4 +264,8 @@ def _control_of(octet: int) -> Control | None:
 
 
 _CONTROLS = tuple(_control_of(octet) for octet in range(256))
+I_CONTROLS = tuple(
+    tuple(tuple(Control(FrameType.I, ns, nr, pf) for ns in range(8)) for nr in range(8)) for pf in (0, 1)
+)
+"""Of I frames, by P/F, N(R) and N(S): what is sent most is not made each time."""
 _CONTROL_OCTETS = {control: octet for octet, control in enumerate(_CONTROLS) if control is not None}

@@ -8,7 +8,7 @@ sending is passed over, once for each frame.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, TypeAlias
 
 from cosemic.link.contract import Octets
 from cosemic.link.hdlc.frame import FLAG, Control, HdlcAddress, HdlcFrame, encode_frame
@@ -21,13 +21,8 @@ POLL: Final = 1
 """The P/F bit of a frame that passes the turn."""
 
 
-class _Sent(NamedTuple):
-    """What an echo of a frame is known by."""
-
-    destination: HdlcAddress
-    source: HdlcAddress
-    control: Control
-    information: bytes
+_Sent: TypeAlias = tuple[Control, bytes, bytes, bytes]
+"""What an echo of a frame is known by: control, information, destination, source; what differs most often first."""
 
 
 class FrameLine:
@@ -39,18 +34,17 @@ class FrameLine:
     def __init__(self, inter_octet_timeout: float, betrayed_by: frozenset[FrameType]) -> None:
         self.echoes = False
         """Whether the medium gives back what is sent."""
+        self.receiving = False
+        """Whether a frame has begun and not ended."""
         self._reader = HdlcStreamReader()
         self._timeout = inter_octet_timeout
         self._betrayed_by = betrayed_by
         self._deadline: float | None = None
         self._due: list[bytes] = []
         self._sent: list[_Sent] = []
+        self._controls: set[Control] = set()
+        """Of what was sent: most frames of the peer have another, and need no closer look."""
         self._all_handed_out = True
-
-    @property
-    def receiving(self) -> bool:
-        """Whether a frame has begun and not ended."""
-        return self._reader.pending > 0
 
     def put(
         self,
@@ -65,21 +59,30 @@ class FrameLine:
         if self._all_handed_out:
             self._all_handed_out = False
             self._sent.clear()
+            self._controls.clear()
         self._due.append(frame)
-        self._sent.append(_Sent(destination, source, control, information))
+        self._controls.add(control)
+        self._sent.append((control, information, destination.octets, source.octets))
 
     def octets_to_send(self) -> bytes:
         """Return the frames that are due, each between flags of its own."""
-        octets = b"".join(self._due)
-        self._due.clear()
+        due = self._due
+        if not due:
+            return b""
+        octets = due[0] if len(due) == 1 else b"".join(due)
+        due.clear()
         self._all_handed_out = True
         return octets
 
     def receive(self, octets: Octets, now: float) -> list[HdlcFrame]:
         """Take octets; return the frames that the peer has sent."""
         frames = self._reader.receive(octets)
-        self._deadline = now + self._timeout if self._reader.pending else None
-        return self._of_the_peer(frames) if frames else frames
+        self.receiving = receiving = self._reader.pending > 0
+        self._deadline = now + self._timeout if receiving else None
+        for frame in frames:
+            if frame.control in self._controls:
+                return self._of_the_peer(frames)
+        return frames
 
     def deadline(self) -> float | None:
         """Return when an unfinished frame is given up."""
@@ -94,13 +97,14 @@ class FrameLine:
     def give_up(self) -> list[HdlcFrame]:
         """Give up an unfinished frame; return what it had hidden."""
         self._deadline = None
+        self.receiving = False
         return self._of_the_peer(self._reader.finish())
 
     def _of_the_peer(self, frames: list[HdlcFrame]) -> list[HdlcFrame]:
         return [frame for frame in frames if not self._is_echo(frame)]
 
     def _is_echo(self, frame: HdlcFrame) -> bool:
-        came = _Sent(frame.destination, frame.source, frame.control, frame.information)
+        came = (frame.control, frame.information, frame.destination.octets, frame.source.octets)
         if came not in self._sent:
             return False
         self.echoes = self.echoes or frame.control.type in self._betrayed_by

@@ -25,28 +25,18 @@ from __future__ import annotations
 
 from collections import deque
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import TypeAlias
 
 from cosemic.errors import ProtocolError
 from cosemic.link.hdlc.fields import split_llc
-from cosemic.link.hdlc.frame import Control
+from cosemic.link.hdlc.frame import I_CONTROLS, Control
 from cosemic.link.hdlc.negotiation import Agreement
 from cosemic.values.enumerations import FrameType
 
-
-class Segment(NamedTuple):
-    """An information field and the segmentation bit of its frame."""
-
-    information: bytes
-    segmented: bool
-
-
-class Outgoing(NamedTuple):
-    """A frame without its addresses."""
-
-    control: Control
-    information: bytes = b""
-    segmented: bool = False
+Segment: TypeAlias = tuple[bytes, bool]
+"""An information field and the segmentation bit of its frame."""
+Outgoing: TypeAlias = tuple[Control, bytes, bool]
+"""A frame without its addresses: control, information field, segmentation bit."""
 
 
 class Arrival(Enum):
@@ -59,8 +49,10 @@ class Arrival(Enum):
 
 def segments(octets: bytes, room: int) -> list[Segment]:
     """Cut into information fields of at most ``room`` octets."""
+    if 0 < len(octets) <= room:
+        return [(octets, False)]
     last = len(octets) - room
-    return [Segment(octets[start : start + room], start < last) for start in range(0, len(octets), room)]
+    return [(octets[start : start + room], start < last) for start in range(0, len(octets), room)]
 
 
 class NumberedTransfer:
@@ -95,6 +87,11 @@ class NumberedTransfer:
         return bool(self._segments)
 
     @property
+    def waiting(self) -> int:
+        """How many octets at most the peer has not acknowledged."""
+        return len(self._segments) * self._room
+
+    @property
     def outstanding(self) -> bool:
         """Whether anything that was sent is not acknowledged."""
         return self._sent > 0
@@ -113,16 +110,17 @@ class NumberedTransfer:
 
         The last one passes the turn.
         """
-        self._sent = min(len(self._segments), self._window)
-        last = self._sent - 1
-        return [
-            Outgoing(Control(FrameType.I, (self._va + at) % 8, self.vr, int(at == last)), *self._segments[at])
-            for at in range(self._sent)
-        ]
+        waiting, va = self._segments, self._va
+        self._sent = sent = min(len(waiting), self._window)
+        (going_on, last), nr = I_CONTROLS, self.vr
+        frames = [(going_on[nr][(va + at) % 8], *waiting[at]) for at in range(sent - 1)]
+        if sent:
+            frames.append((last[nr][(va + sent - 1) % 8], *waiting[sent - 1]))
+        return frames
 
     def supervisory(self, type_: FrameType) -> Outgoing:
         """Return an RR or RNR, which passes the turn."""
-        return Outgoing(Control(type_, None, self.vr))
+        return Control(type_, None, self.vr), b"", False
 
     def acknowledge(self, nr: int) -> int | None:
         """Take an N(R); return how many I frames it acknowledges, None where it is invalid."""
@@ -148,6 +146,8 @@ class NumberedTransfer:
         Raises ProtocolError where the message becomes longer than any APDU that was agreed.
         """
         self.vr = (self.vr + 1) % 8
+        if not segmented and not self._received and len(information) <= self._max_octets:
+            return split_llc(information)[1]
         if information:
             self._received.append(information)
         self._octets += len(information)

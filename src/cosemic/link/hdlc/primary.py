@@ -25,7 +25,7 @@ sent while the turn is held or there is no connection.
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum, auto
+from enum import IntEnum, auto
 from typing import Final, TypeAlias
 
 from cosemic.errors import (
@@ -33,15 +33,14 @@ from cosemic.errors import (
     ConnectionFailed,
     ConnectionLost,
     CosemicError,
-    DecodeError,
     EncodeError,
     ProtocolError,
 )
 from cosemic.link.contract import ApduReceived, LinkConnected, LinkDisconnected, LinkEvent, LinkFailed, Octets
 from cosemic.link.hdlc.addresses import same_device, same_station, written
-from cosemic.link.hdlc.fields import DEFAULT_MAX_INFO, LLC_REQUEST, LLC_RESPONSE, FrameReject
+from cosemic.link.hdlc.fields import DEFAULT_MAX_INFO, LLC_REQUEST, LLC_RESPONSE, reject_reasons
 from cosemic.link.hdlc.frame import Control, HdlcAddress, HdlcFrame
-from cosemic.link.hdlc.line import POLL, FrameLine
+from cosemic.link.hdlc.line import POLL, UNARMED, FrameLine
 from cosemic.link.hdlc.negotiation import Agreement, agreed_by_client, offered
 from cosemic.link.hdlc.numbered import NumberedTransfer, segments
 from cosemic.link.hdlc.reassembly import HdlcReassembler, is_whole
@@ -52,7 +51,7 @@ from cosemic.values import LineSettings
 from cosemic.values.enumerations import FrameType
 
 
-class State(Enum):
+class State(IntEnum):
     """Of the primary station."""
 
     DISCONNECTED = auto()
@@ -63,11 +62,13 @@ class State(Enum):
     FAILED = auto()
 
 
-_CONNECTED: Final = frozenset((State.HOLDING, State.AWAITING))
-_WAITING: Final = frozenset((State.CONNECTING, State.AWAITING, State.DISCONNECTING))
-_COMMANDS: Final = frozenset((FrameType.SNRM, FrameType.DISC))
+# What every round trip asks is looked up once: members of an enumeration are dear to reach through their class.
+_DISCONNECTED, _CONNECTING, _HOLDING, _AWAITING, _DISCONNECTING, _FAILED = State
+_CONNECTED: Final = (_HOLDING, _AWAITING)
+_WAITING: Final = (_AWAITING, _CONNECTING, _DISCONNECTING)
+_UI_FRAME: Final = FrameType.UI
+_new = tuple.__new__
 _UI: Final = Control(FrameType.UI, pf=0)
-_POLLING_UI: Final = Control(FrameType.UI, pf=POLL)
 _MOST_OPEN: Final = 4
 """Messages in UI frames that are joined at a time."""
 
@@ -93,9 +94,10 @@ class HdlcPrimaryLink:
         """What was negotiated for the present connection, or the last one."""
         self._client = HdlcAddress(client)
         self._server = server
+        self._everybody = server.all_station
         self._max_apdu = max_apdu
-        self._state = State.DISCONNECTED
-        self._line = FrameLine(self.settings.inter_octet_timeout, _COMMANDS)
+        self._state = _DISCONNECTED
+        self._line = FrameLine(self.settings.inter_octet_timeout, frozenset((FrameType.SNRM, FrameType.DISC)))
         self._messages = HdlcReassembler(max_octets=2 * max_apdu, max_open=_MOST_OPEN)
         self._broadcasts: list[bytes] = []
         self._turn = self._new_turn()
@@ -123,14 +125,14 @@ class HdlcPrimaryLink:
 
     def connect(self) -> None:
         """Send SNRM; LinkConnected or LinkFailed tells the end. Raises ConnectionFailed where the link has failed."""
-        if self._state is State.FAILED:
+        if self._state is _FAILED:
             raise ConnectionFailed("this HDLC link has failed: make a new one to try again")
-        if self._state is State.DISCONNECTED:
-            self._command(State.CONNECTING)
+        if self._state is _DISCONNECTED:
+            self._command(_CONNECTING)
 
     def disconnect(self) -> None:
         """Send DISC as soon as the turn is here, at the latest after one response time-out."""
-        self._ending = self._state in _CONNECTED or self._state is State.CONNECTING
+        self._ending = self._state in _CONNECTED or self._state is _CONNECTING
 
     def line_to_set(self) -> LineSettings | None:
         """Return None: no port is changed."""
@@ -143,12 +145,12 @@ class HdlcPrimaryLink:
         those of this connection, ConnectionLost where it does not stand.
         """
         client, server = self._client.upper, self._server.upper
-        if source not in (None, client):
+        if source != client and source is not None:
             raise EncodeError(f"source SAP {source} on an HDLC connection of client SAP {client}: make a link for each")
-        if destination == self._server.all_station:
+        if destination == self._everybody:
             self._broadcasts.append(apdu)
             return
-        if destination not in (None, server):
+        if destination != server and destination is not None:
             raise EncodeError(f"SAP {destination} on an HDLC connection to SAP {server}: make a link for each")
         if not self.connected:
             raise ConnectionLost("there is no HDLC connection: call connect() and wait for LinkConnected")
@@ -156,10 +158,11 @@ class HdlcPrimaryLink:
 
     def receive(self, octets: Octets, now: float) -> list[LinkEvent]:
         """Take octets of the stream, cut and disturbed anywhere."""
+        if self._state is _FAILED:
+            return []
         events: list[LinkEvent] = []
-        if self._state is State.FAILED:
-            return events
-        self._timer.arm(now)
+        if self._timer.deadline == UNARMED:
+            self._timer.arm(now)
         for frame in self._line.receive(octets, now):
             self._take(frame, now, events)
         if self._line.receiving:
@@ -168,11 +171,11 @@ class HdlcPrimaryLink:
 
     def octets_to_send(self) -> bytes:
         """Return the frames that are due, end to end."""
-        if self._state is State.HOLDING and self._ending:
-            self._command(State.DISCONNECTING)
-        elif self._state is State.HOLDING:
+        if self._state is _HOLDING and self._ending:
+            self._command(_DISCONNECTING)
+        elif self._state is _HOLDING:
             self._use_turn()
-        elif self._state is State.DISCONNECTED:
+        elif self._broadcasts and self._state is _DISCONNECTED:
             self._send_broadcasts()
         octets = self._line.octets_to_send()
         if octets and self._state in _WAITING:
@@ -181,20 +184,24 @@ class HdlcPrimaryLink:
 
     def deadline(self) -> float | None:
         """Return when :meth:`tick` is due, or None."""
-        if self._state is State.FAILED:
+        if self._state is _FAILED:
             return None
-        times = (self._timer.deadline, self._turn.poll_at, self._line.deadline())
-        return min((at for at in times if at is not None), default=None)
+        first = self._timer.deadline
+        for at in (self._turn.poll_at, self._line.deadline()):
+            if at is not None and (first is None or at < first):
+                first = at
+        return first
 
     def tick(self, now: float) -> list[LinkEvent]:
         """Start the response time-out of what was handed out, or let a time-out run out."""
+        if self._state is _FAILED:
+            return []
         events: list[LinkEvent] = []
-        if self._state is State.FAILED:
-            return events
         for frame in self._line.tick(now):
             self._take(frame, now, events)
-        self._timer.arm(now)
-        if self._timer.has_run_out(now):
+        if self._timer.deadline == UNARMED:
+            self._timer.arm(now)
+        elif self._timer.has_run_out(now):
             self._timed_out(now, events)
         self._turn.tick(now)
         return events
@@ -208,8 +215,8 @@ class HdlcPrimaryLink:
         """
         if self._state in _CONNECTED:
             self._turn.poll()
-        elif self._state is State.DISCONNECTED:
-            self._line.put(self._server, self._client, _POLLING_UI)
+        elif self._state is _DISCONNECTED:
+            self._line.put(self._server, self._client, Control(FrameType.UI, pf=POLL))
 
     # ---- own frames -------------------------------------------------------------------------------------------------
 
@@ -233,26 +240,25 @@ class HdlcPrimaryLink:
 
     def _send_command(self) -> None:
         self._timer.stop()
-        if self._state is State.CONNECTING:
+        if self._state is _CONNECTING:
             information = offered(Agreement.of(self.settings))
             self._line.put(self._server, self._client, Control(FrameType.SNRM), information)
         else:
             self._line.put(self._server, self._client, Control(FrameType.DISC))
 
     def _use_turn(self) -> None:
-        self._send_broadcasts()
+        if self._broadcasts:
+            self._send_broadcasts()
         frames = self._turn.use()
         for frame in frames:
             self._line.put(self._server, self._client, *frame)
         if frames:
-            self._state = State.AWAITING
+            self._state = _AWAITING
 
     def _send_broadcasts(self) -> None:
         """Send what is for all, in segments that every station can take."""
-        if not self._broadcasts:
-            return
-        everybody = self._server.all_station
-        address = HdlcAddress(everybody, None if self._server.lower is None else everybody, self._server.size)
+        lower = None if self._server.lower is None else self._everybody
+        address = HdlcAddress(self._everybody, lower, self._server.size)
         room = self.settings.room(min(DEFAULT_MAX_INFO, self.settings.max_info_transmit), address, self._client)
         for apdu in self._broadcasts:
             for segment in segments(LLC_REQUEST + apdu, room):
@@ -267,8 +273,8 @@ class HdlcPrimaryLink:
         if not self._timer.has_run_out(now):
             return
         if self._ending:
-            self._command(State.DISCONNECTING)
-        elif self._state is State.AWAITING:
+            self._command(_DISCONNECTING)
+        elif self._state is _AWAITING:
             self._take_turn(self._turn.timed_out(), events)
         else:
             self._command_again(events)
@@ -277,7 +283,7 @@ class HdlcPrimaryLink:
         self._repeats += 1
         if self._repeats <= self.settings.repeats:
             self._send_command()
-        elif self._state is State.DISCONNECTING:
+        elif self._state is _DISCONNECTING:
             self._disconnected(None, events)
         else:
             self._fail(events)
@@ -285,11 +291,12 @@ class HdlcPrimaryLink:
     # ---- frames of the peer -----------------------------------------------------------------------------------------
 
     def _take(self, frame: HdlcFrame, now: float, events: list[LinkEvent]) -> None:
-        if frame.control.type is FrameType.UI:
+        if frame.control.type is _UI_FRAME:
             self._take_unnumbered(frame, now, events)
             return
         take = _TAKEN.get((self._state, frame.control.type))
-        if take is not None and frame.destination == self._client and same_station(frame.source, self._server):
+        mine = frame.destination.octets == self._client.octets and same_station(frame.source, self._server)
+        if take is not None and mine:
             take(self, frame, now, events)
 
     def _take_unnumbered(self, frame: HdlcFrame, now: float, events: list[LinkEvent]) -> None:
@@ -305,10 +312,10 @@ class HdlcPrimaryLink:
 
     def _agree(self, frame: HdlcFrame, now: float, events: list[LinkEvent]) -> None:
         if self._ending:
-            self._command(State.DISCONNECTING)
+            self._command(_DISCONNECTING)
             return
         self.agreement = agreed_by_client(Agreement.of(self.settings), frame.information)
-        self._enter(State.HOLDING)
+        self._enter(_HOLDING)
         events.append(LinkConnected(self._server.upper, self._client.upper))
 
     def _refuse(self, frame: HdlcFrame, now: float, events: list[LinkEvent]) -> None:
@@ -322,7 +329,9 @@ class HdlcPrimaryLink:
     def _leave(self, frame: HdlcFrame, now: float, events: list[LinkEvent]) -> None:
         error: CosemicError
         if frame.control.type is FrameType.FRMR:
-            error = ProtocolError(f"the meter rejects a frame (FRMR: {_reasons(frame.information)}): connect again")
+            error = ProtocolError(
+                f"the meter rejects a frame (FRMR: {reject_reasons(frame.information)}): connect again"
+            )
         else:
             why = "after its inactivity time-out, or a restart"
             error = ConnectionLost(f"the meter has left the HDLC connection (DM), {why}: connect again")
@@ -338,13 +347,13 @@ class HdlcPrimaryLink:
             self._disconnected(error, events)
             return
         if apdu:
-            events.append(ApduReceived(apdu, self._server.upper, self._client.upper))
+            events.append(_new(ApduReceived, (apdu, self._server.upper, self._client.upper)))
         if counts:
             self._go_on(frame, now, events)
 
     def _go_on(self, frame: HdlcFrame, now: float, events: list[LinkEvent]) -> None:
         """Where the secondary has the turn: wait for its next frame, or take the turn."""
-        if self._state is not State.AWAITING:
+        if self._state is not _AWAITING:
             return
         if frame.control.pf:
             self._take_turn(self._turn.came(now), events)
@@ -352,7 +361,7 @@ class HdlcPrimaryLink:
             self._timer.go_on(now)
 
     def _take_turn(self, error: CosemicError | None, events: list[LinkEvent]) -> None:
-        self._state = State.HOLDING
+        self._state = _HOLDING
         self._timer.stop()
         if error is not None:
             self._disconnected(None if self._ending else error, events)
@@ -360,12 +369,11 @@ class HdlcPrimaryLink:
     # ---- the end ----------------------------------------------------------------------------------------------------
 
     def _disconnected(self, error: CosemicError | None, events: list[LinkEvent]) -> None:
-        self._enter(State.DISCONNECTED)
+        self._enter(_DISCONNECTED)
         events.append(LinkDisconnected(self._server.upper, self._client.upper, error))
 
     def _fail(self, events: list[LinkEvent]) -> None:
-        settings = self.settings
-        tried = f"SNRM sent {settings.repeats + 1} times, {settings.response_timeout:g} s each"
+        tried = f"SNRM sent {self.settings.repeats + 1} times, {self.settings.response_timeout:g} s each"
         to = f"server {written(self._server)} from client SAP {self._client.upper}"
         if self._refused_with:
             what = f"the meter refuses an HDLC connection ({self._refused_with} to SNRM)"
@@ -373,27 +381,19 @@ class HdlcPrimaryLink:
         else:
             what = f"no UA on {tried}"
             advice = "check the line, its speed, the server address and the client SAP"
-        self._enter(State.FAILED)
+        self._enter(_FAILED)
         events.append(LinkFailed(ConnectionFailed(f"{what}, to {to}: {advice}")))
-
-
-def _reasons(information: bytes) -> str:
-    try:
-        reject = FrameReject.decode(information)
-    except DecodeError:
-        return "unreadable"
-    return f"{reject.reasons} in control {reject.control:02X}"
 
 
 _Taking: TypeAlias = Callable[[HdlcPrimaryLink, HdlcFrame, float, list[LinkEvent]], None]
 _TAKEN: Final[dict[tuple[State, FrameType], _Taking]] = {
     (state, type_): take
     for states, types, take in (
-        ({State.CONNECTING}, {FrameType.UA}, HdlcPrimaryLink._agree),
-        ({State.CONNECTING}, {FrameType.DM, FrameType.FRMR}, HdlcPrimaryLink._refuse),
+        ({_CONNECTING}, {FrameType.UA}, HdlcPrimaryLink._agree),
+        ({_CONNECTING}, {FrameType.DM, FrameType.FRMR}, HdlcPrimaryLink._refuse),
         (_CONNECTED, {FrameType.I, FrameType.RR, FrameType.RNR}, HdlcPrimaryLink._take_numbered),
         (_CONNECTED, {FrameType.DM, FrameType.FRMR}, HdlcPrimaryLink._leave),
-        ({State.DISCONNECTING}, {FrameType.UA, FrameType.DM, FrameType.FRMR}, HdlcPrimaryLink._end),
+        ({_DISCONNECTING}, {FrameType.UA, FrameType.DM, FrameType.FRMR}, HdlcPrimaryLink._end),
     )
     for state in states
     for type_ in types

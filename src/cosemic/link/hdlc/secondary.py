@@ -8,7 +8,7 @@ frame         no connection (NDM)      connection (NRM)
 ============  =======================  =====================================================================
 SNRM          UA: connection; or DM    the old connection ends; UA: a new one, numbers from 0; or DM
 DISC          DM                       UA, the connection ends
-I             DM                       taken, or discarded when it is not expected or the station is busy
+I             DM                       taken; discarded when it is not expected, or the station is busy or full
 RR, RNR       DM                       N(R) is taken
 UI            given, never answered    given, never answered
 wrong N(R)    DM                       FRMR with Z, the connection ends
@@ -17,7 +17,8 @@ information   DM                       FRMR with X, the connection ends (RR and 
 silence       -                        after ``inactivity_timeout`` the connection ends
 ============  =======================  =====================================================================
 
-DM only with P = 1. What is done with the turn, the first that applies; held event notifications go before, in UI:
+DM only with P = 1. Full is a station with :data:`MOST_WAITING` octets of answers that are not acknowledged. What is
+done with the turn, the first that applies; held event notifications go before, in UI:
 
 ====================================================  ================================================================
 I frames are not acknowledged, or new                 these from the client's N(R) on, F = 1 in the last one
@@ -26,7 +27,7 @@ otherwise                                             RR, or RNR while the stati
 ====================================================  ================================================================
 
 Addresses: an answer has the form that the client used. A form (length) that the station does not use is discarded, as
-is NO_STATION. ALL_STATION, as upper or lower part, is for UI only.
+is NO_STATION. ALL_STATION, as upper or lower part, is for UI only; its SAP is 7F in every length.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from cosemic.errors import (
     ProtocolError,
 )
 from cosemic.link.contract import ApduReceived, LinkConnected, LinkDisconnected, LinkEvent, Octets
-from cosemic.link.hdlc.addresses import NO_STATION, calling, is_broadcast
+from cosemic.link.hdlc.addresses import ALL_STATION, NO_STATION, calling, is_broadcast
 from cosemic.link.hdlc.fields import DEFAULT_MAX_INFO, LLC_REQUEST, LLC_RESPONSE, FrameReject
 from cosemic.link.hdlc.frame import Control, HdlcAddress, HdlcFrame
 from cosemic.link.hdlc.line import UNARMED, FrameLine
@@ -56,6 +57,8 @@ from cosemic.values import LineSettings
 from cosemic.values.enumerations import FrameType
 
 MAX_CONNECTIONS: Final = 16
+MOST_WAITING: Final = 1 << 20
+"""Octets of answers that a client has not acknowledged; until it does so, its I frames are not taken."""
 MOST_HELD: Final = 16
 """Event notifications held for each client; the oldest gives way."""
 _MOST_OPEN: Final = 16
@@ -249,7 +252,9 @@ class HdlcSecondaryLink:
     def _take_unnumbered(self, frame: HdlcFrame, now: float, events: list[LinkEvent]) -> None:
         message = self._messages.receive(frame)
         if message is not None and is_whole(message, LLC_REQUEST):
-            events.append(ApduReceived(message.octets, *_key(frame)))
+            upper = frame.destination.upper
+            sap = ALL_STATION if upper == frame.destination.all_station else upper
+            events.append(ApduReceived(message.octets, frame.source.upper, sap))
         if not frame.control.pf or is_broadcast(frame.destination):
             return
         connection = self._connections.get(_key(frame))
@@ -306,7 +311,8 @@ class HdlcSecondaryLink:
     def _take_information(self, connection: _Connection, frame: HdlcFrame, events: list[LinkEvent]) -> bool:
         """Take an I frame, if it is the next; return whether the connection still stands."""
         transfer = connection.transfer
-        if self.busy or transfer.arrival(frame.control.ns or 0) is not Arrival.TAKEN:
+        full = transfer.waiting >= MOST_WAITING
+        if self.busy or full or transfer.arrival(frame.control.ns or 0) is not Arrival.TAKEN:
             return True
         try:
             apdu = transfer.take(frame.information, frame.segmented)

@@ -25,6 +25,8 @@ from cosemic.link.contract import Octets
 from cosemic.link.hdlc.frame import FLAG, MAX_HEADER, MIN_LENGTH, HdlcFrame, decode_header, frame_of
 
 _FLAG = FLAG[0]
+_DECISIVE = 3
+"""A flag and the two octets behind it say whether a frame may begin there, and how long it is."""
 
 
 class HdlcStreamReader:
@@ -52,6 +54,10 @@ class HdlcStreamReader:
 
     def receive(self, octets: Octets) -> list[HdlcFrame]:
         """Take octets of the stream; return the frames that they complete, in order."""
+        if len(self._buffer) <= 1 and (frame := self._whole(octets)) is not None:
+            self._buffer[:] = FLAG
+            self._needed = _DECISIVE
+            return [frame]
         self._buffer += octets
         return self._frames() if len(self._buffer) >= self._needed else []
 
@@ -66,6 +72,15 @@ class HdlcStreamReader:
             del self._buffer[0]
             frames += self._frames()
         return frames
+
+    def _whole(self, octets: Octets) -> HdlcFrame | None:
+        """Return the frame that is these octets, flag to flag: nearly all of a conversation come so."""
+        closing = len(octets) - 1
+        if closing <= MIN_LENGTH or octets[0] != _FLAG or octets[closing] != _FLAG or octets[1] & 0xF0 != 0xA0:
+            return None
+        if (octets[1] & 0x07) << 8 | octets[2] != closing - 1:
+            return None
+        return self._frame(bytes(octets), 1, closing)
 
     def _frames(self) -> list[HdlcFrame]:
         """Take all frames out of the buffer; leave it empty, or beginning with a flag that may open a frame.

@@ -37,6 +37,10 @@ class _Expected(Enum):
     """An APDU came; whether another one follows only a poll tells."""
 
 
+_NOTHING, _ANSWER, _MORE = _Expected
+_I, _RNR = FrameType.I, FrameType.RNR
+
+
 class Turn:
     """The turn of one connection. transfer: its I frames."""
 
@@ -47,7 +51,7 @@ class Turn:
         """What was wrong with frames that were discarded."""
         self._transfer = transfer
         self._settings = settings
-        self._expected = _Expected.NOTHING
+        self._expected = _NOTHING
         self._polling = False
         self._polling_since: float | None = None
         self._busy = False
@@ -58,7 +62,7 @@ class Turn:
     def put(self, apdu: bytes) -> None:
         """Take an APDU to be sent, whose answer is awaited."""
         self._transfer.put(apdu)
-        self._expected = _Expected.ANSWER
+        self._expected = _ANSWER
         self._polling_since = None
 
     def poll(self) -> None:
@@ -95,17 +99,17 @@ class Turn:
             self.complaint = f", last it answered with N(R) {control.nr} where V(S) is {transfer.vs}"
             return False, None
         self._effect = self._effect or acknowledged > 0
-        self._busy = control.type is FrameType.RNR
-        if control.type is not FrameType.I:
+        self._busy = control.type is _RNR
+        if control.type is not _I:
             return True, None
-        arrival = transfer.arrival(control.ns or 0)
-        if arrival is not Arrival.TAKEN:
+        if control.ns != transfer.vr:
+            arrival = transfer.arrival(control.ns or 0)
             self._gap = self._gap or arrival is Arrival.BEHIND_A_GAP
             return arrival is Arrival.BEHIND_A_GAP, None
         self._effect = True
         apdu = transfer.take(frame.information, frame.segmented)
         if apdu:
-            self._expected = _Expected.MORE
+            self._expected = _MORE
         return True, apdu
 
     def came(self, now: float) -> CosemicError | None:
@@ -117,11 +121,12 @@ class Turn:
         elif (transfer.outstanding and not self._busy) or self._gap:
             if not self.another_try():
                 return self.lost()
-        elif self._expected is _Expected.MORE:
-            self._expected = _Expected.NOTHING
-        if self._gap or (transfer.receiving and self._effect):
+        elif self._expected is _MORE:
+            self._expected = _NOTHING
+        receiving = transfer.receiving
+        if self._gap or (receiving and self._effect):
             self._polling = True
-        elif self._busy or transfer.receiving or self._expected is not _Expected.NOTHING:
+        elif self._busy or receiving or self._expected is not _NOTHING:
             return self._wait(now)
         return None
 
@@ -153,7 +158,7 @@ class Turn:
         if now - self._polling_since < settings.polling_timeout:
             self.poll_at = now + settings.poll_interval
             return None
-        self._expected = _Expected.NOTHING
+        self._expected = _NOTHING
         self._polling_since = None
         if not self._busy:
             return None

@@ -5,7 +5,7 @@ command  is answered with
 =======  ==========================================================================================
 P1, P2   ACK where password or result is right
 R1 - R6  a data message; R3, R4 and R6 in partial blocks where it is long
-W1 - W5  ACK; after several partial blocks (EOT) what they join to is written
+W1 - W5  ACK; after several partial blocks (EOT) what they join to is written; another command in between drops them
 E2       ACK, or a data message
 others   an error message, ``(ER01)``
 =======  ==========================================================================================
@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
-from cosemic.errors import DecodeError, ProtocolError, ServiceFailed
+from cosemic.errors import DecodeError, EncodeError, ProtocolError, ServiceFailed
 from cosemic.link.iec21 import provider as p
 from cosemic.link.iec21.datasets import DataSet, read_datasets, write_datasets
 from cosemic.link.iec21.messages import Command, DataMessage, Signal
@@ -40,16 +40,19 @@ class CommandServer:
         self._settings = settings
         self._admitted = not provider.locked
         self._tries = 0
+        self._last = ""
         self._written = b""
 
     def serve(self, command: Command) -> Answers:
         """Answer a command. Raises ProtocolError where the session is to be ended: too many wrong passwords."""
+        if command.command != self._last:
+            self._last, self._written = command.command, b""
         serve = None if command.command in _RESERVED else _SERVICES.get(command.command[0])
         try:
             if serve is None:
                 raise p.declined(p.UNKNOWN_COMMAND, command.command)
             return serve(self, command)
-        except DecodeError:
+        except (DecodeError, EncodeError):  # of what was sent, or of what is to be read
             return self._decline(p.MALFORMED)
         except ServiceFailed as error:
             return self._decline(error.label or p.UNKNOWN_COMMAND)

@@ -17,18 +17,19 @@ client link    on                     and then
 =============  =====================  ============================================================================
 OFF            connect                the sign-on
 SIGNING ON     signed on              ``connect`` of the inner link; failed: LinkFailed
-HANDED OVER    LinkConnected          APDUs go through. LinkDisconnected, LinkFailed: 300 7E1, OFF
+HANDED OVER    LinkConnected          APDUs go through. No connection left: 300 7E1, OFF; failed: 300 7E1, LinkFailed
 =============  =====================  ============================================================================
 
 The server link answers every mode that its :class:`Iec21Server` knows; octets are the inner link's from HandedOver to
-LinkDisconnected. Where nobody connects within ``silence`` of its settings, it is a meter at 300 baud again.
+the LinkDisconnected of its last connection. Where nobody connects within ``silence`` of its settings, it is a meter at
+300 baud again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
+from cosemic.errors import ConnectionFailed
 from cosemic.link.contract import Link, LinkDisconnected, LinkEvent, LinkFailed, Octets
 from cosemic.link.iec21.client import Iec21Client
 from cosemic.link.iec21.requests import Completed, EnterHdlc
@@ -38,8 +39,6 @@ from cosemic.link.iec21.server import State as ServerState
 from cosemic.link.iec21.settings import ClientSettings
 from cosemic.link.iec21.sign_on import State
 from cosemic.values import LineSettings
-
-_ENDS: Final = (LinkDisconnected, LinkFailed)
 
 
 class _Around:
@@ -87,11 +86,15 @@ class _Around:
 
     def _through(self, events: list[LinkEvent]) -> list[LinkEvent]:
         """Take the line back where the inner link is over; what it has to say still goes before."""
-        if any(isinstance(event, _ENDS) for event in events):
+        if any(self._is_end(event) for event in events):
             while octets := self.inner.octets_to_send():
                 self._outer.line.put(octets)
             self._outer.resume()
         return events
+
+    def _is_end(self, event: LinkEvent) -> bool:
+        """Whether the line goes back: a repeated SNRM ends a connection too, but makes another."""
+        return isinstance(event, LinkFailed) or (isinstance(event, LinkDisconnected) and not self.inner.connected)
 
 
 class ModeEClientLink(_Around):
@@ -105,10 +108,16 @@ class ModeEClientLink(_Around):
         self, inner: Link, settings: ClientSettings | None = None, *, line: LineSettings | None = None
     ) -> None:
         self.client = Iec21Client(settings, line=line)
+        self._failed = False
         super().__init__(inner, self.client)
 
     def connect(self) -> None:
-        """Begin the sign-on, and then the connection of the inner link."""
+        """Begin the sign-on, and then the connection of the inner link.
+
+        Raises ConnectionFailed where the link has failed.
+        """
+        if self._failed:
+            raise ConnectionFailed("this mode E link has failed: make a new one to sign on again")
         if not self._inside and not self.client.busy:
             self.client.send(EnterHdlc())
 
@@ -122,13 +131,17 @@ class ModeEClientLink(_Around):
     def receive(self, octets: Octets, now: float) -> list[LinkEvent]:
         """Take octets of the line, cut anywhere."""
         if self._inside:
-            return self._through(self.inner.receive(self.client.line.heard(octets, now), now))
-        return self._signed_on(self.client.receive(octets, now))
+            return self._told(self._through(self.inner.receive(self.client.line.heard(octets, now), now)))
+        return self._told(self._signed_on(self.client.receive(octets, now)))
 
     def tick(self, now: float) -> list[LinkEvent]:
         """Tell the time."""
         events = self._through(self.inner.tick(now)) if self._inside else []
-        return events + self._signed_on(self.client.tick(now))
+        return self._told(events + self._signed_on(self.client.tick(now)))
+
+    def _told(self, events: list[LinkEvent]) -> list[LinkEvent]:
+        self._failed = self._failed or any(isinstance(event, LinkFailed) for event in events)
+        return events
 
     def _signed_on(self, events: Sequence[ClientEvent]) -> list[LinkEvent]:
         found: list[LinkEvent] = []

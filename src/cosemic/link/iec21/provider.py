@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import Final, Protocol, TypeAlias
 
-from cosemic.errors import ServiceFailed
+from cosemic.errors import EncodeError, ServiceFailed
 from cosemic.link.iec21.datasets import DataSet
 from cosemic.values import Secret
 
@@ -110,10 +110,15 @@ class MeterData:
         return [self._dataset(dataset.address)]
 
     def write(self, command: str, dataset: DataSet) -> None:
-        """Set the value of an address that may be written."""
+        """Set the value of an address that may be written; what could not be read out again is declined."""
         if dataset.address not in self._writable:
             raise declined(NOT_WRITABLE if dataset.address in self.values else UNKNOWN_ADDRESS, dataset.address)
-        self.values[dataset.address] = dataset.values[0] if dataset.values else ""
+        value = dataset.values[0] if dataset.values else ""
+        try:
+            DataSet(dataset.address, (value,)).encode()
+        except EncodeError:
+            raise declined(MALFORMED, dataset.address) from None
+        self.values[dataset.address] = value
 
     def execute(self, command: str, dataset: DataSet) -> list[DataSet]:
         """Call the action; the text that it returns is the answer."""

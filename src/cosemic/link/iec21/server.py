@@ -136,9 +136,15 @@ class Iec21Server(Session[State, Event]):
 
     def receive(self, octets: Octets, now: float) -> list[Event]:
         """Take octets of the line, cut anywhere."""
+        others = bytes(octets)
         if self.state is State.ASLEEP:
-            self._wake(bytes(octets))
-        return super().receive(octets, now)
+            count = self._count_nuls(others)
+            super().receive(others[:count], now)
+            if not self._awake:
+                return []
+            others = others[count:]
+            self._wake()
+        return super().receive(others, now) if others else []
 
     def push(self, datasets: Iterable[DataSet] | None = None) -> None:
         """Send a telegram of mode D: these data sets, or the provider's. Raises ConfigurationError in other modes."""
@@ -163,11 +169,20 @@ class Iec21Server(Session[State, Event]):
 
     # ---- sign-on ----------------------------------------------------------------------------------------------------
 
-    def _wake(self, octets: bytes) -> None:
-        nuls = octets.rstrip(b"\x00")
-        self._nuls = len(octets) - len(nuls) + (0 if nuls else self._nuls)
-        if OPTICAL.seconds(self._nuls) < WAKING[self.settings.wake_up]:
-            return
+    @property
+    def _awake(self) -> bool:
+        """Whether the NULs that came one after the other are enough."""
+        return OPTICAL.seconds(self._nuls) >= WAKING[self.settings.wake_up]
+
+    def _count_nuls(self, octets: bytes) -> int:
+        """Count NULs until they are enough; return how many octets that took."""
+        for number, octet in enumerate(octets, 1):
+            self._nuls = 0 if octet else self._nuls + 1
+            if self._awake:
+                return number
+        return len(octets)
+
+    def _wake(self) -> None:
         self._nuls = 0
         if self.settings.wake_up is s.WakeUp.FAST:
             self.line.put(FAST_WAKE_UP_ANSWER, Signal.ACK.encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from typing import Final
 
 from cosemic.errors import ConfigurationError
@@ -9,6 +10,15 @@ from cosemic.values import LineSettings
 
 UNARMED: Final = 0.0
 """Deadline of a frame that was handed out before anybody told the time: ``tick`` is due at once."""
+
+
+class Answer(Enum):
+    """What became of the frame that was sent."""
+
+    ACKNOWLEDGED = auto()
+    RESPONSE = auto()
+    NONE = auto()
+    """Nothing right came to the last repetition, or the pause is over."""
 
 
 class Exchange:

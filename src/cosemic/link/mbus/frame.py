@@ -57,6 +57,9 @@ RSP_UD: Final = 0x08
 SND_NR: Final = 0x44
 """Send without reply, of wireless meters (EN 13757-4)."""
 
+SELECT: Final = 0x52
+"""CI field of a selection by secondary address."""
+
 MAX_ADDRESS: Final = 250
 SELECTED: Final = 0xFD
 ALL_ANSWER: Final = 0xFE

@@ -32,8 +32,7 @@ the meter is asked again after ``poll_interval``, up to ``answer_timeout`` from 
 without an error, because some requests have no answer. A request that is sent meanwhile goes out first. ACD in an
 RSP_UD is taken to say that another APDU waits (unsure: EN 13757-2 calls that data of class 1); it is asked for too.
 
-An answer is waited for ``response_timeout`` longer than sending the question and the longest answer takes on the
-``line`` of the bus: that is the bus behind a gateway, too. So each frame ends in bounded time,
+``line`` is how the bus is set, the one behind a gateway too: each frame ends in bounded time, after
 ``(repetitions + 1) * (response_timeout + line.seconds(522))`` at most.
 """
 
@@ -44,9 +43,17 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final
 
-from cosemic.errors import ConfigurationError, ConnectionLost, CosemicError, DecodeError, ProtocolError, ResponseTimeout
+from cosemic.errors import (
+    ConfigurationError,
+    ConnectionFailed,
+    ConnectionLost,
+    CosemicError,
+    DecodeError,
+    ProtocolError,
+    ResponseTimeout,
+)
 from cosemic.link.contract import ApduReceived, LinkConnected, LinkDisconnected, LinkEvent, LinkFailed, Octets
-from cosemic.link.mbus.exchange import Exchange
+from cosemic.link.mbus.exchange import Answer, Exchange
 from cosemic.link.mbus.frame import (
     ACD,
     ALL_ANSWER,
@@ -57,6 +64,7 @@ from cosemic.link.mbus.frame import (
     MAX_OCTETS,
     REQ_UD2,
     RSP_UD,
+    SELECT,
     SELECTED,
     SND_NKE,
     SND_UD,
@@ -79,9 +87,6 @@ from cosemic.link.mbus.transport import (
 from cosemic.link.mbus.transport import MAX_OCTETS as MAX_APDU
 from cosemic.values import LineSettings
 
-SELECT: Final = 0x52
-"""CI field of a selection by secondary address."""
-
 
 class State(Enum):
     """Where the master is in its exchange."""
@@ -94,15 +99,6 @@ class State(Enum):
     POLLING = auto()
     PAUSING = auto()
     LEAVING = auto()
-
-
-class Answer(Enum):
-    """What became of the frame that was sent."""
-
-    ACKNOWLEDGED = auto()
-    RESPONSE = auto()
-    NONE = auto()
-    """Nothing right came to the last repetition, or the pause is over."""
 
 
 class MbusMasterLink:
@@ -150,8 +146,8 @@ class MbusMasterLink:
         self._reader = MbusStreamReader()
         self._reassembler = Reassembler(max_octets=max_apdu, repetitions=True)
         self._state = State.IDLE
-        self._connected = False
-        self._failed = False
+        self._connected = self._failed = False
+        self._repeated = False
         self._requests: deque[deque[Segment]] = deque()
         self._give_up = 0.0
         self._send_fcb = self._request_fcb = FCB
@@ -169,8 +165,13 @@ class MbusMasterLink:
         return self._connected
 
     def connect(self) -> None:
-        """Reset the link to the meter, or select it; without effect where that is done or under way."""
-        if self._connected or self._failed or self._state is not State.IDLE:
+        """Reset the link to the meter, or select it; without effect where that is done or under way.
+
+        Raises ConnectionFailed where the link has failed.
+        """
+        if self._failed:
+            raise ConnectionFailed("this M-Bus link has failed: make a new one to try again")
+        if self._connected or self._state is not State.IDLE:
             return
         self._reassembler.reset()
         # Any meter that was selected answers SND_NKE to FD, or several at once: what comes, or nothing, says nothing.
@@ -271,18 +272,15 @@ class MbusMasterLink:
         self._failed = True
         who = f"at address {self._address}" if self._secondary is None else f"that is {self._secondary}"
         hint = "check the address, the baud rate of the bus, and its wiring"
-        events.append(
-            LinkFailed(ResponseTimeout(f"no meter on the M-Bus {who} answers {self._exchange.calls} calls: {hint}"))
-        )
+        error = ResponseTimeout(f"no meter on the M-Bus {who} answers {self._exchange.calls} calls: {hint}")
+        events.append(LinkFailed(error))
 
     def _acknowledged(self, frame: MbusFrame | None, now: float, events: list[LinkEvent]) -> None:
         self._send_fcb ^= FCB
         self._requests[0].popleft()
-        if self._requests[0]:
-            self._send_segment()
-            return
-        self._requests.popleft()
-        self._give_up = now + self._answer_timeout
+        if not self._requests[0]:
+            self._requests.popleft()
+            self._give_up = now + self._answer_timeout
         self._go_on(waiting=True)
 
     def _nothing_yet(self, frame: MbusFrame | None, now: float, events: list[LinkEvent]) -> None:
@@ -318,8 +316,12 @@ class MbusMasterLink:
             self._lose(ProtocolError("segments of an M-Bus answer are missing, or it is too long"), events)
         elif self._reassembler.octets > joined:
             self._give_up = now + self._answer_timeout
+            self._repeated = False
             self._request_data()
         else:
+            # The segment before once more is a late answer to that question, not to this one; twice, it is to this.
+            self._repeated = self._reassembler.pending and not self._repeated
+            self._request_fcb ^= FCB if self._repeated else 0
             self._nothing_yet(frame, now, events)
 
     def _unanswered(self, frame: MbusFrame | None, now: float, events: list[LinkEvent]) -> None:
@@ -365,7 +367,6 @@ class MbusMasterLink:
         self._rest()
         self._connected = False
         self._requests.clear()
-        self._reassembler.reset()
         events.append(LinkDisconnected(*self._event_saps(), error))
 
     def _segment_of(self, frame: MbusFrame) -> Segment:

@@ -15,6 +15,7 @@ over: there is nobody to tell, and the next push comes.
 from __future__ import annotations
 
 from cosemic.errors import ConfigurationError, DecodeError
+from cosemic.link.connectionless import Connectionless
 from cosemic.link.contract import ApduReceived, LinkEvent, Octets
 from cosemic.link.mbus.extended import split_layers
 from cosemic.link.mbus.frame import BROADCAST, FCV, RSP_UD, SND_NR, SND_UD, MbusFrame, Telegram
@@ -24,14 +25,13 @@ from cosemic.link.mbus.stream import MbusStreamReader
 from cosemic.link.mbus.transport import MAX_OCTETS as MAX_APDU
 from cosemic.link.mbus.transport import MAX_PART, Reassembler, SapOrder, carries_dlms, decode_segment
 from cosemic.link.mbus.wireless import WirelessFormat, WirelessFrame, decode_wireless
-from cosemic.values import LineSettings
 
 MAX_SENDERS = 64
 MAX_WIRELESS_PART = 200
 """Octets of an APDU in one wireless frame that fits both formats, link address and headers counted."""
 
 
-class _PushLink:
+class _PushLink(Connectionless):
     """What both kinds share: no connection, nothing to wait for but the end of a frame."""
 
     def __init__(self, sender: Sender, order: SapOrder, max_apdu: int) -> None:
@@ -42,29 +42,9 @@ class _PushLink:
         self._passed_over = 0
 
     @property
-    def connection_oriented(self) -> bool:
-        """Return False: nobody answers."""
-        return False
-
-    @property
-    def connected(self) -> bool:
-        """Return True: there is no connection to be made."""
-        return True
-
-    @property
     def passed_over(self) -> int:
         """How many frames were right and could not be read."""
         return self._passed_over
-
-    def connect(self) -> None:
-        """Do nothing: there is nothing to connect."""
-
-    def disconnect(self) -> None:
-        """Do nothing: there is nothing to disconnect."""
-
-    def line_to_set(self) -> LineSettings | None:
-        """Return None: no port is changed."""
-        return None
 
     def _read(self, reassembler: Reassembler, ci: int, user_data: bytes) -> list[LinkEvent]:
         try:

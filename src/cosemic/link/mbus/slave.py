@@ -24,7 +24,8 @@ that count them apart, are both understood; a frame whose FCV is 0 never is one.
 no repetition either: there may be an answer by now.
 
 ACD is set while more APDUs wait behind the one that is being fetched (see :mod:`~cosemic.link.mbus.master`). Bounds:
-one frame, one request of ``max_apdu`` octets, ``max_waiting`` APDUs to be fetched; a further one pushes the oldest out.
+one frame, one request of ``max_apdu`` octets, ``max_waiting`` APDUs to be fetched; a further one pushes the oldest out
+that is not being fetched.
 What is left of a frame when the line was silent for ``inter_octet_timeout`` is forgotten.
 """
 
@@ -35,6 +36,7 @@ from collections.abc import Callable
 from typing import Final
 
 from cosemic.errors import ConfigurationError, DecodeError
+from cosemic.link.connectionless import Connectionless
 from cosemic.link.contract import ApduReceived, LinkEvent, Octets
 from cosemic.link.mbus.frame import (
     ACD,
@@ -47,6 +49,7 @@ from cosemic.link.mbus.frame import (
     REQ_UD1,
     REQ_UD2,
     RSP_UD,
+    SELECT,
     SELECTED,
     SND_NKE,
     SND_UD,
@@ -64,15 +67,15 @@ from cosemic.link.mbus.transport import (
     carries_dlms,
     decode_segment,
 )
-from cosemic.values import LineSettings
 
-SELECT: Final = 0x52
 SELECT_HIGH_FIRST: Final = 0x56
 MAX_WAITING: Final = 16
 
 
-class MbusSlaveLink:
+class MbusSlaveLink(Connectionless):
     """A meter with a primary address (0 to 250) and, where it has one, a secondary one.
+
+    What is sent waits until the master asks. A reset by the master is no matter of the association.
 
     source, destination: SAPs used where ``send`` names none: the logical device and the client of a push that the
     master fetches. Answers stand in the form of the request before them (segments, short or long header).
@@ -105,7 +108,8 @@ class MbusSlaveLink:
         self._inter_octet_timeout = inter_octet_timeout
         self._reader = MbusStreamReader()
         self._reassembler = Reassembler(max_octets=max_apdu)
-        self._waiting: deque[deque[Segment]] = deque(maxlen=max_waiting)
+        self._max_waiting = max_waiting
+        self._waiting: deque[deque[Segment]] = deque()
         self._fetching = False
         self._due: list[bytes] = []
         self._deadline: float | None = None
@@ -114,16 +118,6 @@ class MbusSlaveLink:
         self._response = b""
 
     # ---- the contract ------------------------------------------------------------------------------------------------
-
-    @property
-    def connection_oriented(self) -> bool:
-        """Return False: a reset by the master is no matter of the association."""
-        return False
-
-    @property
-    def connected(self) -> bool:
-        """Return True: what is sent waits until the master asks."""
-        return True
 
     @property
     def selected(self) -> bool:
@@ -135,22 +129,16 @@ class MbusSlaveLink:
         """How many APDUs wait to be fetched, or are being fetched."""
         return len(self._waiting)
 
-    def connect(self) -> None:
-        """Do nothing: the master begins."""
-
-    def disconnect(self) -> None:
-        """Do nothing: a slave cannot end it."""
-
-    def line_to_set(self) -> LineSettings | None:
-        """Return None: the port is set to the bus when it is opened."""
-        return None
-
     def send(self, apdu: bytes, /, *, source: int | None = None, destination: int | None = None) -> None:
         """Keep an APDU until the master fetches it.
 
         Raises EncodeError where it does not fit the form of the request, or a SAP is missing or no octet.
         """
-        self._waiting.append(self._sender.segments(apdu, source, destination))
+        segments = self._sender.segments(apdu, source, destination)
+        if len(self._waiting) == self._max_waiting:
+            self._fetching = self._fetching and self._max_waiting > 1
+            del self._waiting[self._fetching]
+        self._waiting.append(segments)
 
     def octets_to_send(self) -> bytes:
         """Return the answers that are due."""

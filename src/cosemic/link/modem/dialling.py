@@ -95,7 +95,12 @@ class ModemLink(ModemDriver):
         }
 
     def connect(self) -> None:
-        """Begin to call; without effect where a call stands, or is being made."""
+        """Begin to call; without effect where a call stands, or is being made.
+
+        Raises ConnectionFailed where the link has failed.
+        """
+        if self._state is State.FAILED:
+            raise ConnectionFailed("this modem link has failed: make a new one to call again")
         if self._state is State.READY:
             self._dialled = 0
             self._woken = False

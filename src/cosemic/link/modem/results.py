@@ -23,6 +23,7 @@ from cosemic.link.contract import Octets
 
 MOST_LINE: Final = 512
 """Octets: a text message in hexadecimal with its service centre has 2 * 176."""
+BLANKS: Final = " \t\0"
 _LINE_END: Final = re.compile(rb"[\r\n]")
 
 
@@ -103,7 +104,7 @@ class CommandLines:
     def next_line(self) -> str | None:
         """Return the next line that is not empty, without blanks around it; None where none is complete."""
         while end := _LINE_END.search(self._buffer, self._start):
-            line = self._buffer[self._start : end.start()].decode("latin-1").strip(" \t\0")
+            line = self._buffer[self._start : end.start()].decode("latin-1").strip(BLANKS)
             self._start = end.end()
             if line:
                 return line

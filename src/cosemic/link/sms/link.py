@@ -32,6 +32,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from cosemic.errors import ConfigurationError, DecodeError, EncodeError
+from cosemic.link.connectionless import Connectionless
 from cosemic.link.contract import ApduReceived, LinkEvent, Octets
 from cosemic.link.sms.tpdu import (
     MAX_PARTS,
@@ -43,8 +44,8 @@ from cosemic.link.sms.tpdu import (
     decode_tpdu,
     encode_number,
     is_8_bit,
+    is_number,
 )
-from cosemic.values import LineSettings
 
 MOST_MESSAGES: Final = 16
 MOST_PEERS: Final = 256
@@ -74,7 +75,7 @@ class _Message:
 _Key = tuple[str, int, int, tuple[int, int] | None]
 
 
-class SmsLink:
+class SmsLink(Connectionless):
     """A peer behind a telephone number.
 
     number: of the peer, ``+`` and digits; messages of others are passed over. None: of whoever wrote last between the
@@ -126,26 +127,6 @@ class SmsLink:
         self._messages: dict[_Key, _Message] = {}
         self._numbers: dict[tuple[int, int], str] = {}
 
-    @property
-    def connection_oriented(self) -> bool:
-        """Return False: short messages know no connection."""
-        return False
-
-    @property
-    def connected(self) -> bool:
-        """Return True: nothing has to be connected."""
-        return True
-
-    def connect(self) -> None:
-        """Do nothing: there is nothing to connect."""
-
-    def disconnect(self) -> None:
-        """Do nothing: there is nothing to disconnect."""
-
-    def line_to_set(self) -> LineSettings | None:
-        """Return None: no port is changed."""
-        return None
-
     def send(self, apdu: bytes, /, *, source: int | None = None, destination: int | None = None) -> None:
         """Put the APDU into one short message, or several.
 
@@ -189,9 +170,14 @@ class SmsLink:
             self.passed_over += 1
             return []
         source, destination = whole[0], whole[1]
-        if len(self._numbers) < MOST_PEERS or (source, destination) in self._numbers:
-            self._numbers[source, destination] = message.originator
+        self._remember((source, destination), message.originator)
         return [ApduReceived(whole[_SAPS:], source, destination)]
+
+    def _remember(self, saps: tuple[int, int], number: str) -> None:
+        """Note whom to answer between these SAPs: nobody, where the sender has no number, or too many have written."""
+        self._numbers.pop(saps, None)
+        if len(self._numbers) < MOST_PEERS and is_number(number):
+            self._numbers[saps] = number
 
     def deadline(self) -> float | None:
         """Return when parts are given up, or None."""

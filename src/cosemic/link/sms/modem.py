@@ -36,13 +36,14 @@ from enum import Enum
 from typing import Final
 
 from cosemic.errors import ConfigurationError, ConnectionFailed, CosemicError, TransportError
+from cosemic.link.connectionless import Connectionless
 from cosemic.link.contract import Link, LinkEvent, LinkFailed, Octets
 from cosemic.link.modem.driver import UNARMED, commands_of
-from cosemic.link.modem.results import CommandLines, Result, read_answer
-from cosemic.values import LineSettings
+from cosemic.link.modem.results import BLANKS, CommandLines, Result, read_answer
 
 PDU_MODE: Final = ("ATE0", "AT+CMGF=0", "AT+CNMI=2,2,0,0,0")
 """No echo; PDU mode; messages are delivered to the port at once, without status reports."""
+PROMPT: Final = ">"
 CTRL_Z: Final = b"\x1a"
 CANCEL: Final = b"\x1b\r"
 """ESC leaves a message that is being entered; CR ends the line where there is none."""
@@ -91,7 +92,7 @@ def indicated(announcement: str, line: str) -> bytes | None:
     return tpdu if len(tpdu) == int(found[1]) else None
 
 
-class SmsModemLink:
+class SmsModemLink(Connectionless):
     """An SmsLink over a modem.
 
     inner: the link whose datagrams are TPDUs. init: commands that set the modem up. attempts: how often a command or
@@ -140,29 +141,9 @@ class SmsModemLink:
         }
 
     @property
-    def connection_oriented(self) -> bool:
-        """Return False: short messages know no connection."""
-        return False
-
-    @property
-    def connected(self) -> bool:
-        """Return True: what is sent waits until the modem is ready."""
-        return True
-
-    @property
     def state(self) -> SmsState:
         """What the modem is being used for."""
         return self._state
-
-    def connect(self) -> None:
-        """Do nothing: there is nothing to connect."""
-
-    def disconnect(self) -> None:
-        """Do nothing: there is nothing to disconnect."""
-
-    def line_to_set(self) -> LineSettings | None:
-        """Return None: the port stays as it is."""
-        return None
 
     def send(self, apdu: bytes, /, *, source: int | None = None, destination: int | None = None) -> None:
         """Send an APDU; raises what the inner link raises."""
@@ -184,10 +165,9 @@ class SmsModemLink:
         self._lines.add(octets)
         while (line := self._lines.next_line()) is not None:
             self._line(line, now)
-        if self._state is SmsState.ANNOUNCING and self._lines.unfinished().strip() == ">":
-            self._lines.take()
-            self._due += announced(self._tpdu)[1]
-            self._enter(SmsState.SENDING, self._times.sending)
+        if self._state is SmsState.ANNOUNCING and self._lines.unfinished().lstrip(BLANKS).startswith(PROMPT):
+            self._lines.add(self._lines.take().partition(PROMPT.encode())[2])
+            self._prompted()
         return self._events()
 
     def deadline(self) -> float | None:
@@ -211,6 +191,12 @@ class SmsModemLink:
     def _line(self, line: str, now: float) -> None:
         if self._state is SmsState.FAILED:
             return
+        if self._state is SmsState.ANNOUNCING and line.startswith(PROMPT):
+            # What is told right behind the prompt makes a line of it.
+            self._prompted()
+            line = line.removeprefix(PROMPT).strip(BLANKS)
+            if not line:
+                return
         announcement, self._announcement = self._announcement, None
         if announcement is not None:
             tpdu = indicated(announcement, line)
@@ -225,6 +211,10 @@ class SmsModemLink:
         move = self._moves.get((self._state, answer.result)) if answer else None
         if move:
             move(line)
+
+    def _prompted(self) -> None:
+        self._due += announced(self._tpdu)[1]
+        self._enter(SmsState.SENDING, self._times.sending)
 
     def _enter(self, state: SmsState, seconds: float | None = None) -> None:
         self._state = state

@@ -75,7 +75,11 @@ class UserData:
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """SMS-DELIVER. originator: ``+`` and digits, or digits. timestamp: the seven octets of TP-SCTS, as they came."""
+    """SMS-DELIVER.
+
+    originator: ``+`` and digits, or digits; ``?`` and hexadecimal octets where it is a name. timestamp: the seven
+    octets of TP-SCTS, as they came.
+    """
 
     originator: str
     user_data: UserData
@@ -109,9 +113,14 @@ class Submit:
         )
 
 
+def is_number(text: str) -> bool:
+    """Whether a message can be sent there: a telephone number, not a name."""
+    return _NUMBER.fullmatch(text) is not None
+
+
 def encode_number(number: str) -> bytes:
     """Return a telephone number as an address; raises EncodeError for one that cannot be."""
-    if not _NUMBER.fullmatch(number):
+    if not is_number(number):
         raise EncodeError(f"{number!r} is no telephone number: + and up to 20 digits")
     digits = number.removeprefix("+")
     halves = [_DIGITS.index(digit) for digit in digits] + [0xF] * (len(digits) % 2)
@@ -142,7 +151,7 @@ def decode_tpdu(octets: bytes) -> Deliver | Submit:
 def is_8_bit(coding: int) -> bool:
     """Return whether TP-DCS says that the user data are octets (TS 23.038, 4)."""
     group = coding >> 4
-    if group < 0x4:
+    if group < 0x8:
         return coding & 0x0C == 0x04
     return group == 0xF and bool(coding & 0x04)
 
@@ -175,7 +184,7 @@ def _read_number(reader: _Reader) -> str:
     packed = reader.take((digits + 1) // 2, "address")
     halves = [half for octet in packed for half in (octet & 0x0F, octet >> 4)][:digits]
     if kind & 0x70 == _ALPHANUMERIC:
-        return packed.hex()
+        return "?" + packed.hex()
     if 0xF in halves:
         raise DecodeError(f"{digits} digits, not fill", reader.position, "address")
     return ("+" if kind & 0x70 == 0x10 else "") + "".join(_DIGITS[half] for half in halves)
