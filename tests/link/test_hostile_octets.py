@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from cosemic.association.requests import Failed, Open
+from cosemic.association.settings import ClientSettings
 from cosemic.errors import ConnectionFailed, EncodeError
 from cosemic.link.contract import ApduReceived, LinkFailed
 from cosemic.link.hdlc import HdlcAddress, HdlcPrimaryLink
@@ -15,6 +17,7 @@ from cosemic.link.sms import Deliver, SmsLink, SmsModemLink, UserData
 from cosemic.link.sms.modem import SmsState, announced
 from cosemic.server import PhysicalDevice
 from cosemic.server.meter_session import MeterSession
+from cosemic.stack import ClientStack
 from tests.server.support import device_with
 
 GET = bytes.fromhex("c001c100080000010000ff0200")
@@ -107,10 +110,25 @@ def test_a_message_that_is_told_right_behind_the_prompt_does_not_hide_it() -> No
 # ---- modems ---------------------------------------------------------------------------------------------------------
 
 
+def dialling() -> ModemLink:
+    return ModemLink(HdlcPrimaryLink(16, HdlcAddress(1, 17)), dial="200")
+
+
 def test_a_modem_link_that_has_failed_does_not_pretend_to_dial_again() -> None:
-    link = ModemLink(HdlcPrimaryLink(16, HdlcAddress(1, 17)), dial="200")
+    link = dialling()
     link.connect()
     assert link.octets_to_send() == b"ATZ\r"
     assert [type(event) for event in link.receive(b"\r\nERROR\r\n", 1.0)] == [LinkFailed]
     with pytest.raises(ConnectionFailed, match="make a new one"):
         link.connect()
+
+
+def test_a_client_is_not_kept_waiting_by_a_link_that_has_failed() -> None:
+    stack = ClientStack(ClientSettings(), 16, 1, link=lambda client, server: dialling())
+    stack.send(Open())
+    stack.octets_to_send()
+    failed, _ = stack.receive(b"\r\nERROR\r\n", 1.0)
+    assert isinstance(failed, Failed)
+    with pytest.raises(ConnectionFailed, match="make a new one"):
+        stack.send(Open())
+    assert not stack.busy

@@ -169,11 +169,11 @@ class ClientStack:
         if self._held is not None:
             raise AssociationError("a request is being served: wait for its answer, or cancel it")
         if isinstance(request, Disconnect):
-            self._held = request
             self._link.disconnect()
-        elif type(request) is Open and not self._link.connected:
             self._held = request
+        elif type(request) is Open and not self._link.connected:
             self._link.connect()
+            self._held = request
         else:
             self.association.send(request)
             try:
