@@ -16,19 +16,22 @@ MAGIC = tuple(
         (
             "00", "ff", "7f", "80", "81", "8200", "84ffffffff", "847fffffff", "0101", "0202", "0180", "13020004",
             "0900", "0901", "7ea0", "0001", "0f", "c401", "c001", "db08", "e0", "d8", "5f1f0400", "be", "ac",
+            "28", "29", "2f", "21", "2a", "0d0a", "03", "04", "06", "15", "16", "68", "e5",
+            "2b2b2b", "0d0a4e4f2043415252494552",
         ),
     )
 )  # fmt: skip
 
 
-def seeds() -> list[bytes]:
-    """Octets of the vectors where they are present, and a few of our own."""
+def seeds(kind: str | None = None) -> list[bytes]:
+    """Octets of the vectors where they are present, and a few of our own; kind: of records of that kind only."""
     folder = Path(os.environ.get("COSEMIC_VECTORS", Path(__file__).resolve().parents[2] / "shared" / "vectors"))
     found = [bytes.fromhex(text) for text in _OWN]
     for file in sorted(folder.glob("*.json")):
         book = json.loads(file.read_text(encoding="utf-8"))
         records = book["cases"] if isinstance(book, dict) else book
-        found.extend(bytes.fromhex(record.get("hex", ""))[:SEED_LIMIT] for record in records)
+        wanted = [record for record in records if kind is None or record.get("kind") == kind]
+        found.extend(bytes.fromhex(record.get("hex", ""))[:SEED_LIMIT] for record in wanted)
     return [seed for seed in found if seed]
 
 
@@ -49,19 +52,17 @@ _OWN = (
 )
 
 
-class Mutator:
-    """Makes inputs: a seed with some octets changed, moved, left out or put in."""
+def mutated(corpus: list[bytes], draw: random.Random) -> bytes:
+    """Make an input: a seed with some octets changed, moved, left out or put in."""
+    return disturbed(draw.choice(corpus), corpus, draw)
 
-    def __init__(self, corpus: list[bytes], seed: int) -> None:
-        self._corpus = corpus
-        self._random = random.Random(seed)
 
-    def __call__(self) -> bytes:
-        draw = self._random
-        octets = bytearray(draw.choice(self._corpus))
-        for _ in range(1 + int(draw.random() * 3)):
-            draw.choice(_MUTATIONS)(octets, draw, self._corpus)
-        return bytes(octets)
+def disturbed(octets: bytes, corpus: list[bytes], draw: random.Random) -> bytes:
+    """Change, move, leave out or put in some octets, up to three times."""
+    changed = bytearray(octets)
+    for _ in range(1 + int(draw.random() * 3)):
+        draw.choice(_MUTATIONS)(changed, draw, corpus)
+    return bytes(changed)
 
 
 Mutation = Callable[[bytearray, random.Random, list[bytes]], None]

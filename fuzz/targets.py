@@ -38,6 +38,10 @@ from cosemic.values import (
     Secret,
     Time,
 )
+from fuzz.codecs import CODECS
+from fuzz.stacks import STACKS
+from fuzz.stations import LINKS
+from fuzz.target import Target
 
 LIMITS = Limits(depth=16, nodes=200_000, octets=1 << 20)
 ENCRYPTION_KEY, AUTHENTICATION_KEY = bytes(range(16)), bytes(range(0xD0, 0xE0))
@@ -319,7 +323,7 @@ def meter(octets: bytes) -> None:
     connection.connection_lost(None)
 
 
-TARGETS: dict[str, Callable[[bytes], None]] = {
+_OCTETS: dict[str, Callable[[bytes], None]] = {
     "values": values,
     "data": data,
     "columns": columns,
@@ -337,4 +341,10 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "client-stack": client_stack,
     "inspector": inspector,
     "meter": meter,
+}
+TARGETS: dict[str, Target] = {
+    **{name: Target(run, (CosemicError,)) for name, run in _OCTETS.items()},
+    **CODECS,
+    **LINKS,
+    **STACKS,
 }
