@@ -50,16 +50,19 @@ def test_a_killed_collection_leaves_whole_meters_and_the_rest_is_read_without_do
         with Store(path) as store:  # first contact: from here on the invocation counters are known
             asyncio.run(Collector(store).collect(points, since, since))
         seen = [0]
-        for delay in (0.02, 0.2, *(chance.uniform(0.0, 0.4) for _ in range(4))):
+        delays = [0.02, 0.2, *(chance.uniform(0.0, 0.4) for _ in range(4))]
+        while delays:
             arguments = [str(path), since.isoformat(), until.isoformat(), json.dumps(described)]
             child = subprocess.Popen([sys.executable, "-c", COLLECT, *arguments], stdout=subprocess.PIPE)
             assert child.stdout is not None
             assert child.stdout.readline() == b"ready\n"
-            time.sleep(delay)
+            time.sleep(delay := delays.pop(0))
             child.kill()
             child.communicate()
             seen.append(whole_meters(path, since, until))
             assert seen[-1] >= seen[-2]
+            if not delays and seen[-1] == 0 and delay < 10:  # a machine that has much else to do
+                delays.append(max(delay, 0.4) * 1.5)
         assert any(0 < count < METERS for count in seen), seen
         with Store(path) as store:
             outcomes = asyncio.run(Collector(store).collect(points, since, until))
