@@ -42,12 +42,11 @@ from cosemic.errors import (
     ServiceErrorReceived,
     ServiceFailed,
 )
+from cosemic.link.contract import UNARMED
 from cosemic.security import SecurityContext
 from cosemic.security.hls import Randomness
 from cosemic.values import Conformance
 
-UNARMED: Final = 0.0
-"""Deadline of a request whose time-out has not been started yet: ``tick`` is due at once."""
 MOST_PASSED_OVER: Final = 64
 """APDUs that nobody asked for, in a row, after which the peer is taken as broken."""
 _ACSE: Final[dict[int, tuple[type[Any], type[Any]]]] = {0x61: (Open, a.AARE), 0x63: (Release, a.RLRE)}

@@ -39,7 +39,7 @@ from collections import deque
 from typing import Any, Final
 
 from cosemic import apdu as a
-from cosemic.association.client import UNARMED, ClientAssociation
+from cosemic.association.client import ClientAssociation
 from cosemic.association.control import Transition
 from cosemic.association.exchanges import SERVICES
 from cosemic.association.opening import release_association
@@ -56,6 +56,7 @@ from cosemic.errors import (
     SecurityError,
     ServiceErrorReceived,
 )
+from cosemic.link.contract import UNARMED
 from cosemic.security import is_ciphered, open_envelope
 from cosemic.security.hls import Randomness
 

@@ -181,12 +181,7 @@ class AsyncDriver:
         connection, stack = self._connection, self.session.stack
         if connection is None:
             return
-        if not stack.whole:
-            send_due(stack, connection)
-            return
-        octets = stack.octets_to_send()
-        if octets:
-            connection.write(octets)
+        send_due(stack, connection, whole=stack.whole)
 
     def _watch(self) -> None:
         """Keep one timer for all requests: it looks at the deadline of the moment when it goes off."""

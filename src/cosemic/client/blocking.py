@@ -133,12 +133,7 @@ class BlockingDriver:
     def _send(self, connection: BlockingConnection) -> None:
         """Send what is due. Raises ConnectionLost."""
         stack = self.session.stack
-        if not stack.whole:
-            send_due(stack, connection)
-            return
-        octets = stack.octets_to_send()
-        if octets:
-            connection.write(octets)
+        send_due(stack, connection, whole=stack.whole)
 
     def close(self) -> None:
         """Close the connection."""

@@ -24,6 +24,7 @@ from cosemic.client.timepiece import TimeSource, machine_time
 from cosemic.errors import ConfigurationError, DecodeError
 from cosemic.link.wrapper import PORT
 from cosemic.stack import Layer
+from cosemic.transport.lifetime import Closes
 
 _ARROWS: Final = {True: "->", False: "<-"}
 _NAMED: Final = frozenset((Layer.APDU, Layer.PLAIN))
@@ -76,7 +77,7 @@ _SEGMENT: Final = 1400
 _ACK, _PSH, _SYN = 0x10, 0x08, 0x02
 
 
-class PcapTrace:
+class PcapTrace(Closes):
     """Writes what passes the medium to a pcap file; :class:`cosemic.stack.Trace`. Close it, or use it in ``with``.
 
     path: is written anew. now: the time of the packets. Raises ConfigurationError where it cannot be written.
@@ -116,12 +117,6 @@ class PcapTrace:
         self._file.close()
         if self._failed is not None:
             raise ConfigurationError(f"trace {self._path} is not whole: {self._failed.strerror}")
-
-    def __enter__(self) -> PcapTrace:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _packet(self, sent: bool, flags: int, octets: bytes = b"") -> None:
         """Write an IPv4 packet with one TCP segment (RFC 791, RFC 9293)."""

@@ -27,12 +27,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple
 
 from cosemic.errors import StoreError
 from cosemic.head_end.schema import APPLICATION_ID, STATEMENTS, VERSION
 from cosemic.model import Column, Mark, Row
+from cosemic.transport.lifetime import Closes
 from cosemic.values import Date, DateTime, Obis, Quantity, Time, Unit
 
 BUSY_SECONDS: Final = 30.0
@@ -66,7 +66,7 @@ class StoredReading(NamedTuple):
     marks: Mark
 
 
-class Store:
+class Store(Closes):
     """Readings of many meters in the SQLite file ``path``, which is made when it is not there.
 
     One thread uses it at a time; several processes may have it open. Every method raises StoreError.
@@ -93,14 +93,6 @@ class Store:
         """Close the file; nothing is lost without."""
         with self._telling():
             self._database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     # ---- what is missing --------------------------------------------------------------------------------------------
 

@@ -32,11 +32,13 @@ The rules that each machine keeps and each driver relies on:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from cosemic.errors import CosemicError
 from cosemic.values import LineSettings
 
+UNARMED: Final = 0.0
+"""A deadline that has passed on any clock, of a time-out that has not begun: ``tick`` is due, and begins it."""
 Octets: TypeAlias = bytes | bytearray | memoryview
 """What a medium hands in."""
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from types import TracebackType
 from typing import Self
 
 from cosemic.errors import ConfigurationError, TransportError
@@ -26,12 +25,13 @@ from cosemic.server.physical_device import PhysicalDevice
 from cosemic.transport import tcp
 from cosemic.transport.contract import Connection, Receiver
 from cosemic.transport.datagrams import MulticastGroup
+from cosemic.transport.lifetime import Starts
 from cosemic.transport.serial_connection import open_serial
 from cosemic.transport.udp_server import IDLE_TIME, UdpServer
 from cosemic.values import LineSettings
 
 
-class UdpMeterServer:
+class UdpMeterServer(Starts):
     """A physical device on a UDP port; arguments as of :class:`~cosemic.server.meter_server.MeterServer`.
 
     groups: multicast groups that are joined. max_peers, idle_timeout: how many peers are remembered, and for how long.
@@ -66,20 +66,11 @@ class UdpMeterServer:
         """Listen no more, and end all associations."""
         await self._server.close()
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
     def _receiver(self, connection: Connection) -> Receiver:
         return MeterConnection(self._device(), connection, link=DatagramWrapperLink(max_apdu=self._max_apdu))
 
 
-class MeterPort:
+class MeterPort(Starts):
     """A physical device on a connection that its own side opens: a serial port, or TCP to its head-end.
 
     connect: opens the connection; see :meth:`on_serial` and :meth:`calling`. link: makes its link. certified: as of
@@ -165,15 +156,6 @@ class MeterPort:
         if self._connection is not None and self._relay is not None:
             self._connection.close()
             await asyncio.shield(self._relay.over)
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
 
 class _Relay:

@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from types import TracebackType
 from typing import TypeAlias
 
 from cosemic.errors import ConfigurationError, TransportError
@@ -23,6 +22,7 @@ from cosemic.server.logical_device import LogicalDevice
 from cosemic.server.meter_session import MeterSession
 from cosemic.server.physical_device import PhysicalDevice
 from cosemic.transport.contract import Connection, Receiver
+from cosemic.transport.lifetime import Starts
 from cosemic.transport.outlet import send_due
 from cosemic.transport.tcp import TcpConnection, TcpServer
 
@@ -110,7 +110,7 @@ class MeterConnection:
         self._timer = loop.call_later(timeout, self._watch, loop, timeout, self._heard)
 
 
-class MeterServer:
+class MeterServer(Starts):
     """A physical device on a TCP port.
 
     devices: logical devices, or one PhysicalDevice of them, or a function that gives it when somebody connects. host:
@@ -167,15 +167,6 @@ class MeterServer:
     async def close(self) -> None:
         """Listen no more, and end all connections."""
         await self._server.close()
-
-    async def __aenter__(self) -> MeterServer:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.close()
 
     def answering(self, connection: TcpConnection) -> Receiver:
         """Return what answers on a connection; a subclass may put something between."""

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from cosemic.errors import StoreError
+from cosemic.transport.lifetime import Closes
 
 _OWNER_ONLY: Final = 0o600
 IN_MEMORY: Final = ":memory:"
@@ -80,7 +81,7 @@ def save_json(memory: Memory, name: str, value: Any) -> None:
     memory.save(name, json.dumps(value, separators=(",", ":")).encode())
 
 
-class StateFile:
+class StateFile(Closes):
     """A SQLite file with the state of devices. Several threads may use it; one process at a time should.
 
     durable: what is committed survives a loss of power too, at the price of waiting for the disk at each commit. Where
@@ -167,12 +168,6 @@ class StateFile:
         """Commit and close. Raises StoreError."""
         self.commit()
         self.connection.close()
-
-    def __enter__(self) -> StateFile:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _begin(self) -> None:
         self.lock.acquire()

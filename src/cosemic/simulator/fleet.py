@@ -22,7 +22,6 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final
 
 from cosemic.errors import ConfigurationError
@@ -36,6 +35,7 @@ from cosemic.simulator.plan import CENTRAL_EUROPE, MeterPlan, plans_of
 from cosemic.simulator.security import KINDS
 from cosemic.simulator.site import IDLE, Site
 from cosemic.store.counters import FileCounterStore
+from cosemic.transport.lifetime import Starts
 
 LAST_PORT: Final = 65_535
 _COUNTERS_SINCE: Final = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -68,7 +68,7 @@ class Endpoint:
         return self.site.meter
 
 
-class Fleet:
+class Fleet(Starts):
     """Meters behind ports. Use it as an asynchronous context manager, or call :meth:`start` and :meth:`close`.
 
     plans: what the meters are like, and how they are reached. base_port: port of the first one, the others follow; 0
@@ -205,15 +205,6 @@ class Fleet:
         if self._kept is not None and isinstance(self._state, str | Path):
             self._kept.close()
             self._kept = None
-
-    async def __aenter__(self) -> Fleet:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.close()
 
     def _made(self, meter: SimulatedMeter) -> None:
         if self._begins_counters:

@@ -9,11 +9,11 @@ import ssl
 import time
 from collections.abc import Sequence
 from math import inf
-from types import TracebackType
-from typing import Any, ClassVar, Final, Self, cast
+from typing import Any, ClassVar, Final, cast
 
 from cosemic.errors import ResponseTimeout
 from cosemic.transport import wording
+from cosemic.transport.lifetime import Closes
 from cosemic.transport.listening import listeners
 
 READ_SIZE = 65536
@@ -23,7 +23,7 @@ _NOT_NOW: Final = (TimeoutError, BlockingIOError, ssl.SSLWantReadError, ssl.SSLW
 """What a socket says that would have to wait longer than it may."""
 
 
-class BlockingSocketConnection:
+class BlockingSocketConnection(Closes):
     """A connection on a socket that is connected (:class:`cosemic.transport.contract.BlockingConnection`).
 
     ``timeout``: seconds that the peer may take to accept what is written. One thread uses it at a time.
@@ -109,14 +109,6 @@ class BlockingSocketConnection:
         finally:
             sock.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
     def _write_all(self, sock: socket.socket, octets: bytes) -> None:
         """Send what the peer did not take at once."""
         try:
@@ -188,7 +180,7 @@ class BlockingTcpConnection(BlockingSocketConnection):
         raise wording.unreachable(peer, error) from error
 
 
-class BlockingTcpListener:
+class BlockingTcpListener(Closes):
     """Listens on TCP for blocking code: meters that connect to their head-end, one at a time.
 
     ``host``, ``port`` and ``tls`` as of :class:`cosemic.transport.tcp.TcpServer`; ``timeout``: seconds that a client
@@ -242,14 +234,6 @@ class BlockingTcpListener:
         self._selector.close()
         for sock in sockets:
             sock.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _accepted(self, sock: socket.socket, address: Any) -> BlockingSocketConnection:
         sock.setblocking(True)  # some systems hand on what the listener is

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from math import inf
-from types import TracebackType
-from typing import Self
 
 from cosemic.transport import wording
 from cosemic.transport.blocking import BlockingTcpConnection
+from cosemic.transport.lifetime import Closes
 from cosemic.transport.serial_port import (
     DEFAULT_LINE,
     PLAIN,
@@ -43,7 +42,7 @@ def open_serial_blocking(
     return BlockingSerialConnection(name, line, timeout, options)
 
 
-class BlockingSerialConnection:
+class BlockingSerialConnection(Closes):
     """A serial port (:class:`cosemic.transport.contract.BlockingConfigurableConnection`); one thread uses it at a time.
 
     Arguments as of :func:`open_serial_blocking`.
@@ -114,14 +113,6 @@ class BlockingSerialConnection:
         port, self._port = self._port, None
         if port is not None:
             close_port(port)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _open(self) -> Port:
         if self._port is None:

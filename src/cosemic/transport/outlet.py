@@ -32,12 +32,17 @@ class LineControl(Protocol):
         """Set the port, once what was written has left it. Raises ConnectionLost."""
 
 
-def send_due(machine: Due, connection: Outlet) -> None:
-    """Send all that is due. A line that is elsewhere, as behind TCP, is not set from here. Raises ConnectionLost."""
+def send_due(machine: Due, connection: Outlet, *, whole: bool = False) -> None:
+    """Send all that is due. A line that is elsewhere, as behind TCP, is not set from here. Raises ConnectionLost.
+
+    whole: the machine hands out at once all that is due, and never changes the line.
+    """
     while True:
         octets = machine.octets_to_send()
         if octets:
             connection.write(octets)
+        if whole:
+            return
         line = machine.line_to_set()
         if line is not None and isinstance(connection, LineControl):
             connection.set_line(line)

@@ -21,13 +21,13 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from types import TracebackType
 from typing import Any, TypeAlias, cast
 
 from cosemic.errors import CosemicError, TransportError
 from cosemic.transport import wording
 from cosemic.transport.contract import Receiver
 from cosemic.transport.handshakes import Handshakes
+from cosemic.transport.lifetime import Starts
 from cosemic.transport.listening import BACKLOG, listeners
 
 CLOSE_TIME = 5.0
@@ -239,7 +239,7 @@ async def _connected(sock: socket.socket, address: Any) -> socket.socket:
 ReceiverFactory: TypeAlias = Callable[[TcpConnection], Receiver]
 
 
-class TcpServer:
+class TcpServer(Starts):
     """Listens on TCP; ``receiver`` makes the receiver of each connection.
 
     ``host`` is an address or a name, or several; None stands for all addresses of the machine, IPv4 and IPv6. ``port``
@@ -312,15 +312,6 @@ class TcpServer:
             for connection in connections:
                 connection.close()
             await asyncio.gather(*(connection.wait_closed() for connection in connections))
-
-    async def __aenter__(self) -> TcpServer:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.close()
 
     def _connection(self) -> TcpConnection:
         return TcpConnection(self._accept, self._connections.discard, pause=True)

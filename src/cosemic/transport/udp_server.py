@@ -20,13 +20,13 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
-from types import TracebackType
 from typing import TypeAlias, cast
 
 from cosemic.errors import TransportError
 from cosemic.transport import wording
 from cosemic.transport.contract import Receiver
 from cosemic.transport.datagrams import MulticastGroup, bound_sockets
+from cosemic.transport.lifetime import Starts
 from cosemic.transport.listening import SocketAddress
 from cosemic.transport.udp import send_datagram
 
@@ -85,7 +85,7 @@ class UdpPeer:
 ReceiverFactory: TypeAlias = Callable[[UdpPeer], Receiver]
 
 
-class UdpServer:
+class UdpServer(Starts):
     """Receives datagrams; ``receiver`` makes the receiver of each peer.
 
     ``host`` is an address or a name, or several; None stands for all addresses of the machine. ``port`` 0 takes a free
@@ -153,15 +153,6 @@ class UdpServer:
         for endpoint in endpoints:
             endpoint.close()
         await asyncio.gather(*(endpoint.closed for endpoint in endpoints))
-
-    async def __aenter__(self) -> UdpServer:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.close()
 
     def _received(self, endpoint: _Endpoint, octets: bytes, address: SocketAddress) -> None:
         peer = self._peers.get((endpoint, address))

@@ -33,10 +33,10 @@ from typing import Final
 
 from cosemic.client.scan.results import Answer
 from cosemic.errors import ConnectionFailed, ConnectionLost
-from cosemic.link.contract import LinkConnected, LinkDisconnected, LinkEvent, LinkFailed, Octets
+from cosemic.link.contract import UNARMED, LinkConnected, LinkDisconnected, LinkEvent, LinkFailed, Octets
 from cosemic.link.hdlc.addresses import same_station
 from cosemic.link.hdlc.frame import Control, HdlcAddress, HdlcFrame
-from cosemic.link.hdlc.line import UNARMED, FrameLine
+from cosemic.link.hdlc.line import FrameLine
 from cosemic.values import LineSettings
 from cosemic.values.enumerations import FrameType
 

@@ -17,12 +17,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final
 
 from cosemic.association.settings import ClientSettings
 from cosemic.faults.lies.lie import Lie, Role
 from cosemic.faults.lies.scene import Scene
-from cosemic.link.contract import ApduReceived, Link, LinkEvent, Octets
+from cosemic.link.contract import UNARMED, ApduReceived, Link, LinkEvent, Octets
 from cosemic.link.wrapper import WrapperLink
 from cosemic.security import SecurityMaterial
 from cosemic.server import LogicalDevice, MeterConnection, MeterServer, PhysicalDevice
@@ -30,9 +29,6 @@ from cosemic.server.meter_session import MeterSession
 from cosemic.stack import ClientStack
 from cosemic.transport.contract import Connection
 from cosemic.values import LineSettings
-
-UNARMED: Final = 0.0
-"""Deadline of what was held back before the time was told: ``tick`` is due at once."""
 
 
 class LyingLink:

@@ -15,8 +15,6 @@ from cosemic.link.hdlc.frame import FLAG, Control, HdlcAddress, HdlcFrame, encod
 from cosemic.link.hdlc.stream import HdlcStreamReader
 from cosemic.values.enumerations import FrameType
 
-UNARMED: Final = 0.0
-"""A deadline whose time-out starts when the octets have been handed out and the time is told: ``tick`` is due."""
 POLL: Final = 1
 """The P/F bit of a frame that passes the turn."""
 

@@ -36,11 +36,11 @@ from cosemic.errors import (
     EncodeError,
     ProtocolError,
 )
-from cosemic.link.contract import ApduReceived, LinkConnected, LinkDisconnected, LinkEvent, LinkFailed, Octets
+from cosemic.link.contract import UNARMED, ApduReceived, LinkConnected, LinkDisconnected, LinkEvent, LinkFailed, Octets
 from cosemic.link.hdlc.addresses import same_device, same_station, written
 from cosemic.link.hdlc.fields import DEFAULT_MAX_INFO, LLC_REQUEST, LLC_RESPONSE, reject_reasons
 from cosemic.link.hdlc.frame import Control, HdlcAddress, HdlcFrame
-from cosemic.link.hdlc.line import POLL, UNARMED, FrameLine
+from cosemic.link.hdlc.line import POLL, FrameLine
 from cosemic.link.hdlc.negotiation import Agreement, agreed_by_client, offered
 from cosemic.link.hdlc.numbered import NumberedTransfer, segments
 from cosemic.link.hdlc.reassembly import HdlcReassembler, is_whole

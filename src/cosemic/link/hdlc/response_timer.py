@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from cosemic.link.hdlc.line import UNARMED
+from cosemic.link.contract import UNARMED
 from cosemic.link.hdlc.negotiation import Agreement
 from cosemic.link.hdlc.settings import HdlcSettings
 

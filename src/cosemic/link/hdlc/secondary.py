@@ -44,11 +44,11 @@ from cosemic.errors import (
     EncodeError,
     ProtocolError,
 )
-from cosemic.link.contract import ApduReceived, LinkConnected, LinkDisconnected, LinkEvent, Octets
+from cosemic.link.contract import UNARMED, ApduReceived, LinkConnected, LinkDisconnected, LinkEvent, Octets
 from cosemic.link.hdlc.addresses import ALL_STATION, NO_STATION, calling, is_broadcast
 from cosemic.link.hdlc.fields import DEFAULT_MAX_INFO, LLC_REQUEST, LLC_RESPONSE, FrameReject
 from cosemic.link.hdlc.frame import Control, HdlcAddress, HdlcFrame
-from cosemic.link.hdlc.line import UNARMED, FrameLine
+from cosemic.link.hdlc.line import FrameLine
 from cosemic.link.hdlc.negotiation import Agreement, agreed_by_server
 from cosemic.link.hdlc.numbered import Arrival, NumberedTransfer, segments
 from cosemic.link.hdlc.reassembly import HdlcReassembler, is_whole

@@ -21,11 +21,9 @@ from __future__ import annotations
 from collections import deque
 from typing import Final, NamedTuple, TypeAlias
 
-from cosemic.link.contract import Octets
+from cosemic.link.contract import UNARMED, Octets
 from cosemic.values import LineSettings
 
-AT_ONCE: Final = 0.0
-"""A deadline that lies in the past: ``tick`` is due."""
 MOST_ECHO: Final = 1 << 16
 """Octets of which the echo is awaited at most."""
 _NEVER: Final = float("-inf")
@@ -156,7 +154,7 @@ class HalfDuplexLine:
     def deadline(self) -> float | None:
         """Return when :meth:`tick` is due, None where nothing is left to do."""
         if self._untold or (self._steps and self._quiet is None):
-            return AT_ONCE
+            return UNARMED
         return None if self._quiet is None else min(self._quiet)
 
     def tick(self, now: float) -> None:

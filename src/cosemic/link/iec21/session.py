@@ -19,8 +19,8 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
-from cosemic.link.contract import Octets
-from cosemic.link.iec21.line import AT_ONCE, HalfDuplexLine
+from cosemic.link.contract import UNARMED, Octets
+from cosemic.link.iec21.line import HalfDuplexLine
 from cosemic.link.iec21.messages import Message
 from cosemic.link.iec21.reader import Damaged, Expected, MessageReader
 from cosemic.values import LineSettings
@@ -86,7 +86,7 @@ class Session(Generic[StateT, EventT]):
         if (of_line := self.line.deadline()) is not None:
             return of_line
         if self._wait is not None and self._deadline is None:
-            return AT_ONCE
+            return UNARMED
         return self._deadline if self._character_deadline is None else self._character_deadline
 
     def tick(self, now: float) -> list[EventT]:

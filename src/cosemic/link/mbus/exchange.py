@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import Final
 
 from cosemic.errors import ConfigurationError
+from cosemic.link.contract import UNARMED
 from cosemic.values import LineSettings
-
-UNARMED: Final = 0.0
-"""Deadline of a frame that was handed out before anybody told the time: ``tick`` is due at once."""
 
 
 class Answer(Enum):

@@ -30,13 +30,11 @@ from enum import Enum
 from typing import Final
 
 from cosemic.errors import ConfigurationError, ConnectionLost, CosemicError
-from cosemic.link.contract import Link, LinkEvent, Octets
+from cosemic.link.contract import UNARMED, Link, LinkEvent, Octets
 from cosemic.link.modem.carrier import CarrierWatch
 from cosemic.link.modem.results import Answer, CommandLines, Result, read_answer
 from cosemic.values import LineSettings
 
-UNARMED: Final = 0.0
-"""Deadline of a wait that has not been started yet: ``tick`` is due at once."""
 ESCAPE: Final = b"+++"
 HANG_UP: Final = "ATH"
 _MOST_ESCAPES: Final = 2

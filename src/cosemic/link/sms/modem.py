@@ -37,8 +37,8 @@ from typing import Final
 
 from cosemic.errors import ConfigurationError, ConnectionFailed, CosemicError, TransportError
 from cosemic.link.connectionless import Connectionless
-from cosemic.link.contract import Link, LinkEvent, LinkFailed, Octets
-from cosemic.link.modem.driver import UNARMED, commands_of
+from cosemic.link.contract import UNARMED, Link, LinkEvent, LinkFailed, Octets
+from cosemic.link.modem.driver import commands_of
 from cosemic.link.modem.results import BLANKS, CommandLines, Result, read_answer
 
 PDU_MODE: Final = ("ATE0", "AT+CMGF=0", "AT+CNMI=2,2,0,0,0")
