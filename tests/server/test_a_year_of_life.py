@@ -1,6 +1,6 @@
 """A year of a meter, told in ``year_life``, held against what ``year_expected`` works out for it.
 
-The first weeks are run each time; the whole year is slow. What a client reads at the end comes over TCP.
+The first weeks are run for a first impression, then the whole year. What a client reads at the end comes over TCP.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ from tests.server import year_expected as expected
 from tests.server.year_household import BERLIN, START, UTC, local
 from tests.server.year_life import Life, story
 
+pytestmark = pytest.mark.slow
+
 LOAD_PROFILE, DAILY, BILLING = "1-0:99.1.0", "1-0:99.2.0", "0-0:98.1.0"
 OUTPUTS, STANDARD_LOG, SWITCH_LOG = "0-0:99.98.7", "0-0:99.98.0", "0-0:99.98.2"
 WHOLE = "the end"
 TOTAL, FED_IN, FIRMWARE = (3, "1-0:1.8.0*255", 2), (3, "1-0:2.8.0*255", 2), (1, "1-0:0.2.0*255", 2)
 TARIFFS = [(3, f"1-0:1.8.{n}*255", 2) for n in (1, 2)]
 Attributes = dict[tuple[int, str, int], Any]
-FROM_THE_FIRST_WEEKS_ON = ["winter", pytest.param(WHOLE, marks=pytest.mark.slow)]
+FROM_THE_FIRST_WEEKS_ON = ["winter", WHOLE]
 
 
 @dataclass
@@ -95,9 +97,9 @@ def test_each_month_is_billed_once_with_its_maximum_demand(year: Lived) -> None:
     "day, intervals",
     [
         ("01-31", 96),
-        pytest.param("03-28", 96, marks=pytest.mark.slow),
-        pytest.param("03-29", 92, marks=pytest.mark.slow),
-        pytest.param("10-25", 100, marks=pytest.mark.slow),
+        ("03-28", 96),
+        ("03-29", 92),
+        ("10-25", 100),
     ],
 )
 def test_a_client_reads_as_many_intervals_as_the_local_day_has(day: str, intervals: int) -> None:
@@ -154,7 +156,6 @@ def test_the_log_of_the_switch_has_each_event_in_order(year: Lived) -> None:
     year.holds(SWITCH_LOG, expected.switch_log())
 
 
-@pytest.mark.slow
 def test_each_disconnection_lasts_as_long_as_it_should() -> None:
     events = [(DateTime(stamp).to_datetime(), code) for stamp, code in lived(WHOLE).buffers[SWITCH_LOG]]
     off = [at for at, code in events if code in (62, 64)]
@@ -164,14 +165,12 @@ def test_each_disconnection_lasts_as_long_as_it_should() -> None:
     assert minutes == [45, 390, 300, 45, 10, 150, 40, 55, 10, 440]
 
 
-@pytest.mark.slow
 def test_new_firmware_is_active_from_its_time_on() -> None:
     identifiers = {chapter: attributes[FIRMWARE][2:] for chapter, (_, attributes) in lived(WHOLE).chapters.items()}
     before = dict.fromkeys(("winter", "spring", "summer", "autumn", "before the firmware"), b"1.0")
     assert identifiers == {**before, WHOLE: b"2.0"}
 
 
-@pytest.mark.slow
 def test_a_year_is_lived_and_read_in_less_than_a_minute() -> None:
     assert lived(WHOLE).seconds < 60
 

@@ -43,6 +43,8 @@ from cosemic.values import ClockStatus
 from tests.simulator.clients import beside, energy_of, let_go, opened
 from tests.simulator.support import BERLIN, NOW
 
+pytestmark = pytest.mark.slow
+
 T = TypeVar("T")
 SHORT = 0.2
 """Seconds that a client waits."""

@@ -23,7 +23,10 @@ from tests.transport.ptys import PtyPair
 from tests.transport.samples import HOST, Echo, Recorder, run
 
 FAST = LineSettings(19200, 8, Parity.NONE, 1)
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are of POSIX")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are of POSIX"),
+    pytest.mark.slow,
+]
 
 
 @pytest.fixture

@@ -35,6 +35,8 @@ from cosemic.values import Secret
 from tests.transport.certificates import HEAD_END_TITLE, METER_TITLE, NOW, Authority, Identity
 from tests.transport.samples import HOST, Echo, Recorder, run
 
+pytestmark = pytest.mark.slow
+
 LOCAL = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST)), x509.DNSName("meter.example")])
 
 
