@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from cosemic import apdu as a
 from cosemic.association.control import State
-from cosemic.association.exchanges import CLIENT_CONFORMANCE
+from cosemic.association.exchanges import client_conformance
 from cosemic.association.requests import Action, Failed, Get, Open, Release, Set
 from cosemic.association.server_events import Associated, Refused, Released
 from cosemic.association.service_provider import ServerSettings
-from cosemic.association.serving import SERVER_CONFORMANCE
+from cosemic.association.serving import server_conformance
 from cosemic.association.settings import BOTH, ClientSettings, plain_room
 from cosemic.codec import DataType, EncodedData
 from cosemic.dialect import STANDARD, CipheredForm, Quirk, ResponseForm
@@ -166,7 +166,7 @@ def test_a_dedicated_key_that_cannot_be_one_is_refused(key: bytes) -> None:
     client, _ = settings(M.HLS_GMAC, ciphered=True)
     context = client.context()
     assert context is not None
-    initiate = a.InitiateRequest(key, True, None, 6, CLIENT_CONFORMANCE, 0xFFFF).encode()
+    initiate = a.InitiateRequest(key, True, None, 6, client_conformance(), 0xFFFF).encode()
     aarq = a.AARQ(
         application_context_name=ApplicationContext.LN_CIPHERED,
         calling_ap_title=CLIENT_TITLE,
@@ -193,7 +193,7 @@ def test_what_is_agreed_never_exceeds_what_either_side_proposes(
     conversation = talk(
         M.LOWEST, ciphered=c, client={"conformance": ours}, server={"conformance": theirs}, opened=False
     )
-    able = CLIENT_CONFORMANCE | (Conformance.GENERAL_PROTECTION if c else Conformance(0))
+    able = client_conformance() | (Conformance.GENERAL_PROTECTION if c else Conformance(0))
     event = conversation.event(Open())
     if isinstance(event, Failed):
         assert not ours & theirs & (Conformance.GET | Conformance.SET | Conformance.ACTION)
@@ -213,7 +213,7 @@ def test_what_is_announced_is_what_the_services_are_made_of() -> None:
         "selective-access",
         "action",
     ]
-    assert CLIENT_CONFORMANCE.names() == SERVER_CONFORMANCE.names() == names
+    assert client_conformance().names() == server_conformance().names() == names
 
 
 def test_a_server_that_agrees_to_more_than_was_proposed_is_not_taken_at_its_word() -> None:
@@ -519,13 +519,13 @@ def test_general_envelopes_are_not_used_where_the_meter_did_not_agree_to_them() 
     conversation = secure(
         opened=False,
         client={"dialect": STANDARD.but(ciphered_form=CipheredForm.GENERAL)},
-        server={"conformance": SERVER_CONFORMANCE},
+        server={"conformance": server_conformance()},
     )
     refused(conversation, ProtocolError, "general-protection")
 
 
 def test_a_server_does_not_open_general_envelopes_that_were_not_agreed_upon() -> None:
-    conversation = secure(server={"conformance": SERVER_CONFORMANCE})
+    conversation = secure(server={"conformance": server_conformance()})
     context = conversation.client.context
     assert context is not None
     request = a.GetRequestNormal(a.InvokeIdAndPriority.of(1), REGISTER).encode()

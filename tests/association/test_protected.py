@@ -10,7 +10,7 @@ import pytest
 
 from cosemic import apdu as a
 from cosemic.association.control import State
-from cosemic.association.exchanges import CLIENT_CONFORMANCE
+from cosemic.association.exchanges import client_conformance
 from cosemic.association.requests import Action, Completed, Failed, Get, Open, Release, Request, Set
 from cosemic.codec import DataType, EncodedData
 from cosemic.dialect import STANDARD, CipheredForm
@@ -327,7 +327,7 @@ def test_a_dedicated_key_that_was_not_encrypted_is_refused() -> None:
     for protection in (Protection.AUTHENTICATED, Protection.NONE):
         context = client.context()
         assert context is not None
-        initiate = a.InitiateRequest(b"d" * 16, True, None, 6, CLIENT_CONFORMANCE, 0xFFFF).encode()
+        initiate = a.InitiateRequest(b"d" * 16, True, None, 6, client_conformance(), 0xFFFF).encode()
         aarq = a.AARQ(
             application_context_name=client.application_context,
             calling_ap_title=CLIENT_TITLE,

@@ -9,7 +9,7 @@ import pytest
 from cosemic import apdu as a
 from cosemic.association.client import ClientAssociation
 from cosemic.association.control import State
-from cosemic.association.exchanges import CLIENT_CONFORMANCE
+from cosemic.association.exchanges import client_conformance
 from cosemic.association.requests import Failed, Get, Open, Set
 from cosemic.association.server import ServerAssociation
 from cosemic.association.server_events import Associated, Refused, Released
@@ -151,7 +151,7 @@ def initiate(**changed: Any) -> bytes:
         "response_allowed": True,
         "proposed_quality_of_service": None,
         "proposed_dlms_version_number": 6,
-        "proposed_conformance": CLIENT_CONFORMANCE,
+        "proposed_conformance": client_conformance(),
         "client_max_receive_pdu_size": 0xFFFF,
     }
     return a.InitiateRequest(**(given | changed)).encode()

@@ -29,7 +29,7 @@ from typing import Any, Final
 from cosemic import apdu as a
 from cosemic.association.client_history import ClientHistory
 from cosemic.association.service_provider import Agreement, ServerSettings
-from cosemic.association.serving import SERVER_CONFORMANCE
+from cosemic.association.serving import server_conformance
 from cosemic.association.settings import (
     BOTH,
     DLMS_VERSION,
@@ -102,7 +102,9 @@ class _Judge:
         self.aarq = aarq
         self.settings = settings
         self.history = history
-        self.ciphered = aarq.application_context_name == ApplicationContext.LN_CIPHERED
+        name = aarq.application_context_name
+        self.context = name if isinstance(name, ApplicationContext) else ApplicationContext.LN
+        self.ciphered = self.context.ciphered
         self.high_level = settings.mechanism not in LOW_LEVEL
         self.answers = True
 
@@ -244,7 +246,7 @@ class _Judge:
         """Check version and sizes; return the conformance in common, and the room for answers."""
         if request.proposed_dlms_version_number < DLMS_VERSION:
             raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, "dlms version too low", (ErrorClass.INITIATE, 1))
-        agreed = request.proposed_conformance & offered_by(self.settings, self.ciphered)
+        agreed = request.proposed_conformance & offered_by(self.settings, self.context)
         if not agreed & (Conformance.GET | Conformance.SET | Conformance.ACTION):
             raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, "no service in common", (ErrorClass.INITIATE, 2))
         size = request.client_max_receive_pdu_size
@@ -256,10 +258,10 @@ class _Judge:
         return agreed, room
 
 
-def offered_by(settings: ServerSettings, ciphered: bool) -> Conformance:
+def offered_by(settings: ServerSettings, context: ApplicationContext) -> Conformance:
     """Return the services that a client can agree to at most."""
-    offered = SERVER_CONFORMANCE
-    if ciphered:
+    offered = server_conformance(short_names=context.short_names)
+    if context.ciphered:
         offered |= Conformance.GENERAL_PROTECTION
     return offered if settings.conformance is None else offered & settings.conformance
 
@@ -331,7 +333,7 @@ def accept(
         **named,
     )
     agreement = Agreement(
-        ApplicationContext.LN_CIPHERED if judge.ciphered else ApplicationContext.LN,
+        judge.context,
         agreed,
         settings.max_pdu_size,
         request.client_max_receive_pdu_size,
@@ -355,7 +357,7 @@ def check_release(octets: bytes, settings: ServerSettings, context: SecurityCont
 def agreed_beforehand(settings: ServerSettings, beforehand: PreEstablished) -> Agreement:
     """Return what was agreed upon in an association that is pre-established."""
     (name,) = settings.context_names
-    services = beforehand.conformance & offered_by(settings, name is ApplicationContext.LN_CIPHERED)
+    services = beforehand.conformance & offered_by(settings, name)
     sizes = settings.max_pdu_size, beforehand.max_pdu_size
     return Agreement(name, services, *sizes, settings.client_title, pre_established=True)
 
@@ -363,7 +365,7 @@ def agreed_beforehand(settings: ServerSettings, beforehand: PreEstablished) -> A
 def stands(settings: ServerSettings, beforehand: PreEstablished) -> Accepted:
     """Return what holds of an association that is pre-established. Raises CosemicError where counters fail."""
     agreement = agreed_beforehand(settings, beforehand)
-    ciphered = agreement.application_context is ApplicationContext.LN_CIPHERED
+    ciphered = agreement.application_context.ciphered
     context = settings.security_context(settings.client_title, True) if ciphered else None
     if context is not None:
         context.transmit.synchronise()

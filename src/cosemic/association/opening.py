@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from cosemic import apdu as a
-from cosemic.association.exchanges import CLIENT_CONFORMANCE
+from cosemic.association.exchanges import client_conformance
 from cosemic.association.received_errors import service_error_text
 from cosemic.association.requests import Opened
 from cosemic.association.settings import DLMS_VERSION, LEAST_PDU_SIZE, LOW_LEVEL, ClientSettings, PreEstablished
@@ -115,7 +115,7 @@ def _stands(association: ClientAssociation, agreed: PreEstablished) -> Opened:
 def proposal(association: ClientAssociation) -> Conformance:
     """Return the conformance that is proposed: what the client can do, within what the settings allow."""
     settings = association.settings
-    able = CLIENT_CONFORMANCE
+    able = client_conformance(short_names=settings.short_names)
     if settings.ciphered:
         able |= Conformance.GENERAL_PROTECTION
     return able if settings.conformance is None else able & settings.conformance

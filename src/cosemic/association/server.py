@@ -50,7 +50,7 @@ from cosemic.association.kept_answers import KeptAnswers
 from cosemic.association.opening import REPLY_TO_HLS_AUTHENTICATION
 from cosemic.association.server_events import Associated, Refused, Released, ServerEvent
 from cosemic.association.service_provider import Access, Agreement, ServerSettings, ServiceProvider
-from cosemic.association.serving import Serving, Unservable
+from cosemic.association.serving import REQUEST_TAGS, Serving, Unservable
 from cosemic.codec import DataType, EncodedData
 from cosemic.errors import (
     AssociationError,
@@ -71,7 +71,6 @@ from cosemic.values import (
     StateError,
 )
 
-_REQUEST_TAGS: Final = frozenset((0xC0, 0xC1, 0xC3))
 _AARQ: Final = 0x60
 _RLRQ: Final = 0x62
 _CONFIRMED: Final = 0x40
@@ -169,7 +168,7 @@ class ServerAssociation:
                 return []
             octets = opened.plaintext
             applied = Protection(opened.security_control.protection)
-        if not octets or octets[0] not in _REQUEST_TAGS:
+        if not octets or octets[0] not in REQUEST_TAGS:
             self._except(*NOT_SUPPORTED)
             return []
         if 0 < self.settings.max_pdu_size < len(octets):
@@ -342,7 +341,14 @@ class ServerAssociation:
         self.context = accepted.context
         self._hls = accepted.hls
         self.agreement = accepted.agreement
-        self._serving = Serving(self.provider, self.settings, accepted.agreement.conformance, accepted.room)
+        agreement = accepted.agreement
+        self._serving = Serving(
+            self.provider,
+            self.settings,
+            agreement.conformance,
+            accepted.room,
+            short_names=agreement.application_context.short_names,
+        )
         self._answers = accepted.response_allowed
 
     @property

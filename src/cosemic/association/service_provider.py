@@ -157,10 +157,10 @@ class ServerSettings:
     def __post_init__(self) -> None:
         if self.max_transfer < 1:
             raise ConfigurationError(f"max_transfer is at least 1 octet, not {self.max_transfer}")
-        if ApplicationContext.LN_CIPHERED in self.context_names and self.material is None:
+        if self._ciphered and self.material is None:
             raise ConfigurationError("a ciphered association needs encryption key and authentication key")
         requires = self.policy.requires
-        if requires.request | requires.response and ApplicationContext.LN in self.context_names:
+        if requires.request | requires.response and not all(name.ciphered for name in self.context_names):
             raise ConfigurationError("a security policy needs an application context with ciphering")
         if self.mechanism is AuthenticationMechanism.LLS and self.secret is None:
             raise ConfigurationError("low level security needs a password")
@@ -178,13 +178,18 @@ class ServerSettings:
             self._check_pre_established(self.pre_established)
         if self.mechanism not in LOW_LEVEL:
             self.credentials(self.security_context(None, False))
-        elif ApplicationContext.LN_CIPHERED in self.context_names:
+        elif self._ciphered:
             self.security_context(None, True)
+
+    @property
+    def _ciphered(self) -> bool:
+        """Whether a context with ciphering is accepted."""
+        return any(name.ciphered for name in self.context_names)
 
     def _check_pre_established(self, agreed: PreEstablished) -> None:
         if len(self.context_names) != 1:
             raise ConfigurationError("a pre-established association has one application context: name that alone")
-        agreed.check(self.mechanism, ApplicationContext.LN_CIPHERED in self.context_names, self.client_title)
+        agreed.check(self.mechanism, self._ciphered, self.client_title)
         if self.keep_answers:
             # A client begins anew with the invoke-ids of the last one, and nothing tells the two apart.
             raise ConfigurationError("answers are kept from opening to release, which a pre-established one lacks")

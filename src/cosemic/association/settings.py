@@ -111,15 +111,16 @@ class PreEstablished:
 class ClientSettings:
     """How one association is opened.
 
-    mechanism: authentication. secret: password (mechanism 1) or HLS secret (2, 3, 4, 6). ciphered: application context
-    with ciphering. material: the keys, for ciphering and mechanism 5. counters: where invocation counters are kept;
-    shared by all that use the same keys. system_title: the client's own, 8 octets. server_title: the title that the
-    server must have; None takes the one of the AARE. protection: of what is sent in a ciphered context; require: least
-    protection of what is accepted. dedicated_key: draw one for the association. user_id: calling-AE-invocation-id, 0 to
-    255. max_pdu_size: largest APDU that is taken, in octets, 12 to 65535, or 0. conformance: what is proposed at most.
-    response_timeout: in seconds. transformation: f of mechanism 2. invocation_counter: the object from which the public
-    client may read the counter of these keys. pre_established: what is agreed of an association that is neither opened
-    nor released; it has no authentication, no dedicated key, and names no user.
+    mechanism: authentication. secret: password (mechanism 1) or HLS secret (2, 3, 4, 6). short_names: application
+    context with short-name referencing. ciphered: with ciphering. material: the keys, for ciphering and mechanism 5.
+    counters: where invocation counters are kept; shared by all that use the same keys. system_title: the client's own,
+    8 octets. server_title: the title that the server must have; None takes the one of the AARE. protection: of what is
+    sent in a ciphered context; require: least protection of what is accepted. dedicated_key: draw one for the
+    association. user_id: calling-AE-invocation-id, 0 to 255. max_pdu_size: largest APDU that is taken, in octets, 12 to
+    65535, or 0. conformance: what is proposed at most. response_timeout: in seconds. transformation: f of mechanism 2.
+    invocation_counter: the object from which the public client may read the counter of these keys. pre_established:
+    what is agreed of an association that is neither opened nor released; it has no authentication, no dedicated key,
+    and names no user.
 
     For media that lose what is sent, such as UDP (:mod:`cosemic.association.repeating`): repetitions: how often what is
     not answered within response_timeout is sent again, in the same association; 0 on all others. repeat_changes: SET
@@ -131,6 +132,7 @@ class ClientSettings:
 
     mechanism: AuthenticationMechanism = AuthenticationMechanism.LOWEST
     secret: Secret | None = None
+    short_names: bool = False
     ciphered: bool = False
     material: SecurityMaterial | None = None
     counters: CounterStore = PROCESS_COUNTERS
@@ -202,7 +204,7 @@ class ClientSettings:
     @property
     def application_context(self) -> ApplicationContext:
         """The application context name that is proposed."""
-        return ApplicationContext.LN_CIPHERED if self.ciphered else ApplicationContext.LN
+        return ApplicationContext.of(short_names=self.short_names, ciphered=self.ciphered)
 
     @property
     def general(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final
 
 from cosemic.apdu import InvokeIdAndPriority
@@ -23,6 +24,17 @@ BLOCK_TRANSFER_WITH_ACTION: Final = int(Conformance.BLOCK_TRANSFER_WITH_ACTION)
 _INVOKE_IDS: Final = tuple(InvokeIdAndPriority.of(n, ServiceClass.CONFIRMED, Priority.NORMAL) for n in range(16))
 FIRST_INVOKE_ID: Final = _INVOKE_IDS[0]
 """That of passes 3 and 4; requests count from 1 to 15, and round again."""
+
+
+class Numbering(Enum):
+    """By what the answer to a request is known."""
+
+    SHORT = "invoke-id"
+    """Invoke-id and priority: GET, SET, ACTION."""
+    LONG = "long-invoke-id"
+    """Long-invoke-id and priority: ACCESS."""
+    NONE = "none"
+    """By its place alone: the services with short names. After a time-out only a new connection helps."""
 
 
 @dataclass(slots=True)

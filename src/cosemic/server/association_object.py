@@ -47,7 +47,7 @@ from cosemic.server.clients import FIRST_WITH_USERS, AdmittedClient
 from cosemic.server.object_list import ObjectListElement, object_list, rights_in
 from cosemic.server.objects import AccessRefused, CosemObject, Handler, Situation
 from cosemic.server.rights import ObjectRights
-from cosemic.values import ApplicationContext, DataAccessResult, Obis
+from cosemic.values import DataAccessResult, Obis
 
 CURRENT: Final = Obis("0-0:40.0.0")
 LOGICAL_DEVICE_NAME: Final = Obis("0-0:42.0.0")
@@ -228,7 +228,7 @@ def _offer(settings: ServerSettings) -> Agreement:
     if settings.pre_established is not None:
         return agreed_beforehand(settings, settings.pre_established)
     context = max(settings.context_names)
-    offered = offered_by(settings, context is ApplicationContext.LN_CIPHERED)
+    offered = offered_by(settings, context)
     return Agreement(context, offered, settings.max_pdu_size, settings.max_pdu_size)
 
 

@@ -22,7 +22,7 @@ from cosemic.security import Requirement
 from cosemic.server.clients import AdmittedClient
 from cosemic.server.logical_device import LogicalDevice
 from cosemic.server.objects import AccessRefused, CosemObject, Situation
-from cosemic.values import ActionResult, ApplicationContext, DataAccessResult
+from cosemic.values import ActionResult, DataAccessResult
 
 T = TypeVar("T")
 
@@ -137,7 +137,7 @@ class ClientView:
 
     def _check(self, allowed: bool, requires: Requirement, access: Access) -> None:
         """Refuse what is not allowed or not protected enough; ask for the protection of the answer."""
-        unprotected = requires.response and ApplicationContext.LN in self.client.settings.context_names
+        unprotected = requires.response and not all(name.ciphered for name in self.client.settings.context_names)
         if not allowed or requires.request & ~access.applied or (unprotected and not access.applied):
             # Without ciphering an answer cannot be protected.
             raise AccessRefused(DataAccessResult.READ_WRITE_DENIED)

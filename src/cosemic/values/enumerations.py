@@ -107,6 +107,21 @@ class ApplicationContext(Enumeration):
     LN_CIPHERED = 3
     SN_CIPHERED = 4
 
+    @classmethod
+    def of(cls, *, short_names: bool, ciphered: bool) -> ApplicationContext:
+        """Return the context with this referencing, with or without ciphering."""
+        return cls(1 + short_names + 2 * ciphered)
+
+    @property
+    def short_names(self) -> bool:
+        """Whether objects are referred to by short names."""
+        return not self & 1
+
+    @property
+    def ciphered(self) -> bool:
+        """Whether services may be ciphered."""
+        return self > ApplicationContext.SN
+
 
 class AuthenticationMechanism(Enumeration):
     """Last arc of the mechanism-name 2.16.756.5.8.2.x: how the client (and the server, from 2 on) proves itself."""

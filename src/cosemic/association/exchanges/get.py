@@ -1,0 +1,103 @@
+"""GET as a client asks (IEC 62056-5-3; reference, application layer 8, 15).
+
+::
+
+    normal or with-list  ->  normal | with-list | with-datablock, then next ... last-block
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from cosemic.apdu import (
+    GetRequestNext,
+    GetRequestNormal,
+    GetRequestWithList,
+    GetResponseNormal,
+    GetResponseWithDatablock,
+    GetResponseWithList,
+)
+from cosemic.association.exchanges.lists import count_of, counted
+from cosemic.association.joined import join_data, join_results
+from cosemic.association.requests import Get, GetList
+from cosemic.association.terms import (
+    BLOCK_TRANSFER_WITH_GET_OR_READ,
+    GET,
+    MULTIPLE_REFERENCES,
+    SELECTIVE_ACCESS,
+    Exchange,
+    Terms,
+    unexpected,
+)
+from cosemic.codec import EncodedData
+from cosemic.errors import ProtocolError
+from cosemic.values import DataAccessResult
+
+
+def get(request: Get, terms: Terms) -> Exchange:
+    """One attribute: EncodedData or DataAccessResult."""
+    terms.need(GET)
+    if request.selection is not None:
+        terms.need(SELECTIVE_ACCESS)
+    response = yield GetRequestNormal(terms.invoke, request.attribute, request.selection)
+    if type(response) is GetResponseNormal:
+        return response.result
+    if isinstance(response, GetResponseWithDatablock):
+        joined = yield from _receive_blocks(response, terms)
+        return join_data(joined, terms.limits) if isinstance(joined, bytes) else joined
+    if isinstance(response, GetResponseWithList) and len(response.result) == 1:
+        return response.result[0]
+    raise unexpected(response, "get-response-normal or -with-datablock")
+
+
+def get_list(request: GetList, terms: Terms) -> Exchange:
+    """Several attributes: a tuple of EncodedData or DataAccessResult."""
+    terms.need(GET)
+    terms.need(MULTIPLE_REFERENCES)
+    if any(entry.access_selection is not None for entry in request.attributes):
+        terms.need(SELECTIVE_ACCESS)
+    count = count_of(request.attributes)
+    response = yield GetRequestWithList(terms.invoke, request.attributes)
+    results: Any
+    if isinstance(response, GetResponseWithList):
+        results = response.result
+    elif isinstance(response, GetResponseWithDatablock):
+        joined = yield from _receive_blocks(response, terms)
+        results = join_results(joined, terms.limits) if isinstance(joined, bytes) else (joined,) * count
+    elif isinstance(response, GetResponseNormal) and (count == 1 or not isinstance(response.result, EncodedData)):
+        results = (response.result,) * count  # an error instead of the list is meant for every item
+    else:
+        raise unexpected(response, "get-response-with-list or -with-datablock")
+    return counted(results, count)
+
+
+def _receive_blocks(response: GetResponseWithDatablock, terms: Terms) -> Generator[Any, Any, bytes | DataAccessResult]:
+    """Ask for block after block: the joined raw data, or the error that ended the transfer."""
+    parts: list[bytes] = []
+    total = 0
+    expected = 1
+    while True:
+        block = response.result
+        if not isinstance(block.result, bytes):
+            if block.result == DataAccessResult.SUCCESS:
+                raise ProtocolError("the meter ended the transfer with success and without data")
+            return block.result
+        if block.block_number != expected:
+            raise ProtocolError(f"the meter sent block {block.block_number}, {expected} was due: read again")
+        parts.append(block.result)
+        total += len(block.result)
+        if total > terms.limits.octets:
+            raise ProtocolError(f"the answer is longer than {terms.limits.octets} octets: raise the limit or read less")
+        if block.last_block:
+            return b"".join(parts)
+        if not block.result:
+            raise ProtocolError("the meter sent a block without data that is not the last: the transfer would not end")
+        terms.need(BLOCK_TRANSFER_WITH_GET_OR_READ)
+        answer = yield GetRequestNext(terms.invoke, expected)
+        expected += 1
+        if isinstance(answer, GetResponseNormal) and not isinstance(answer.result, EncodedData):
+            return answer.result
+        if not isinstance(answer, GetResponseWithDatablock):
+            raise unexpected(answer, "get-response-with-datablock")
+        response = answer
