@@ -31,7 +31,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --no-input --quiet
 # GNU make 3.81 (macOS) cannot keep the output of tools apart.
 APART := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-.PHONY: help demo test check bench interop fuzz soak seeds docs check-format check-lint check-types check-rooms check-tests tshark
+.PHONY: help demo test check bench interop fuzz soak seeds services docs check-format check-lint check-types check-rooms check-tests tshark
 
 help:
 	@echo "make demo     simulated meters, read over TCP and shown: start here"
@@ -42,6 +42,7 @@ help:
 	@echo "make fuzz     $(COUNT) mutated inputs into every public entry point"
 	@echo "make soak     a fleet collected for $(MINUTES) minutes: nothing lost, doubled or growing"
 	@echo "make seeds    faults put into the server, one at a time: each has to be caught by a test"
+	@echo "make services the table of services: each row counts because its test fails without it"
 	@echo "make docs     the reference of all modules as pages; writes build/docs"
 
 demo: $(MADE)/package
@@ -98,6 +99,10 @@ soak: $(MADE)/package
 seeds: $(MADE)/check
 	@echo "== seeds: faults of tools/seeded_faults.toml, each in a copy of the tree"
 	@$(PY) tools/seed_faults.py --jobs $(CORES)
+
+services: $(MADE)/check
+	@echo "== services: each row of tools/services.toml, as it stands and switched off; writes docs/services.md"
+	@$(PY) tools/service_table.py --jobs $(CORES)
 
 docs: $(MADE)/docs
 	@echo "== docs: build/docs"
