@@ -145,7 +145,8 @@ class ModemLink(ModemDriver):
             self._woken = True
             self._hang_up(self._prepare)
             return
-        unanswered = f"the modem does not answer {self._init[self._prepared]} within {self._times.command:g} s"
+        command, seconds = self._init[self._prepared], self._times.command
+        unanswered = f"the modem does not answer {command} within {seconds:g} s, not even after +++ and ATH"
         self._fail(ConnectionFailed(f"{unanswered}: check its power and cable, the port, its rate and format"))
 
     def _not_connected(self, answer: Answer) -> None:
