@@ -177,7 +177,7 @@ def test_modem_without_power_is_a_declared_error() -> None:
     begin = phones.time.now
     error = error_of(phones.connect())
     assert isinstance(error, ConnectionFailed)
-    assert "does not answer ATZ within 4 s: check its power" in str(error)
+    assert "does not answer ATZ within 4 s, not even after +++ and ATH: check its power" in str(error)
     assert phones.time.now - begin < 40.0
 
 
