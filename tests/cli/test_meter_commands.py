@@ -11,9 +11,13 @@ from typing import Any
 
 import pytest
 
-from cosemic.cli import main
+from cosemic.cli import main, parser
+from cosemic.cli._meter import place_of
+from cosemic.client.scan import Target
+from cosemic.link.hdlc import HdlcSecondaryLink
 from cosemic.server import serve_in_thread
 from cosemic.simulator import HouseholdMeter
+from cosemic.stack import OPTIONS, SCHEMES, parse_url
 
 NOW = dt.datetime(2026, 11, 20, 12, 5, tzinfo=dt.UTC)
 
@@ -140,6 +144,7 @@ def test_keys_come_from_the_environment(
         (["read", "tcp://127.0.0.1:1", "1-0:1.8.0"], 1, "refused the connection"),
         (["read", "URL", "what"], 2, "'what' is no OBIS code"),
         (["read", "serial://x", "1-0:1.8.0"], 2, "serial is no scheme: tcp://, "),
+        (["read", "10.0.0.7:4059", "1-0:1.8.0"], 2, "a URL begins with its scheme: tcp://"),
         (["read", "tcp://h?password=1", "1-0:1.8.0"], 2, "never stand in a URL"),
         (["objects", "URL", "--security", "nowhere.toml"], 2, "nowhere.toml"),
         (["objects", "URL", "--security", "."], 2, "settings .: "),
@@ -159,6 +164,57 @@ def test_errors_are_one_line_in_plain_words(
     assert streams.err.startswith("cosemic: ")
     assert streams.err.count("\n") == 1
     assert streams.out == ""
+
+
+@pytest.mark.parametrize(
+    ("scheme", "words"), [("tcp", "no answer within 0.2 s: "), ("hdlc+tcp", "127.0.0.1:PORT closed the connection: ")]
+)
+def test_who_gets_no_answer_at_all_is_told_of_the_scan(
+    url: str, scheme: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = f"127.0.0.1:{parse_url(url).port}"
+    assert main(["read", f"{scheme}://{place}?client=99&timeout=0.2", "1-0:1.8.0"]) == 1
+    error, note = capsys.readouterr().err.splitlines()
+    assert error.startswith(f"cosemic: {words}".replace("127.0.0.1:PORT", place))
+    assert note == f"to find the link, address and client SAP that answer: cosemic scan {place}"
+    assert parser().parse_args(["scan", place]).place == place
+
+
+def test_a_wrong_hdlc_address_is_a_matter_for_the_scan(capsys: pytest.CaptureFixture[str]) -> None:
+    with serve_in_thread(HouseholdMeter(1), link=lambda: HdlcSecondaryLink(17)) as server:
+        place = f"127.0.0.1:{server.port}"
+        assert main(["read", f"hdlc+tcp://{place}?station=18&timeout=0.2", "1-0:1.8.0"]) == 1
+    error, note = capsys.readouterr().err.splitlines()
+    assert error.startswith("cosemic: no UA on SNRM sent 4 times")
+    assert note.endswith(f": cosemic scan {place}")
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("tcp://10.0.0.7", "10.0.0.7:4059"),
+        ("hdlc+tcp://[fe80::1]:4001?station=17", "[fe80::1]:4001"),
+        ("iec21:///dev/ttyUSB0", "/dev/ttyUSB0"),
+        ("hdlc://COM3", "COM3"),
+        ("hdlc://./reader", "./reader"),
+        ("hdlc://reader", ""),
+        ("modem:///dev/ttyS0?dial=1", ""),
+        ("gateway+tcp://10.0.0.7?meter=01", ""),
+        ("cellar", ""),
+    ],
+)
+def test_only_a_place_that_can_be_scanned_is_named(url: str, place: str) -> None:
+    assert place_of(url) == place
+    assert not place or str(Target.parse(place)) == place
+
+
+def test_help_of_read_has_every_option_of_a_url(capsys: pytest.CaptureFixture[str]) -> None:
+    text = printed(capsys, "read", "--help")
+    for name, option in OPTIONS.items():
+        assert re.search(rf"^ +{name} +{re.escape(option.meaning)}$", text, re.MULTILINE)
+    for scheme in SCHEMES:
+        assert f"{scheme}://" in text or "+" in scheme
+    assert all(len(line) <= 120 for line in text.splitlines())
 
 
 @pytest.mark.parametrize("command", ["read", "objects", "profile", "demo"])

@@ -83,6 +83,7 @@ def test_nothing_found_is_exit_code_1_and_says_what_to_do(capsys: pytest.Capture
     assert "refused the connection" in streams.out
     assert "no meter was found" in streams.err.splitlines()[-1]
     assert "--thorough" in streams.err.splitlines()[-1]
+    assert "see that host and port are right" in streams.err.splitlines()[-1]  # power and wiring come later
 
 
 def test_the_trace_shows_and_keeps_every_octet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,7 +101,11 @@ def test_the_trace_shows_and_keeps_every_octet(tmp_path: Path, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["tcp://10.0.0.7"], "no place to scan"),
+        (["tcp://10.0.0.7"], "no URL"),
+        (["hdlc:///dev/ttyUSB0"], "the place alone"),
+        (["10.0.0.7/x"], "no place to scan"),
+        (["10.0.0.7:4059", "--ports", "4001"], "10.0.0.7:4059 says which one it is"),
+        (["/dev/ttyUSB0", "--ports", "4001"], "ports are for a host alone"),
         (["10.0.0.7:0"], "names no port"),
         (["10.0.0.7", "--clients", "x"], "no list of numbers"),
         (["10.0.0.7", "--clients", "0"], "1 to 65535"),

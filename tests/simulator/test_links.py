@@ -343,7 +343,7 @@ def test_a_meter_in_mode_e_is_read_out_in_mode_c_too() -> None:
         ({"link": "hdlc", "station": 15}, "16 to 16381"),
         ({"link": "hdlc", "station": 16382}, "16 to 16381"),
         ({"link": "mbus", "station": 251}, "1 to 250"),
-        ({"link": "mbus", "station": "own"}, "station is one of serial"),
+        ({"link": "mbus", "station": "own"}, "a decimal number or 'serial', not 'own'"),
         ({"link": "mbus", "address_octets": 2}, "only HDLC addresses"),
         ({"link": "hdlc", "address_octets": 2}, "1 octet without a station"),
         ({"link": "hdlc", "station": 17, "address_octets": 1}, "2 or 4 with one"),

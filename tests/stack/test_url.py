@@ -119,6 +119,23 @@ def test_what_is_no_url(url: str) -> None:
         parse_url(url)
 
 
+@pytest.mark.parametrize("url", ["10.0.0.7:4059", "meter.example:4059?client=1", "10.0.0.7", "/dev/ttyUSB0"])
+def test_a_place_without_a_scheme_is_told_what_a_url_begins_with(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"begins with its scheme: tcp://HOST:4059\?client=16"):
+        parse_url(url)
+
+
+@pytest.mark.parametrize("url", ["hdlc://dev/ttyUSB0", "gateway+iec21://dev/serial/by-id/usb-1?meter=01"])
+def test_a_path_that_lacks_its_slash_is_told(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="a slash of its own: hdlc:///dev/ttyUSB0"):
+        parse_url(url)
+
+
+@pytest.mark.parametrize("url", ["hdlc://reader", "hdlc:reader", "hdlc://ports/dev/reader", "hdlc://dev"])
+def test_a_port_may_be_named_from_the_folder_of_the_process(url: str) -> None:
+    assert parse_url(url).device == url.removeprefix("hdlc:").removeprefix("//")
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -11,19 +11,23 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from enum import Enum
+from shlex import quote
 from typing import Any, Final
 
 from cosemic.cli._json import NOT_NUMBERS
 from cosemic.client import BlockingMeter
 from cosemic.client.timepiece import aware
 from cosemic.client.trace import PcapTrace, TextTrace
-from cosemic.errors import ConfigurationError
+from cosemic.errors import ConfigurationError, TransportError
+from cosemic.stack import Framing, Medium, parse_url
 from cosemic.values import BitString, Date, DateTime, Obis, Quantity, Time
 
 HELP: Final = """\
 URL        tcp://HOST:PORT?client=SAP&server=SAP&timeout=SECONDS, port 4059 unless said; quoted, for the
-           shell takes ? and & for itself. Or the name of a known meter, of the file that --meters or
-           COSEMIC_METERS names, or meters.toml in the state folder
+           shell takes ? and & for itself; tls:// udp://; hdlc:// iec21:// modem:// mbus:// with a serial port, as
+           hdlc:///dev/ttyUSB0?station=17, or each with +tcp:// or +tls:// and HOST:PORT; gateway+ before any of
+           them. `cosemic read --help` lists the options, `cosemic scan` finds the URL that works. Or the name of a
+           known meter, of the file that --meters or COSEMIC_METERS names, or meters.toml in the state folder
 security   a TOML or JSON file with mechanism, client_sap, password, keys; without --security the same names in the
            environment, as COSEMIC_PASSWORD or COSEMIC_ENCRYPTION_KEY; with neither, the public client. Keys and
            passwords never stand in a command, where every user of the machine can see them.
@@ -82,7 +86,26 @@ def meter_of(arguments: argparse.Namespace) -> Iterator[BlockingMeter]:
         elif arguments.trace == "-" or arguments.trace_plain:
             trace = TextTrace(sys.stderr, plaintext=arguments.trace_plain)
         meter = BlockingMeter.connect(arguments.url, security, zone=zone, meters=arguments.meters, trace=trace)
-        yield held.enter_context(meter)
+        try:
+            held.enter_context(meter)
+        except TransportError as error:
+            place = place_of(arguments.url)
+            if place and error.__cause__ is None:  # a medium that cannot be used has its own error
+                error.add_note(f"to find the link, address and client SAP that answer: cosemic scan {quote(place)}")
+            raise
+        yield meter
+
+
+def place_of(url: str) -> str:
+    """Return what ``cosemic scan`` takes of a URL; nothing of a name, a modem, a gateway or a port without its path."""
+    if "://" not in url:
+        return ""
+    address = parse_url(url)
+    if address.gateway or address.framing is Framing.MODEM:
+        return ""
+    if address.medium is Medium.SERIAL:
+        return address.device if address.device.upper().startswith(("/", "./", "../", "\\", "COM")) else ""
+    return f"{f'[{address.host}]' if ':' in address.host else address.host}:{address.port}"
 
 
 def meter_zone(meter: BlockingMeter) -> dt.tzinfo:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
+from typing import Any, Final
 
 from cosemic.cli._json import print_json
 from cosemic.cli._meter import add_command, meter_of, plain, shown
@@ -13,15 +13,21 @@ from cosemic.client import BlockingMeter
 from cosemic.client.targets import parse
 from cosemic.errors import DataAccessError
 from cosemic.model import describe
+from cosemic.stack import OPTIONS
 from cosemic.values import Obis
 
-EXAMPLES = """\
+_OPTIONS: Final = "\n".join(f"           {name:15} {option.meaning}" for name, option in OPTIONS.items())
+EXAMPLES: Final = f"""\
   cosemic read "tcp://10.0.0.7?client=16" 1-0:1.8.0 1-0:2.8.0
   cosemic read "tcp://10.0.0.7?client=1" 1-0:1.8.0 --security meter.toml --json
   cosemic read tcp://10.0.0.7 8/0-0:1.0.0:time
+  cosemic read "hdlc:///dev/ttyUSB0?baud=9600&station=17&client=16" 1-0:1.8.0
 
 TARGET     1-0:1.8.0 is the value of that object; 3/1-0:1.8.0:3 names class and attribute, by number or by the name
            that the standard gives it: 3/1-0:1.8.0:scaler_unit
+
+options    of the URL, NAME=VALUE with ? before the first and & between:
+{_OPTIONS}
 """
 
 

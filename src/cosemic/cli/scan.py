@@ -145,7 +145,9 @@ def _show(report: Report, depth: str) -> None:
     best = report.best
     if best is None:
         found = "no meter was found" if not report.findings else "nothing was found that can be used"
-        advice = "name other client SAPs with --clients" if report.findings else "see that it has power, and the wiring"
+        advice = "see that it has power, and the wiring" if report.trials else "see that host and port are right"
+        if report.findings:
+            advice = "name other client SAPs with --clients"
         more = "" if depth == "thorough" else ", more with --thorough"
         print(f"{found} at {report.target}: {advice}; more time with --patience{more}", file=sys.stderr)
         return

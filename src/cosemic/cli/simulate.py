@@ -132,6 +132,8 @@ def _counters(settings: FleetSettings) -> CounterStore | None:
 
 def _settings(arguments: argparse.Namespace) -> FleetSettings:
     """What the file says, or the arguments; the arguments that go with both hold."""
+    if arguments.serial is not None and (arguments.port is not None or arguments.host is not None):
+        raise ConfigurationError("a meter at a serial port has no --port and no --host")
     if arguments.file is None:
         settings = _from_arguments(arguments)
     else:

@@ -73,8 +73,8 @@ class MeterLink:
         if self.udp and self.link != WRAPPER:
             raise ConfigurationError(f"UDP carries the wrapper only, not {self.link}")
         low, high = _STATIONS.get(self.link, (0, 0))
-        if isinstance(self.station, str):
-            one_of("station", self.station, (FROM_SERIAL,))
+        if isinstance(self.station, str) and self.station != FROM_SERIAL:
+            raise ConfigurationError(f"a station is a decimal number or {FROM_SERIAL!r}, not {self.station!r}")
         if self.station is not None and not high:
             raise ConfigurationError("the wrapper knows no station: choose hdlc, iec21 or mbus")
         if isinstance(self.station, int) and not low <= self.station <= high:

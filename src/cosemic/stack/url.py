@@ -226,7 +226,7 @@ OPTIONS: Final[dict[str, Option]] = {
     "station": Option(
         "station",
         _between(0, _GREATEST_STATION),
-        "lower HDLC address of the device, 16 on where there is one; or primary M-Bus address, 1 to 250",
+        "lower HDLC address of the device, from 16 up; or primary M-Bus address, 1 to 250",
         lambda address: _hdlc(address) or address.framing is Framing.MBUS,
     ),
     "identification": Option(
@@ -284,6 +284,8 @@ def parse_url(url: str) -> Address:
     except ValueError:
         raise ConfigurationError(f"host and port of the URL cannot be read: {_EXAMPLES}") from None
     kind = _SCHEMES.get(parts.scheme.removeprefix(_GATEWAY))
+    if kind is None and "://" not in url:
+        raise ConfigurationError(f"a URL begins with its scheme: {_EXAMPLES}")
     if kind is None:
         schemes = ", ".join(f"{name}://" for name in _SCHEMES)
         raise ConfigurationError(f"{parts.scheme or 'nothing'} is no scheme: {schemes}, and each as gateway+...")
@@ -325,6 +327,8 @@ def _port(netloc: str, path: str) -> str:
     device = unquote(netloc + path)
     if device.upper().startswith("/COM") and device[4:].isdecimal():
         device = device[1:]
+    if netloc == "dev" and path.strip("/"):
+        raise ConfigurationError("the path of a serial port begins with a slash of its own: hdlc:///dev/ttyUSB0")
     if not device.strip("/"):
         raise ConfigurationError("the URL names no serial port: hdlc:///dev/ttyUSB0, hdlc://COM3")
     return device

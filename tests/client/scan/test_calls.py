@@ -260,6 +260,8 @@ def test_every_address_that_is_called_is_one_and_is_called_once(serial_number: s
     ("text", "target"),
     [
         ("/dev/ttyUSB0", Target(device="/dev/ttyUSB0")),
+        ("./reader", Target(device="./reader")),
+        ("../ports/reader", Target(device="../ports/reader")),
         ("COM12", Target(device="COM12")),
         ("rfc2217://h:4001", Target(device="rfc2217://h:4001")),
         ("10.0.0.7", Target("10.0.0.7")),

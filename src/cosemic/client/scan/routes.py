@@ -58,6 +58,8 @@ _LIKELY: Final = (16, 17)
 _FEW_CLIENTS: Final = (PUBLIC_CLIENT, 1)
 _CLIENTS: Final = (*_FEW_CLIENTS, 2, 3, 0x20, 0x30, 0x40)
 _MORE_CLIENTS: Final = (*_CLIENTS, 4, 5, 0x11, 0x12, 0x50, 0x60, 100, 101, 102, 103, 0x70)
+_PATHS: Final = ("/", "./", "../", "\\\\.\\", "rfc2217:")
+"""What names of serial ports begin with, COM3 aside."""
 ANSWER_OCTETS: Final = 40
 """Of a UA with parameters and an SNRM, between flags."""
 
@@ -123,10 +125,15 @@ class Target:
 
     @classmethod
     def parse(cls, text: str) -> Target:
-        """Read ``/dev/ttyUSB0``, ``COM3``, ``HOST``, ``HOST:PORT``, ``[::1]:PORT``. Raises ConfigurationError."""
-        if text.startswith(("/", "\\\\.\\", "rfc2217:")) or (text[:3].upper() == "COM" and text[3:].isdecimal()):
+        """Read ``/dev/ttyUSB0``, ``./reader``, ``COM3``, ``HOST``, ``HOST:PORT``, ``[::1]:PORT``.
+
+        Raises ConfigurationError.
+        """
+        if text.startswith(_PATHS) or (text[:3].upper() == "COM" and text[3:].isdecimal()):
             return cls(device=text)
-        if "://" in text or not text.strip() or set(text) & set(" /?#@"):
+        if "://" in text:
+            raise ConfigurationError("a scan takes the place alone, no URL: /dev/ttyUSB0, COM3, HOST, HOST:PORT")
+        if not text.strip() or set(text) & set(" /?#@"):
             raise ConfigurationError(f"{text!r} is no place to scan: /dev/ttyUSB0, COM3, HOST, HOST:PORT, [::1]:PORT")
         host, port = text, ""
         if text.startswith("["):

@@ -91,6 +91,8 @@ class Scanner:
         if patience is not None and not 0 < patience <= _MOST_PATIENCE:
             raise ConfigurationError(f"the time for an answer is above 0 s, up to {_MOST_PATIENCE:g}, not {patience:g}")
         self.target = Target.parse(target) if isinstance(target, str) else target
+        if ports and (self.target.device or self.target.port is not None):
+            raise ConfigurationError(f"ports are for a host alone: {self.target} says which one it is")
         self._depth = replace(depth, clients=tuple(clients)) if clients else depth
         self._addresses = hdlc_addresses(depth, serial_number)
         self._patience = patience or (depth.serial_patience if self.target.device else depth.patience)
