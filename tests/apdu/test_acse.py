@@ -95,6 +95,7 @@ WORKED: dict[str, tuple[Any, str]] = {
         a.RLRQ(reason=ReleaseRequestReason.USER_DEFINED, user_information=b"\x21\0"),
         "62 09 80011E BE04 0402 2100",
     ),
+    "RLRE, protected": (a.RLRE(user_information=b"\x28\0"), "63 06 BE04 0402 2800"),
     "RLRE, not finished": (a.RLRE(reason=ReleaseResponseReason.NOT_FINISHED), "63 03 80 01 01"),
 }  # fmt: skip
 EVERY_FIELD = a.AARQ(
@@ -144,6 +145,33 @@ def test_every_field_of_the_aarq_stands_where_the_table_says() -> None:
     octets = aarq(*EVERY_TAG)
     assert EVERY_FIELD.encode() == octets
     assert a.decode(octets) == EVERY_FIELD
+
+
+def test_every_field_of_the_aare_stands_where_the_table_says() -> None:
+    answer = a.AARE(
+        protocol_version=BitString("1"),
+        application_context_name=LN,
+        result=AssociationResult.ACCEPTED,
+        result_source_diagnostic=USER,
+        responding_ap_title=b"\4",
+        responding_ae_qualifier=b"\5",
+        responding_ap_invocation_id=6,
+        responding_ae_invocation_id=200,
+        responder_acse_requirements=REQUIREMENT,
+        mechanism_name=AuthenticationMechanism.LOWEST,
+        responding_authentication_value=a.AuthenticationValue(b""),
+        application_context_name_list=b"\6\1\x2a",
+        implementation_information="ä",
+        user_information=b"\1",
+    )
+    fields = (
+        f"8002 0780 {CONTEXT} {RESULT} A403 040104 A503 040105 A603 020106 A704 020200C8 8802 0780"
+        " 8907 60857405080200 AA02 8000 AB03 06012A 9D01 E4 BE03 040101"
+    )
+    body = bytes.fromhex(fields)
+    octets = bytes((0x61, len(body))) + body
+    assert answer.encode() == octets
+    assert a.decode(octets) == answer
 
 
 @given(st.randoms(use_true_random=False))

@@ -133,7 +133,7 @@ class Talk:
         if not apdu:
             deadline = self.client.deadline()
             assert deadline is not None
-            self.now = deadline
+            self.now = max(deadline, self.now)
             return self.client.tick(self.now)
         self.requests.append(apdu)
         changed = self.to_server(apdu)

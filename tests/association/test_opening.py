@@ -127,6 +127,28 @@ def test_every_mechanism_opens_in_every_context_and_serves(
     assert conversation.server_events[-1] == Released()
 
 
+@pytest.mark.parametrize("form", list(CipheredForm), ids=lambda each: each.value)
+def test_an_initiate_response_comes_in_the_form_of_the_request(form: CipheredForm) -> None:
+    conversation = talk(ciphered=True, dialect=STANDARD.but(ciphered_form=form))
+    information = a.AARE.decode(conversation.answers[0]).user_information
+    assert information is not None
+    assert information[0] == (0xDB if form is CipheredForm.GENERAL else 0x28)
+
+
+def test_an_aare_names_what_was_selected_and_nothing_else() -> None:
+    """application_layer.md 5.2, 6.2, 19: 88, 89 and AA are there only where authentication was selected."""
+    plain = talk()
+    conformance = plain.client.opened.conformance.octets.hex()  # type: ignore[union-attr]
+    body = f"a109060760857405080101 a203020100 a305a103020100 be10040e 0800065f1f0400{conformance}ffff0007"
+    assert plain.answers[0].hex() == "6129" + body.replace(" ", "")
+    challenged = a.AARE.decode(talk(M.HLS_GMAC).answers[0])
+    assert challenged.responding_ap_title == SERVER_TITLE
+    assert challenged.responder_acse_requirements == a.AUTHENTICATION_REQUIREMENT
+    assert challenged.mechanism_name is M.HLS_GMAC
+    assert challenged.responding_authentication_value is not None
+    assert challenged.result_source_diagnostic.diagnostic is UserDiagnostic.AUTHENTICATION_REQUIRED
+
+
 @pytest.mark.parametrize("form", list(ResponseForm), ids=lambda each: each.value)
 @pytest.mark.parametrize("asked", list(CipheredForm), ids=lambda each: each.value)
 @pytest.mark.parametrize("dedicated", [False, True], ids=["global", "dedicated"])
@@ -204,13 +226,19 @@ def test_what_is_agreed_never_exceeds_what_either_side_proposes(
 def test_what_is_announced_is_what_the_services_are_made_of() -> None:
     """The bits of application_layer.md 6.3 whose services are served, and no other."""
     names = [
+        "attribute0-supported-with-set",
+        "priority-mgmt-supported",
+        "attribute0-supported-with-get",
         "block-transfer-with-get-or-read",
         "block-transfer-with-set-or-write",
         "block-transfer-with-action",
         "multiple-references",
+        "data-notification",
+        "access",
         "get",
         "set",
         "selective-access",
+        "event-notification",
         "action",
     ]
     assert client_conformance().names() == server_conformance().names() == names
@@ -567,8 +595,10 @@ def test_an_opening_without_answer_is_not_tried_again_on_the_same_connection() -
 def test_other_apdus_are_passed_over_while_the_aare_is_waited_for() -> None:
     conversation = talk(opened=False)
     conversation.client.send(Open())
-    for octets_ in ("6303800100", "c401410011 05", "0f00000001000200"):
+    for octets_ in ("6303800100", "c401410011 05"):
         assert conversation.client.receive(bytes.fromhex(octets_), 0.0) == []
+    (notified,) = conversation.client.receive(bytes.fromhex("0f00000001000200"), 0.0)
+    assert type(notified).__name__ == "Notified"
     assert [type(event).__name__ for event in conversation.step()] == ["Completed"]
 
 

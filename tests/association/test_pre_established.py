@@ -343,7 +343,8 @@ def test_a_client_that_repeats_opens_at_once_too() -> None:
         ({"mechanism": M.LLS, "secret": Secret.password(b"1")}, "no authentication"),
         ({"user_id": 1}, "only an AARQ"),
         ({"pre_established": PreEstablished(replaceable=True)}, "only an AARQ"),
-        ({"pre_established": PreEstablished(confirmed=False)}, "nothing can be asked"),
+        ({"response_allowed": False}, "is not pre-established"),
+        ({"broadcast": True}, "not confirmed"),
     ],
 )
 def test_what_a_client_cannot_have_agreed(client: dict[str, Any], words: str) -> None:

@@ -13,6 +13,7 @@ from cosemic.association.exchanges import client_conformance
 from cosemic.association.requests import Failed, Get, Open, Set
 from cosemic.association.server import ServerAssociation
 from cosemic.association.server_events import Associated, Refused, Released
+from cosemic.association.serving import server_conformance
 from cosemic.association.settings import ClientSettings
 from cosemic.dialect import STANDARD, ResponseForm
 from cosemic.errors import AssociationRejected, ExceptionReceived
@@ -287,7 +288,12 @@ def test_a_refusal_with_information_that_cannot_be_read_is_a_refusal(information
 def test_a_ciphered_association_needs_room_for_a_protected_answer() -> None:
     conversation = secure(opened=False, client={"max_pdu_size": 12})
     rejection(conversation, "no-reason-given", "initiate: pdu-size-too-short")
-    secure(client={"max_pdu_size": 40}, server={"dialect": STANDARD.but(response_form=ResponseForm.SERVICE_SPECIFIC)})
+    specific = {"dialect": STANDARD.but(response_form=ResponseForm.SERVICE_SPECIFIC)}
+    none = {"conformance": server_conformance() & ~Conformance.ACCESS}
+    # Pass 4 takes 25 octets, and its protection 19.
+    conversation = secure(opened=False, client={"max_pdu_size": 43}, server=specific | none)
+    rejection(conversation, "no-reason-given", "initiate: pdu-size-too-short")
+    secure(client={"max_pdu_size": 44}, server=specific | none)
 
 
 def test_a_request_that_is_too_long_is_refused_unread() -> None:
@@ -481,12 +487,31 @@ def test_an_unconfirmed_request_that_was_not_agreed_upon_is_not_answered_either(
     assert conversation.shelf.calls == []
 
 
+def test_an_unconfirmed_request_that_cannot_be_read_or_is_too_long_is_not_answered() -> None:
+    conversation = talk(server={"max_pdu_size": 64, "conformance": ~Conformance.GENERAL_BLOCK_TRANSFER})
+    for request in ("c10101", "c1010100030100010800ff0200", "c1010100030100010800ff02000950" + "00" * 80):
+        conversation.server.receive(bytes.fromhex(request), 0.0)
+        assert conversation.server.octets_to_send() == b""
+        conversation.server.receive(bytes.fromhex(request[:4] + "41" + request[6:]), 0.0)
+        assert conversation.server.octets_to_send()[0] == 0xD8
+    assert conversation.shelf.calls == []
+
+
+def test_unconfirmed_requests_outside_an_association_are_passed_over() -> None:
+    conversation = talk(opened=False)
+    for request in ("c1010100030100010800ff0200110a", "d9000000010001010003010001" + "0800ff020100"):
+        conversation.server.receive(bytes.fromhex(request), 0.0)
+        assert conversation.server.octets_to_send() == b""
+    assert conversation.shelf.calls == []
+
+
 def test_unconfirmed_requests_before_pass_3_are_passed_over() -> None:
     conversation = talk(M.HLS_MD5, opened=False)
     conversation.client.send(Open())
     conversation.step()
-    for request in ("c1010100030100010800ff0200110a", "c30101000f0000280000ff010009" + "0161"):
+    for request in ("c1010100030100010800ff0200110a", "c30101000f0000280000ff0101" + "090161"):
         conversation.server.receive(bytes.fromhex(request), 0.0)
+        assert conversation.server.octets_to_send() == b""
         assert conversation.shelf.calls == []
     assert conversation.server.state is State.ASSOCIATION_PENDING
     conversation.client.cancel()
@@ -523,8 +548,11 @@ def test_the_device_can_send_of_its_own_accord() -> None:
         octets_ = conversation.server.octets_to_send()
         assert Envelope.of(octets_) is envelope
         conversation.client.send(Get(REGISTER))
-        assert conversation.client.receive(octets_, 0.0) == []
+        (notified,) = conversation.client.receive(octets_, 0.0)
+        assert type(notified).__name__ == "Notified"
         assert [type(each).__name__ for each in conversation.step()] == ["Completed"]
+        if apdu is notification:  # it asks to be confirmed
+            assert Envelope.of(conversation.client.octets_to_send()) is Envelope.GENERAL_GLO
     plain = talk()
     plain.server.send(notification)
     assert plain.server.octets_to_send() == notification

@@ -12,7 +12,7 @@ from cosemic import apdu as a
 from cosemic.association.joined import join_actions
 from cosemic.association.requests import Action, ActionList, Get, GetList, Request, Set, SetList
 from cosemic.codec import DEFAULT_LIMITS, DataType, EncodedData
-from cosemic.dialect import STANDARD, ActionPblockContent, LongGetAbort
+from cosemic.dialect import STANDARD, ActionPblockContent, Edition, LongGetAbort
 from cosemic.errors import DecodeError, EncodeError, ExceptionReceived, ServiceFailed
 from cosemic.security import Protection, SecurityPolicy
 from cosemic.values import ActionResult, Conformance, DataAccessResult
@@ -69,6 +69,7 @@ def test_set_and_action() -> None:
     echoed = conversation.ask(Action(ECHO, VALUE))
     assert (echoed.result, echoed.return_parameters) == (ActionResult.SUCCESS, VALUE)
     assert conversation.ask(Action(QUIET)).return_parameters is None
+    assert conversation.shelf.calls[-1] == ("action", (QUIET, None))
     assert conversation.ask(Action(DENIED)).result is ActionResult.READ_WRITE_DENIED
 
 
@@ -231,6 +232,56 @@ def test_a_long_list_of_results_comes_in_blocks() -> None:
     assert conversation.answers[-1][:2] == b"\xc4\x02"
 
 
+class Selecting(Shelf):
+    """A shelf that notes which part is asked for, or written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.selected: list[Any] = []
+
+    def get(self, attribute: Any, selection: Any, access: Any) -> Any:
+        self.selected.append(selection)
+        return super().get(attribute, selection, access)
+
+    def set(self, attribute: Any, selection: Any, value: Any, access: Any) -> DataAccessResult:
+        self.selected.append(selection)
+        return super().set(attribute, selection, value, access)
+
+
+CHOSEN = (*listed(REGISTER), a.CosemAttributeDescriptorWithSelection(REGISTER, SELECTION))
+
+
+@pytest.mark.parametrize(
+    ("request_", "selected"),
+    [
+        (Get(REGISTER, SELECTION), [SELECTION]),
+        (GetList(CHOSEN), [None, SELECTION]),
+        (Set(REGISTER, VALUE, SELECTION), [SELECTION]),
+        (Set(REGISTER, octets(200), SELECTION), [SELECTION]),
+        (SetList(CHOSEN, (VALUE, VALUE)), [None, SELECTION]),
+        (SetList(CHOSEN, (VALUE, octets(200))), [None, SELECTION]),
+    ],
+    ids=["get", "get list", "set", "set in blocks", "set list", "set list in blocks"],
+)
+def test_a_selection_reaches_the_object(request_: Request, selected: list[Any]) -> None:
+    conversation = Talk(*settings(server={"max_pdu_size": 100}), shelf := Selecting())
+    conversation.open()
+    conversation.ask(request_)
+    assert shelf.selected == selected
+
+
+def test_a_long_list_of_answers_comes_in_pblocks() -> None:
+    conversation = talk(client={"max_pdu_size": 80})
+    answers = conversation.ask(ActionList((ECHO, DENIED, QUIET, ECHO), (octets(70), VALUE, VALUE, octets(80, 1))))
+    assert [(one.result, one.return_parameters) for one in answers] == [
+        (ActionResult.SUCCESS, octets(70)),
+        (ActionResult.READ_WRITE_DENIED, None),
+        (ActionResult.SUCCESS, None),
+        (ActionResult.SUCCESS, octets(80, 1)),
+    ]
+    assert {apdu[:2] for apdu in conversation.answers[1:]} == {b"\xc7\x02"}
+
+
 # ---- what was not agreed upon ---------------------------------------------------------------------------------------
 
 EVERYTHING = Conformance((1 << 24) - 1)
@@ -278,7 +329,8 @@ def test_what_was_not_agreed_upon_is_refused_here_and_there(missing: Conformance
 
 def test_an_answer_that_is_too_long_without_blocks_says_other_reason() -> None:
     none = EVERYTHING & ~C.BLOCK_TRANSFER_WITH_GET_OR_READ & ~C.BLOCK_TRANSFER_WITH_ACTION
-    conversation = talk(client={"max_pdu_size": 40}, server={"conformance": none})
+    older = STANDARD.but(edition=Edition.GREEN_BOOK_9)
+    conversation = talk(client={"max_pdu_size": 40}, server={"conformance": none, "dialect": older})
     conversation.shelf.put(REGISTER, octets(100))
     assert conversation.ask(Get(REGISTER)) is DataAccessResult.OTHER_REASON
     assert conversation.ask(GetList(listed(REGISTER, MISSING))) == (DataAccessResult.OTHER_REASON,) * 2
@@ -456,8 +508,8 @@ def test_wrong_blocks_of_an_action() -> None:
 
 def test_a_list_with_another_number_of_values_is_not_executed() -> None:
     conversation = talk()
-    assert served(conversation, f"c1044101{CLOCK_SET}00 02 1101 1102".replace(" ", "")) == "c5054101fa"
-    assert served(conversation, f"c3034101{ECHO.encode().hex()} 00".replace(" ", "")) == "c7034101fa00"
+    assert served(conversation, f"c1044101{CLOCK_SET}00 02 1101 1102".replace(" ", "")) == "d80103"
+    assert served(conversation, f"c3034101{ECHO.encode().hex()} 00".replace(" ", "")) == "d80103"
     assert conversation.shelf.calls == []
 
 
@@ -567,6 +619,16 @@ def test_a_list_of_get_data_results_is_read(parts: list[bytes]) -> None:
 def test_contents_of_no_known_form_are_a_decode_error(octets_: bytes) -> None:
     with pytest.raises(DecodeError):
         join_actions(octets_, 1, DEFAULT_LIMITS)
+
+
+@pytest.mark.parametrize("content", list(ActionPblockContent), ids=lambda each: each.value)
+def test_a_pblock_holds_what_the_dialect_says(content: ActionPblockContent) -> None:
+    """application_layer.md 10: Get-Data-Result or bare Data as sent; both are read."""
+    conversation = talk(client={"max_pdu_size": 30}, dialect=STANDARD.but(action_pblock_content=content))
+    assert conversation.ask(Action(ECHO, octets(60))).return_parameters == octets(60)
+    (first,) = (apdu for apdu in conversation.answers if apdu[:2] == b"\xc7\x02" and apdu[7] == 1)
+    begin = a.ActionResponseWithPblock.decode(first).pblock.raw_data
+    assert begin[:2] == (b"\x00\x09" if content is ActionPblockContent.GET_DATA_RESULT else b"\x09\x3c")
 
 
 def test_many_blocks_are_served_in_a_ciphered_association() -> None:

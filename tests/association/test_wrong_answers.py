@@ -9,6 +9,7 @@ import pytest
 from cosemic import apdu as a
 from cosemic.association.client import MOST_PASSED_OVER
 from cosemic.association.control import State
+from cosemic.association.notifications import Notified
 from cosemic.association.requests import (
     Action,
     ActionList,
@@ -59,6 +60,7 @@ class Script:
         conversation = talk(client=client, server={"max_pdu_size": 40})
         self.client = conversation.client
         self.requests: list[bytes] = []
+        self.notified: list[Notified] = []
 
     def ask(self, request: Request, *answers: str) -> Any:
         """Give the answers one by one; the result, or the error raised. Asserts that all of them were used."""
@@ -71,7 +73,8 @@ class Script:
                 self.requests.append(sent)
             invoke = f"{self.client._terms.invoke:02x}"
             events = self.client.receive(bytes.fromhex(answer.replace("??", invoke)), 1.0)
-            if events:
+            self.notified += [event for event in events if isinstance(event, Notified)]
+            if events and not isinstance(events[0], Notified):
                 assert number == len(answers), "an answer was not asked for any more"
                 (event,) = events
                 if isinstance(event, Completed):
@@ -529,7 +532,7 @@ def test_an_invoke_id_that_owes_an_answer_is_not_used_again() -> None:
         client.send(GET)
     assert not client.busy
     # A late answer frees its own invoke-id and those before it.
-    client._settle_late(held[4][2] & 0x8F)
+    client._settle_late(a.InvokeIdAndPriority(held[4][2] & 0x8F))
     client.send(GET)
     assert client.octets_to_send()[2] in {apdu[2] for apdu in held[:5]}
 
@@ -575,9 +578,10 @@ def test_an_answer_of_another_priority_is_not_ours() -> None:
 @pytest.mark.parametrize(
     "unsolicited", ["0f000000010002021100 1105", "c2000001000060 0b00ff021105", "1800010201080111 05", "0f", "c2"]
 )
-def test_notifications_are_passed_over(unsolicited: str) -> None:
-    script = Script()
-    assert script.ask(GET, unsolicited.replace(" ", ""), "c401??001105").value() == 5
+def test_notifications_do_not_disturb_a_request(unsolicited: str) -> None:
+    script, unsolicited = Script(), unsolicited.replace(" ", "")
+    assert script.ask(GET, unsolicited, "c401??001105").value() == 5
+    assert [one.apdu.encode().hex() for one in script.notified] == [unsolicited][: len(unsolicited) > 2]
     script.works()
 
 

@@ -275,6 +275,20 @@ def test_the_turn_is_kept_for_an_answer_that_takes_its_time() -> None:
     assert link.deadline() == 131.0
 
 
+def test_the_turn_is_not_kept_where_there_is_no_answer() -> None:
+    link = connected(HdlcSettings(answer_delay=0.5))
+    link.receive(i(0, 0, LLC + b"get"), 10.0)
+    link.unanswered(2, 16)
+    assert brief(sent(link)) == []
+    link.unanswered(1, 16)
+    assert brief(sent(link)) == ["RR 1 P"]
+    link.receive(i(1, 0, LLC + b"a", segmented=True), 11.0)
+    assert brief(sent(link)) == ["RR 2 P"]
+    link.receive(i(2, 0, b"b"), 12.0)
+    assert brief(sent(link)) == []
+    assert link.deadline() == 12.5
+
+
 def test_a_busy_station_takes_no_i_frame_and_says_so() -> None:
     link = connected()
     link.busy = True

@@ -23,7 +23,10 @@ from tests.transport.ptys import PtyPair
 from tests.transport.samples import HOST
 
 SLOW, FAST = LineSettings(300), LineSettings(19200)
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are of POSIX")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are of POSIX"),
+    pytest.mark.slow,
+]
 
 Pair = tuple[BlockingSerialConnection, BlockingSerialConnection, PtyPair]
 

@@ -20,6 +20,8 @@ from cosemic.transport.udp_server import UdpPeer, UdpServer
 from tests.transport.samples import HOST, Echo, Recorder, has_ipv6, run
 from tests.transport.test_udp import link_local
 
+pytestmark = pytest.mark.slow
+
 needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="no IPv6 on this machine")
 
 

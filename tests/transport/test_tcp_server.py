@@ -14,6 +14,8 @@ from cosemic.transport.contract import Receiver
 from cosemic.transport.tcp import TcpConnection, TcpServer, connect
 from tests.transport.samples import HOST, RESET_ON_CLOSE, Echo, Recorder, has_ipv6, run
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_peer_half_closes_and_gets_its_answer() -> None:
     async def scenario() -> None:

@@ -19,6 +19,8 @@ from cosemic.transport.udp import UdpConnection, connect_udp
 from cosemic.transport.udp_server import UdpPeer, UdpServer
 from tests.transport.samples import HOST, Echo, Recorder, free_port, has_ipv6, run
 
+pytestmark = pytest.mark.slow
+
 GROUP = "239.255.40.59"
 linux = pytest.mark.skipif(not os.path.isdir("/proc"), reason="how ICMP comes back differs between systems")
 

@@ -49,10 +49,18 @@ def _read_time(buffer: bytes, position: int) -> tuple[bytes | None, int]:
     return _read_octets(buffer, position + 1)
 
 
+class TimeWithoutLength(bytes):
+    """The time of an event-notification, twelve octets, to be sent as older editions do."""
+
+    __slots__ = ()
+
+
 def _write_time(value: bytes | None) -> bytes:
     """The length in a longer form where seven octets would read as the first of a year."""
     if value is None:
         return b"\x00"
+    if isinstance(value, TimeWithoutLength) and len(value) == 12 and value[0] == 7:
+        return b"\x01" + value
     return b"\x01" + (b"\x81\x07" if len(value) == 7 else encode_length(len(value))) + value
 
 

@@ -1,11 +1,14 @@
-"""How a server judges AARQ and RLRQ (IEC 62056-5-3; reference, application layer 5, 6.4).
+"""How a server judges an AARQ (IEC 62056-5-3; reference, application layer 5, 6.4).
 
 The checks in order; the first that fails refuses the association with its diagnostic::
 
     association that is pre-established          no-reason-given; unless it is replaceable
     application context not offered              application-context-name-not-supported
     title missing, our own, or not the agreed    calling-AP-title-not-recognized
+    another name that is not recognised          called-AP-title-not-recognized and the like
     mechanism missing, or another one            authentication-mechanism-name-required, -not-recognized
+    mechanism named, and the functional unit     authentication-required
+    for it not selected (sender-acse-requirements)
     too many failures of this client before      authentication-failure, rejected-transient
     password wrong, challenge too short          authentication-failure
     no user named, or one that is not listed     calling-AE-invocation-identifier-not-recognized
@@ -15,7 +18,9 @@ The checks in order; the first that fails refuses the association with its diagn
     dlms-version below 6                         ConfirmedServiceError initiate, dlms-version-too-low
     nothing in common                            ConfirmedServiceError initiate, incompatible-conformance
     client-max-receive-pdu-size below 12, or     ConfirmedServiceError initiate, pdu-size-too-short
-    no protected answer fits into it
+    no protected answer fits into it, or not
+    pass 4 of high level security
+    keys or counters of the server fail          ConfirmedServiceError initiate, refused-by-the-VDE-handler
     no answer is wanted (response-allowed FALSE) none: the association cannot be opened so with high level security
 
 An AARQ that cannot be read at all is refused by the provider: no-reason-given. Where no answer is wanted, none is sent.
@@ -27,7 +32,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cosemic import apdu as a
+from cosemic.association.blocks import blocks_room
 from cosemic.association.client_history import ClientHistory
+from cosemic.association.passes import VAA_NAME_LN, VAA_NAME_SN
+from cosemic.association.recognised import not_recognised
 from cosemic.association.service_provider import Agreement, ServerSettings
 from cosemic.association.serving import server_conformance
 from cosemic.association.settings import (
@@ -35,6 +43,7 @@ from cosemic.association.settings import (
     DLMS_VERSION,
     LEAST_PDU_SIZE,
     LOW_LEVEL,
+    SERVICES_OF_ITS_OWN,
     SYSTEM_TITLE_LENGTH,
     PreEstablished,
     plain_room,
@@ -61,10 +70,14 @@ from cosemic.values import (
     UserDiagnostic,
 )
 
-VAA_NAME_LN: Final = 0x0007
-_INITIATE_REQUEST: Final = 0x01
 LEAST_ROOM: Final = 5
 """Octets of the shortest answer to a GET: a data-access-result."""
+PROOF_ROOM: Final = 8
+"""Octets of pass 4 before f(CtoS)."""
+_M: Final = AuthenticationMechanism
+_PROOF: Final = 16
+_PROOFS: Final = {_M.HLS_SHA1: 20, _M.HLS_GMAC: 17, _M.HLS_SHA256: 32, _M.HLS_ECDSA: 64}
+"""Octets of f(CtoS)."""
 
 
 class Refusal(Exception):
@@ -165,6 +178,11 @@ class _Judge:
         except CosemicError as error:
             raise self.refuse(UserDiagnostic.CALLING_AP_TITLE_NOT_RECOGNIZED, str(error)) from None
 
+    def check_names(self) -> None:
+        diagnostic = not_recognised(self.aarq, self.settings.recognised)
+        if diagnostic is not None:
+            raise self.refuse(diagnostic, f"{diagnostic.label}: the AARQ names another one")
+
     def authentication(self, context: SecurityContext | None, randomness: Randomness, now: float) -> HlsServer | None:
         """Check mechanism and password, or take up the challenge."""
         mechanism = self.settings.mechanism
@@ -174,6 +192,9 @@ class _Judge:
             raise self.refuse(UserDiagnostic.AUTHENTICATION_MECHANISM_NAME_REQUIRED, "no mechanism is named")
         if named is not None and named != mechanism:
             raise self.refuse(UserDiagnostic.AUTHENTICATION_MECHANISM_NAME_NOT_RECOGNIZED, "another mechanism is named")
+        selected = self.aarq.sender_acse_requirements
+        if mechanism is not AuthenticationMechanism.LOWEST and (selected is None or selected[:1] != "1"):
+            raise self.refuse(UserDiagnostic.AUTHENTICATION_REQUIRED, "authentication is not among the requirements")
         if mechanism is not AuthenticationMechanism.LOWEST and self.history.refuses(now):
             raise self.refuse(
                 UserDiagnostic.AUTHENTICATION_FAILURE,
@@ -247,11 +268,12 @@ class _Judge:
         if request.proposed_dlms_version_number < DLMS_VERSION:
             raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, "dlms version too low", (ErrorClass.INITIATE, 1))
         agreed = request.proposed_conformance & offered_by(self.settings, self.context)
-        if not agreed & (Conformance.GET | Conformance.SET | Conformance.ACTION):
+        if not agreed & SERVICES_OF_ITS_OWN:
             raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, "no service in common", (ErrorClass.INITIATE, 2))
         size = request.client_max_receive_pdu_size
         room = _room(self.settings, self.ciphered, agreed, size)
-        if 0 < size < LEAST_PDU_SIZE or room < LEAST_ROOM:
+        least = LEAST_ROOM if not self.high_level else PROOF_ROOM + _PROOFS.get(self.settings.mechanism, _PROOF)
+        if 0 < size < LEAST_PDU_SIZE or room < least:
             raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, "pdu size too short", (ErrorClass.INITIATE, 3))
         if self.high_level and not self.answers:
             raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, "high level security without an answer")
@@ -260,17 +282,20 @@ class _Judge:
 
 def offered_by(settings: ServerSettings, context: ApplicationContext) -> Conformance:
     """Return the services that a client can agree to at most."""
-    offered = server_conformance(short_names=context.short_names)
+    offered = server_conformance(short_names=context.short_names) | Conformance.GENERAL_BLOCK_TRANSFER
     if context.ciphered:
         offered |= Conformance.GENERAL_PROTECTION
+    offered &= ~settings.dialect.differences.reserved
     return offered if settings.conformance is None else offered & settings.conformance
 
 
 def _room(settings: ServerSettings, ciphered: bool, agreed: Conformance, size: int) -> int:
     """Octets of the longest plain answer, in the longest envelope that is possible."""
     form = settings.dialect.response_form
-    mirrors_general = form is ResponseForm.MIRRORED and bool(agreed & Conformance.GENERAL_PROTECTION)
-    return plain_room(size, protected=ciphered, general=form is ResponseForm.GENERAL or mirrors_general)
+    in_general = form is not ResponseForm.SERVICE_SPECIFIC and bool(agreed & Conformance.GENERAL_PROTECTION)
+    general = in_general or bool(agreed & Conformance.ACCESS)
+    room = plain_room(size, protected=ciphered, general=general)
+    return room if not agreed & Conformance.GENERAL_BLOCK_TRANSFER or room < 1 else blocks_room(room)
 
 
 def _refusing(
@@ -289,6 +314,12 @@ def _refusing(
     )
 
 
+def initiate_response(settings: ServerSettings, agreed: Conformance, context: ApplicationContext) -> bytes:
+    """Return the InitiateResponse, plain."""
+    vaa_name = VAA_NAME_SN if context.short_names else VAA_NAME_LN
+    return a.InitiateResponse(None, DLMS_VERSION, agreed, settings.max_pdu_size, vaa_name).encode()
+
+
 def accept(
     octets: bytes, settings: ServerSettings, randomness: Randomness, history: ClientHistory, now: float
 ) -> Accepted:
@@ -303,11 +334,12 @@ def accept(
     judge.check_pre_established()
     judge.check_context_name()
     context = judge.security_context()
+    judge.check_names()
     hls = judge.authentication(context, randomness, now)
     judge.check_user()
     request, envelope, applied = judge.initiate(context)
     agreed, room = judge.negotiate(request)
-    response = a.InitiateResponse(None, DLMS_VERSION, agreed, settings.max_pdu_size, VAA_NAME_LN).encode()
+    response = initiate_response(settings, agreed, judge.context)
     if judge.ciphered and context is not None:
         # The answer is protected like the request, and at least as the policy demands.
         kind = Envelope.kind(dedicated=False, general=envelope is not None and envelope.general)
@@ -315,7 +347,8 @@ def accept(
             context.transmit.synchronise()
             response = context.protect_apdu(response, kind, protection=context.send | applied)
         except CosemicError as error:
-            raise judge.refuse(UserDiagnostic.NO_REASON_GIVEN, str(error)) from None
+            refused = (ErrorClass.INITIATE, 4)  # refused-by-the-VDE-handler
+            raise judge.refuse(UserDiagnostic.NO_REASON_GIVEN, str(error), refused) from None
     named: dict[str, Any] = {}
     if hls is not None:
         named = {
@@ -343,15 +376,6 @@ def accept(
     # Without ciphering the context serves high level security only: no service is protected with it.
     services = context if judge.ciphered else None
     return Accepted(aare, services, hls, agreement, room, request.response_allowed)
-
-
-def check_release(octets: bytes, settings: ServerSettings, context: SecurityContext | None) -> None:
-    """Judge an RLRQ: a ciphered InitiateRequest authenticates it. Raises CosemicError where it releases nothing."""
-    information = a.RLRQ.decode(octets, settings.limits).user_information
-    if information is not None and context is not None:
-        initiate = context.unprotect_apdu(information).plaintext
-        if initiate[0] != _INITIATE_REQUEST:
-            raise DecodeError("an InitiateRequest", 0, "rlrq.user-information")
 
 
 def agreed_beforehand(settings: ServerSettings, beforehand: PreEstablished) -> Agreement:

@@ -11,9 +11,10 @@ What of a ciphered request is wrong::
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from cosemic.dialect import ResponseForm
+from cosemic.apdu import AccessRequest, ReadRequest, UnconfirmedWriteRequest, WriteRequest
+from cosemic.dialect import Dialect, ResponseForm
 from cosemic.errors import (
     ConfigurationError,
     CosemicError,
@@ -23,7 +24,7 @@ from cosemic.errors import (
     SecurityError,
 )
 from cosemic.security import Envelope, SecurityContext
-from cosemic.values import ServiceError, StateError
+from cosemic.values import ServiceClass, ServiceError, StateError
 
 Reason: TypeAlias = tuple[StateError, ServiceError] | tuple[StateError, ServiceError, int]
 """With the counter, where it is that."""
@@ -32,6 +33,12 @@ PDU_TOO_LONG: Final = (StateError.SERVICE_NOT_ALLOWED, ServiceError.PDU_TOO_LONG
 OTHER_REASON: Final = (StateError.SERVICE_NOT_ALLOWED, ServiceError.OTHER_REASON)
 DECIPHERING_ERROR: Final = (StateError.SERVICE_NOT_ALLOWED, ServiceError.DECIPHERING_ERROR)
 NOT_SUPPORTED: Final = (StateError.SERVICE_UNKNOWN, ServiceError.SERVICE_NOT_SUPPORTED)
+
+
+_INVOKE_AT: Final = {0xC0: 2, 0xC1: 2, 0xC3: 2, 0xD9: 1}
+"""Where invoke-id and service class of a request stand, by its tag."""
+_CONFIRMED: Final = 0x40
+_UNCONFIRMED_WRITE: Final = b"\x16"
 
 
 def not_unprotected(error: CosemicError) -> Reason:
@@ -46,11 +53,39 @@ def not_unprotected(error: CosemicError) -> Reason:
     return OTHER_REASON
 
 
-def response_envelope(context: SecurityContext, envelope: Envelope | None) -> Envelope:
-    """Return the envelope of the answer to a request in that envelope, None for in clear, as the dialect wants it."""
+def is_unconfirmed(octets: bytes) -> bool:
+    """Whether octets in clear begin as an unconfirmed request, which is not answered, not even with an error."""
+    at = _INVOKE_AT.get(octets[0]) if octets else None
+    return octets[:1] == _UNCONFIRMED_WRITE or (at is not None and len(octets) > at and not octets[at] & _CONFIRMED)
+
+
+def wants_answer(request: Any, envelope: Envelope | None, dialect: Dialect, *, answers: bool) -> bool:
+    """Whether a request that came in that envelope is confirmed, or answered all the same.
+
+    answers: of what came by this way something is answered at all.
+    """
+    if isinstance(request, ReadRequest | WriteRequest | UnconfirmedWriteRequest):
+        return not isinstance(request, UnconfirmedWriteRequest)
+    if not isinstance(request, AccessRequest):
+        return bool(request.invoke_id_and_priority.service_class is ServiceClass.CONFIRMED)
+    if dialect.answer_general_access and answers and envelope is not None and envelope.general:
+        return True
+    return request.long_invoke_id_and_priority.service_class is ServiceClass.CONFIRMED
+
+
+def response_envelope(
+    context: SecurityContext, envelope: Envelope | None, tag: int, *, general: bool = True
+) -> Envelope:
+    """Return the envelope of the answer to a request in that envelope, None for in clear, as the dialect wants it.
+
+    tag: of the answer; a general envelope holds what has no ciphered form of its own. general: general-protection was
+    agreed upon; otherwise the answer is in the service-specific form whatever the dialect wants.
+    """
     form = context.dialect.response_form
     if envelope is None:
         envelope = Envelope.kind(dedicated=context.envelope.dedicated, general=False)
     if form is not ResponseForm.MIRRORED:
-        envelope = Envelope.kind(dedicated=envelope.dedicated, general=form is ResponseForm.GENERAL)
+        envelope = Envelope.kind(dedicated=envelope.dedicated, general=general and form is ResponseForm.GENERAL)
+    if not envelope.holds(tag):
+        envelope = Envelope.kind(dedicated=envelope.dedicated, general=True)
     return envelope

@@ -7,10 +7,12 @@ the last has come. The states are those of :mod:`cosemic.association.control`.
 A request ends in :class:`Completed`, :class:`Failed` or, when the lower layer is lost, :class:`Aborted`. A change (SET,
 ACTION) that was sent and whose answer is missing, or cannot be trusted, fails with OutcomeUnknown.
 
-What nobody asks for is passed over: notifications, and answers that come too late. A request that was given up still
-*owes* its answer. Answers come in the order of the requests, so the right answer to the present request settles what
-older ones owe. An invoke-id is not used again while it owes an answer. Error APDUs have no invoke-id: one that may
-belong to an older request is kept back, and told when the answer to the present one does not come.
+Notifications become :class:`Notified`, whenever they come (:mod:`cosemic.association.unsolicited`); of those that come
+while a request is served not more than :data:`MOST_PASSED_OVER`. Answers that come too late are passed over. A request
+that was given up still *owes* its answer. Answers come in the order of the requests, so the right answer to the present
+request settles what older ones owe. An invoke-id is not used again while it owes an answer. Error APDUs have no
+invoke-id: one that may belong to an older request is kept back, and told when the answer to the present one does not
+come. The services with short names have no invoke-id (:mod:`cosemic.association.unnumbered`).
 
 ``tick(now)`` after ``send`` starts the response time-out; opening and release of an association that is pre-established
 cost no APDU, and have ended then.
@@ -19,52 +21,44 @@ cost no APDU, and have ended then.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from typing import Any, Final
 
-from cosemic import apdu as a
-from cosemic.association.control import CLIENT, ControlFunction, State, Transition, refusal
+from cosemic.association.client_wire import ClientWire
+from cosemic.association.control import State, Transition, refusal
 from cosemic.association.exchanges import SERVICES
 from cosemic.association.opening import open_association, release_association
-from cosemic.association.received_errors import received_error
-from cosemic.association.requests import CHANGES, Aborted, Completed, Event, Failed, Open, Opened, Release, Request
-from cosemic.association.settings import ClientSettings, plain_room
-from cosemic.association.terms import FIRST_INVOKE_ID, Exchange, Terms, next_invoke_id
-from cosemic.dialect import Quirk
+from cosemic.association.received_errors import refuse_long
+from cosemic.association.requests import Aborted, Completed, Event, Failed, Open, Opened, Release, Request, may_change
+from cosemic.association.service_class import refuse_blocks, take_number
+from cosemic.association.settings import ClientSettings
+from cosemic.association.terms import (
+    Exchange,
+    Numbering,
+    Terms,
+)
+from cosemic.association.unnumbered import UNANSWERED
+from cosemic.association.unsolicited import MAY_BE_UNSOLICITED
 from cosemic.errors import (
     AssociationError,
+    ConnectionLost,
     CosemicError,
-    DecodeError,
     ExceptionReceived,
     OutcomeUnknown,
     ProtocolError,
     ResponseTimeout,
     ServiceErrorReceived,
-    ServiceFailed,
 )
 from cosemic.link.contract import UNARMED
-from cosemic.security import SecurityContext
 from cosemic.security.hls import Randomness
-from cosemic.values import Conformance
 
 MOST_PASSED_OVER: Final = 64
 """APDUs that nobody asked for, in a row, after which the peer is taken as broken."""
-_ACSE: Final[dict[int, tuple[type[Any], type[Any]]]] = {0x61: (Open, a.AARE), 0x63: (Release, a.RLRE)}
-"""Which request an ACSE APDU answers, by its tag."""
-_ERRORS: Final = frozenset((0xD8, 0x0E))
-"""exception-response and confirmedServiceError."""
-_NEVER_CIPHERED: Final = _ERRORS | frozenset(_ACSE)
 _UNNUMBERED: Final = (Open, Release)
 """Requests whose answers have no invoke-id."""
 _REFUSALS: Final = (ExceptionReceived, ServiceErrorReceived)
-_RESPONSES: Final = frozenset((0xC4, 0xC5, 0xC7))
-_UNSOLICITED: Final = frozenset((0x0F, 0x18, 0xC2))
-"""data-notification, information-report, event-notification: they may come at any time."""
-_COPIED: Final = 0x8F
-"""Invoke-id and priority, which an answer copies; the bits between are reserved."""
 
 
-class ClientAssociation:
+class ClientAssociation(ClientWire):
     """One application association, opened and used by a client.
 
     settings: how it is opened. randomness: makes dedicated keys and challenges. Create it on a lower layer that is
@@ -72,37 +66,18 @@ class ClientAssociation:
     """
 
     def __init__(self, settings: ClientSettings, *, randomness: Randomness = secrets.token_bytes) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self.randomness = randomness
-        self.context: SecurityContext | None = None
-        """Security context of the association that stands or is being opened."""
-        self.opened: Opened | None = None
-        """What was agreed; None unless associated."""
-        self.observer: Callable[[bool, bytes], None] | None = None
-        """Sees the plaintext of ciphered APDUs: those sent (True) before they are protected, those received after."""
         self.unanswered = False
-        """An opening or release was given up: its late answer could not be told from that to the next one."""
-        self._control = ControlFunction(CLIENT)
-        self._control.move(Transition.CONNECT)
-        self._terms = Terms(FIRST_INVOKE_ID, 0, 0, settings.limits)
-        self._quirks = settings.dialect.quirks
+        """An opening, release or request with short names was given up: its late answer could not be told from that to
+        the next one."""
         self._timeout = settings.response_timeout
-        self._due = b""
         self._request: Request | None = None
         self._exchange: Exchange | None = None
         self._deadline: float | None = None
-        self._owed: list[a.InvokeIdAndPriority] = []
-        self._kept_back: CosemicError | None = None
         self._passed_over = 0
-        self._sent = False
-        self._refused = False
         self._at_once: Completed | None = None
         """What has come of a request that needs no answer; told at the next tick."""
-
-    @property
-    def state(self) -> State:
-        """State of the control function."""
-        return self._control.state
 
     @property
     def busy(self) -> bool:
@@ -126,50 +101,74 @@ class ClientAssociation:
         if service is not None:
             if self._control.state is not State.ASSOCIATED:
                 raise refusal(self._control.state, Transition.SERVICE)
+            if self.unanswered and service.short_names:
+                raise AssociationError(UNANSWERED)
             terms = self._terms
-            terms.invoke = next_invoke_id(terms.invoke, self._owed)
+            unconfirmed = take_number(request, service.numbering, terms, self._owed)
             exchange = service.exchange(request, terms)
             try:
-                self._transmit(next(exchange))
+                message = next(exchange)
+                if unconfirmed:
+                    refuse_blocks(message)
+                self._transmit(message, unconfirmed)
             except BaseException:
                 exchange.close()
                 raise
+            if unconfirmed:
+                exchange.close()  # nothing is taken for an answer
+                self._at_once = Completed(request, None)
+                self._request, self._deadline = request, UNARMED
+                return
         else:
             exchange = self._begin(request)
         self._request, self._exchange, self._deadline = request, exchange, UNARMED
 
     def receive(self, octets: bytes, now: float) -> list[Event]:
-        """Take one APDU; return the event that ends the request, if it does."""
+        """Take one APDU; return the event that ends the request, if it does, or the notification that it is."""
         exchange, request = self._exchange, self._request
         if exchange is None or request is None:
-            return []
+            if not self._unsolicited.takes(octets, idle=True):
+                return []
+            return [*self._unsolicited.receive(bytes(octets), self.context, now)]
         response = None
+        self._received_at = now
         try:
-            response = self._read(bytes(octets), request)
+            apdu = bytes(octets)
+            if apdu[:1] in MAY_BE_UNSOLICITED and self._unsolicited.takes(apdu, idle=False):
+                self._notified += self._unsolicited.receive(apdu, self.context, now)
+            else:
+                if 0 < self._most < len(octets):
+                    refuse_long(octets, self._most)
+                if self._blocks.agreed:
+                    whole = self._blocks.receive(apdu, self.context)
+                    if whole is None:
+                        if self._blocks.moved:
+                            self._deadline = now + self._timeout
+                        return []
+                    apdu = whole
+                response = self._read(apdu, request)
+                if response is not None and self._blocks.open:
+                    self._blocks.refuse_mixed()
             if response is None:
                 self._passed_over += 1
                 if self._passed_over > MOST_PASSED_OVER:
                     raise ProtocolError("the peer sends nothing but what nobody asked for: close the connection")
-                return []
+                notified, self._notified = self._notified, []
+                return notified
             self._passed_over = 0
             self._transmit(exchange.send(response))
         except StopIteration as done:
             self._request = self._exchange = self._deadline = None
+            if self._blocks.agreed:
+                self._blocks.drop()
             return [Completed(request, done.value)]
         except CosemicError as error:
             if response is None and not isinstance(error, _REFUSALS):
                 self._owe()
-            return [self._fail(request, error)]
+            notified, self._notified = self._notified, []
+            return [self._fail(request, error), *notified]
         self._deadline = now + self._timeout
         return []
-
-    def octets_to_send(self) -> bytes:
-        """Return the APDU that is due, or nothing."""
-        due = self._due
-        if due:
-            self._due = b""
-            self._sent = True
-        return due
 
     def deadline(self) -> float | None:
         """Return when :meth:`tick` is due, or None."""
@@ -181,6 +180,8 @@ class ClientAssociation:
         if deadline is None or request is None:
             return []
         if self._at_once is not None:
+            if self._due or self._blocks.due:  # it is told when that was handed out
+                return []
             done = self._at_once
             self._drop()
             return [done]
@@ -188,6 +189,9 @@ class ClientAssociation:
             self._deadline = now + self._timeout
             return []
         if now < deadline:
+            return []
+        if self._blocks.again():
+            self._deadline = now + self._timeout
             return []
         if isinstance(request, Release) and self.settings.dialect.release_unanswered_is_released:
             self._give_up()
@@ -211,9 +215,13 @@ class ClientAssociation:
         elif self._request is not None:
             self._give_up()
 
-    def lost(self, error: CosemicError) -> list[Event]:
-        """The lower layer is gone (COSEM-ABORT.indication): every request is over, and so is the association."""
+    def lost(self, error: CosemicError, refused: bool = False) -> list[Event]:
+        """The lower layer is gone (COSEM-ABORT.indication): every request is over, and so is the association.
+
+        refused: it says that the peer has not taken what was sent last. With ciphering that is but a hint.
+        """
         request = self._request
+        self._refused = refused and self.context is None
         self._drop()
         self._end(Transition.ABORT)
         events: list[Event] = []
@@ -221,16 +229,22 @@ class ClientAssociation:
             events.append(Failed(request, self._unknown(request, error)))
         return [*events, Aborted(error)]
 
+    def left(self) -> None:
+        """The data link connection was ended in order, and with it the association: it can be opened on the next."""
+        self._drop()
+        self._end(Transition.ABORT)
+        self._control.move(Transition.CONNECT)
+
     # ---- what the opening uses --------------------------------------------------------------------------------------
 
     def challenged(self) -> None:
         """The AARE accepted, and authentication goes on."""
         self._control.move(Transition.CHALLENGED)
 
-    def authenticating(self) -> a.InvokeIdAndPriority:
-        """Pass 3 of high level security is next; returns its invoke-id and priority."""
+    def authenticating(self) -> Terms:
+        """Pass 3 of high level security is next; returns what holds for it."""
         self._control.move(Transition.AUTHENTICATE)
-        return self._terms.invoke
+        return self._terms
 
     def accepted(self, opened: Opened) -> None:
         """The association stands."""
@@ -241,15 +255,9 @@ class ClientAssociation:
         """The association is released."""
         self._end(Transition.RELEASED)
 
-    def agree(self, agreed: Conformance, server_max_pdu_size: int) -> None:
-        """Take over what the InitiateResponse says: it holds for everything that is sent from now on."""
-        protected = self.settings.ciphered and bool(self.settings.protection)
-        room = plain_room(server_max_pdu_size, protected=protected, general=self.settings.general)
-        invoke = self._terms.invoke
-        if self.settings.pre_established is None:  # the server knows of a beginning, and owes nothing of before
-            invoke = FIRST_INVOKE_ID
-            self._owed.clear()
-        self._terms = Terms(invoke, room, int(agreed), self.settings.limits)
+    def send_unanswered(self, message: Any) -> None:
+        """Send what opens the association without an answer."""
+        self._transmit(message)
 
     # ---- inside -----------------------------------------------------------------------------------------------------
 
@@ -257,7 +265,7 @@ class ClientAssociation:
         """Start an opening or release."""
         opening = type(request) is Open
         if opening and self.unanswered:
-            raise AssociationError("an opening or release before this one was not answered: connect again")
+            raise AssociationError(UNANSWERED)
         self._control.move(Transition.OPEN if opening else Transition.RELEASE)
         # Room is agreed by the opening; AARQ and RLRQ are limited by the lower layer alone.
         exchange = open_association(self) if opening else release_association(self)
@@ -270,81 +278,6 @@ class ClientAssociation:
             self._end(Transition.REFUSED if opening else Transition.RELEASED)
             raise
         return exchange
-
-    def _transmit(self, message: Any) -> None:
-        octets: bytes = message.encode()
-        if octets[0] >= 0xC0:
-            if len(octets) > self._terms.room:
-                raise ServiceFailed(
-                    f"the request takes {len(octets)} octets, and the meter takes {max(self._terms.room, 0)} at most: "
-                    "ask for less at a time",
-                    label="pdu-too-long",
-                )
-            if self.context is not None:
-                if self.observer is not None:
-                    self.observer(True, octets)
-                octets = self.context.protect_apdu(octets)
-        self._due = octets
-
-    def _read(self, octets: bytes, request: Request) -> Any:
-        """Return the APDU that answers the present request, None for one that does not. Raises CosemicError."""
-        tag = octets[0] if octets else -1
-        context = self.context
-        authenticated = False
-        if context is not None and tag not in _NEVER_CIPHERED:
-            opened = context.unprotect_apdu(octets)
-            octets, authenticated = opened.plaintext, opened.authenticated
-            if self.observer is not None:
-                self.observer(False, octets)
-            tag = octets[0] if octets else -1
-        if tag not in _RESPONSES:
-            return self._read_other(tag, octets, request, authenticated)
-        response = self._decode(octets)
-        invoke = response.invoke_id_and_priority
-        if (invoke ^ self._terms.invoke) & _COPIED:
-            self._settle_late(invoke & _COPIED)
-            return None
-        if self._owed:
-            self._owed.clear()
-        if authenticated and context is not None and self.opened is not None:
-            context.confirm()
-        return response
-
-    def _read_other(self, tag: int, octets: bytes, request: Request, authenticated: bool) -> Any:
-        """Read what is no response of a data transfer service."""
-        if tag in _ACSE:
-            answers, kind = _ACSE[tag]
-            if not isinstance(request, answers):
-                return None
-            if Quirk.ACSE_SHORT_LENGTHS in self._quirks:
-                octets = a.lengthen(octets)
-            return kind.decode(octets, self.settings.limits)
-        if tag in _ERRORS:
-            error = received_error(octets)
-            if self._owed:
-                del self._owed[0]
-                self._kept_back = error
-                return None
-            # In an association with ciphering it is a hint, unless it came ciphered itself.
-            self._refused = self.context is None or authenticated
-            raise error
-        if tag not in _UNSOLICITED:
-            self._decode(octets)
-        return None
-
-    def _settle_late(self, invoke: int) -> None:
-        """A late answer came: nothing older than it will."""
-        owed = [one & _COPIED for one in self._owed]
-        if invoke in owed:
-            del self._owed[: owed.index(invoke) + 1]
-
-    def _decode(self, octets: bytes) -> Any:
-        try:
-            return a.decode(octets, self._terms.limits)
-        except DecodeError:
-            if Quirk.ACTION_RESPONSE_BARE_RESULT not in self._quirks or octets[:2] != b"\xc7\x01":
-                raise
-            return a.bare_action_response(octets, self._terms.limits)
 
     def _fail(self, request: Request, error: CosemicError) -> Failed:
         self._drop()
@@ -363,18 +296,19 @@ class ClientAssociation:
     def _owe(self) -> None:
         if self._due or not self._sent:
             return
-        if isinstance(self._request, _UNNUMBERED):
+        terms = self._terms
+        if isinstance(self._request, _UNNUMBERED) or terms.numbering is Numbering.NONE:
             self.unanswered = True
         else:
-            self._owed.append(self._terms.invoke)
+            self._owed.append(terms.long_invoke if terms.numbering is Numbering.LONG else terms.invoke)
 
     def _silence(self) -> str:
         return f"no answer within {self._timeout:g} s"
 
     def _unknown(self, request: Request, error: CosemicError) -> CosemicError:
         """What a change ends in when it was sent and its answer is missing or cannot be trusted."""
-        refused = self._refused and isinstance(error, _REFUSALS)
-        if refused or not self._sent or not isinstance(request, CHANGES):
+        refused = self._refused and isinstance(error, (*_REFUSALS, ConnectionLost))
+        if refused or not self._sent or not may_change(request):
             return error
         unknown = OutcomeUnknown(f"{error} - the change may have been made: read it back before sending it again")
         unknown.__cause__ = error
@@ -384,6 +318,7 @@ class ClientAssociation:
         exchange, self._exchange = self._exchange, None
         self._request = self._deadline = self._at_once = None
         self._due = b""
+        self._blocks.drop()
         if exchange is not None:
             exchange.close()
 

@@ -10,10 +10,11 @@ octets, and under ciphering another counter::
     any other request               served; its answer is kept in place of the last
 
 A late double has an invoke-id that lies behind the last one, as clients count them (0 or 1 to 15, and round again). One
-that uses the same id for everything must not be served in this way: it would be given old answers.
+that uses the same id for everything must not be served in this way: it would be given old answers. Long-invoke-ids
+(ACCESS) do not come round again: what has the same id and the same octets is a double.
 
 Bounds: one answer of ``most`` octets, for :data:`KEPT_FOR`; digests of :data:`PARTS_KEPT` requests of each invoke-id,
-for :data:`LATE_FOR`.
+and of the last :data:`LONG_KEPT` with a long-invoke-id, for :data:`LATE_FOR`.
 """
 
 from __future__ import annotations
@@ -33,9 +34,13 @@ IDS_BEHIND: Final = 11
 """Invoke-ids, of 16, that lie behind the last one; those ahead of it are new, so that some may be lost altogether."""
 PARTS_KEPT: Final = 64
 """Requests of one exchange that are known again; what a transfer in blocks has on top cannot be executed alone."""
+LONG_KEPT: Final = 64
+"""Requests with a long-invoke-id that are known again."""
 _IDS: Final = 16
 _INVOKE_ID: Final = 2
-"""Octet of a request in which the invoke-id stands, in its lower half."""
+"""Octet of a request in which the invoke-id stands, in its lower half, or a long-invoke-id begins."""
+_LONG_END: Final = 5
+_ACCESS_REQUEST: Final = 0xD9
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ class KeptAnswers:
         self.opening = opening
         self._aarq = sha256_of(aarq)
         self._most = most
-        self._invoke = 0
+        self._invoke = self._place = 0
         self._last = b""
         self._at = 0.0
         self._answer: KeptAnswer | None = None
@@ -85,27 +90,37 @@ class KeptAnswers:
 
     def comes_late(self, request: bytes, now: float) -> bool:
         """Whether a plain request was served before the last one, and comes once more."""
-        invoke = _invoke_id(request)
-        exchange = self._exchanges.get(invoke)
-        if exchange is None or now >= exchange.at + LATE_FOR or (self._invoke - invoke) % _IDS > IDS_BEHIND:
+        place = _place(request)
+        exchange = self._exchanges.get(place)
+        if exchange is None or now >= exchange.at + LATE_FOR:
+            return False
+        if place < _IDS and (self._invoke - place) % _IDS > IDS_BEHIND:
             return False
         return sha256_of(request) in exchange.requests
 
     def serve(self, request: bytes, now: float) -> None:
         """Take note of a plain request before it is served: whatever comes of it, it is not served again."""
-        invoke = _invoke_id(request)
-        exchange = self._exchanges.get(invoke)
-        if exchange is None or invoke != self._invoke:
-            exchange = self._exchanges[invoke] = _Exchange(now)
-        self._invoke, self._last, self._at, self._answer = invoke, sha256_of(request), now, None
+        place = _place(request)
+        exchange = self._exchanges.get(place)
+        if exchange is None or place != self._place:
+            self._forget_oldest(place)
+            exchange = self._exchanges[place] = _Exchange(now)
+        if place < _IDS:
+            self._invoke = place
+        self._place, self._last, self._at, self._answer = place, sha256_of(request), now, None
         exchange.at = now
         if len(exchange.requests) < PARTS_KEPT:
             exchange.requests.add(self._last)
 
     def forget_last(self) -> None:
         """Nothing was executed for the request noted last: it may be tried again."""
-        self._exchanges[self._invoke].requests.discard(self._last)
+        self._exchanges[self._place].requests.discard(self._last)
         self._last = b""
+
+    def _forget_oldest(self, place: int) -> None:
+        """Keep room for one more with a long-invoke-id."""
+        if place >= _IDS and len(self._exchanges) >= _IDS + LONG_KEPT:
+            del self._exchanges[next(one for one in self._exchanges if one >= _IDS)]
 
     def keep(self, octets: bytes, protection: Protection) -> None:
         """Keep the answer to the request served last."""
@@ -113,5 +128,8 @@ class KeptAnswers:
             self._answer = KeptAnswer(octets, protection)
 
 
-def _invoke_id(request: bytes) -> int:
+def _place(request: bytes) -> int:
+    """The invoke-id, or the long-invoke-id behind all of these."""
+    if request[0] == _ACCESS_REQUEST:
+        return _IDS + int.from_bytes(request[_INVOKE_ID:_LONG_END])
     return request[_INVOKE_ID] & 0x0F

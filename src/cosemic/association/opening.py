@@ -5,7 +5,10 @@
     lowest, LLS     AARQ -> AARE accepted                                       associated
     HLS             AARQ (CtoS) -> AARE accepted, authentication-required (StoC)
                     ACTION reply_to_HLS_authentication (f(StoC)) -> f(CtoS)     associated
+                    Read, or Write and Read of it with short names              associated
     pre-established nothing: it stands, and is left without RLRQ                associated
+    response-allowed FALSE
+                    AARQ -> nothing: it stands, and is left without RLRQ        associated
 
 The checks come before anything is believed: title and challenge that are our own (reflection), context, mechanism,
 protection of the InitiateResponse, dlms-version, conformance.
@@ -17,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cosemic import apdu as a
 from cosemic.association.exchanges import client_conformance
+from cosemic.association.passes import REPLY_TO_HLS_AUTHENTICATION, check_vaa_name, reply_with_short_names
 from cosemic.association.received_errors import service_error_text
 from cosemic.association.requests import Opened
 from cosemic.association.settings import DLMS_VERSION, LEAST_PDU_SIZE, LOW_LEVEL, ClientSettings, PreEstablished
@@ -37,7 +41,8 @@ from cosemic.values import (
     AssociationResult,
     AuthenticationMechanism,
     Conformance,
-    Obis,
+    DataAccessResult,
+    ProviderDiagnostic,
     ReleaseRequestReason,
     Secret,
     UserDiagnostic,
@@ -46,8 +51,7 @@ from cosemic.values import (
 if TYPE_CHECKING:
     from cosemic.association.client import ClientAssociation
 
-CURRENT_ASSOCIATION: Final = Obis(bytes((0, 0, 40, 0, 0, 255)))
-REPLY_TO_HLS_AUTHENTICATION: Final = a.CosemMethodDescriptor(15, CURRENT_ASSOCIATION, 1)
+_UNSENT: Final = "the meter wants another name than it was given: see how its maker opens it"
 _ADVICE: Final = {
     UserDiagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED: "on this client SAP the meter does not speak this context: "
     "it wants ciphering and no keys were given (security=, --security), or the other way round, or short names",
@@ -59,6 +63,16 @@ _ADVICE: Final = {
     UserDiagnostic.AUTHENTICATION_MECHANISM_NAME_REQUIRED: "this client SAP needs a mechanism: give one",
     UserDiagnostic.AUTHENTICATION_FAILURE: "password, key or secret is wrong; some meters lock after a few attempts",
     UserDiagnostic.AUTHENTICATION_REQUIRED: "this client SAP needs authentication: give password or keys",
+    UserDiagnostic.CALLING_AP_INVOCATION_IDENTIFIER_NOT_RECOGNIZED: _UNSENT,
+    UserDiagnostic.CALLING_AE_QUALIFIER_NOT_RECOGNIZED: "the meter does not know the certificate of this client",
+    UserDiagnostic.CALLED_AP_TITLE_NOT_RECOGNIZED: _UNSENT,
+    UserDiagnostic.CALLED_AP_INVOCATION_IDENTIFIER_NOT_RECOGNIZED: _UNSENT,
+    UserDiagnostic.CALLED_AE_QUALIFIER_NOT_RECOGNIZED: _UNSENT,
+    UserDiagnostic.CALLED_AE_INVOCATION_IDENTIFIER_NOT_RECOGNIZED: _UNSENT,
+}
+_PROVIDER_ADVICE: Final = {
+    ProviderDiagnostic.NO_REASON_GIVEN: "the meter could not read the AARQ: try the dialect of its maker",
+    ProviderDiagnostic.NO_COMMON_ACSE_VERSION: "the meter speaks another version of ACSE than 1, the only one there is",
 }
 _SERVICE_ADVICE: Final = {
     "application-reference: deciphering-error": "check encryption key, authentication key and the system titles of "
@@ -81,7 +95,10 @@ def open_association(association: ClientAssociation) -> Exchange:
     try:
         if context is not None:
             context.transmit.synchronise()
-        response = yield _aarq(association, hls)
+        aarq = _aarq(association, hls)
+        if not settings.response_allowed:
+            return _unconfirmed(association, aarq)
+        response = yield aarq
         if not isinstance(response, a.AARE):
             raise unexpected(response, "AARE")
         opened, vouched = _accept(association, response)
@@ -107,7 +124,17 @@ def _stands(association: ClientAssociation, agreed: PreEstablished) -> Opened:
         association.context.transmit.synchronise()
     services = agreed.conformance & proposal(association)
     association.agree(services, agreed.max_pdu_size)
-    opened = Opened(services, agreed.dlms_version, agreed.max_pdu_size, settings.server_title)
+    opened = Opened(services, agreed.dlms_version, agreed.max_pdu_size, settings.server_title, agreed.confirmed)
+    association.accepted(opened)
+    return opened
+
+
+def _unconfirmed(association: ClientAssociation, aarq: a.AARQ) -> Opened:
+    """Send the AARQ, which is not answered, and take what it proposes for agreed."""
+    services = proposal(association)
+    association.agree(services, 0)
+    association.send_unanswered(aarq)
+    opened = Opened(services, DLMS_VERSION, 0, association.settings.server_title, confirmed=False)
     association.accepted(opened)
     return opened
 
@@ -116,14 +143,19 @@ def proposal(association: ClientAssociation) -> Conformance:
     """Return the conformance that is proposed: what the client can do, within what the settings allow."""
     settings = association.settings
     able = client_conformance(short_names=settings.short_names)
+    if settings.general_blocks:
+        able |= Conformance.GENERAL_BLOCK_TRANSFER
     if settings.ciphered:
         able |= Conformance.GENERAL_PROTECTION
+    able &= ~settings.dialect.differences.reserved
     return able if settings.conformance is None else able & settings.conformance
 
 
 def _initiate(association: ClientAssociation, dedicated_key: bytes | None) -> bytes:
     settings = association.settings
-    request = a.InitiateRequest(dedicated_key, True, None, DLMS_VERSION, proposal(association), settings.max_pdu_size)
+    request = a.InitiateRequest(
+        dedicated_key, settings.response_allowed, None, DLMS_VERSION, proposal(association), settings.max_pdu_size
+    )
     octets = request.encode()
     if association.context is None or not settings.ciphered:
         return octets
@@ -179,6 +211,8 @@ def _accept(association: ClientAssociation, aare: a.AARE) -> tuple[Opened, bool]
     response, vouched = _initiate_response(association, aare.user_information)
     if response.negotiated_dlms_version_number != DLMS_VERSION:
         raise ProtocolError(f"the meter speaks dlms version {response.negotiated_dlms_version_number}, not 6")
+    if settings.short_names:
+        check_vaa_name(response.vaa_name)
     agreed = response.negotiated_conformance & proposal(association)
     size = response.server_max_receive_pdu_size
     if 0 < size < LEAST_PDU_SIZE:
@@ -222,6 +256,8 @@ def _rejection(context: SecurityContext | None, aare: a.AARE) -> AssociationReje
     label = getattr(diagnostic, "label", str(diagnostic))
     service_error = _refused_because(context, aare)
     advice = _ADVICE.get(diagnostic) if isinstance(diagnostic, UserDiagnostic) else None
+    if isinstance(diagnostic, ProviderDiagnostic):
+        advice = _PROVIDER_ADVICE.get(diagnostic)
     text = f"the meter refuses the association: {result}, {label}"
     if service_error is not None:
         text += f", {service_error}"
@@ -250,27 +286,54 @@ def _authenticate(association: ClientAssociation, aare: a.AARE, hls: HlsClient) 
     # Where the AARE names no title, it is that of the settings: _accept has refused any other.
     title = aare.responding_ap_title or association.settings.server_title
     proof = hls.answer(bytes(challenge), title)
-    response = yield a.ActionRequestNormal(
-        association.authenticating(), REPLY_TO_HLS_AUTHENTICATION, EncodedData.of(DataType.OCTET_STRING, proof)
-    )
+    terms, value = association.authenticating(), EncodedData.of(DataType.OCTET_STRING, proof)
+    if association.settings.short_names:
+        answer = yield from reply_with_short_names(value, terms)
+        if not isinstance(answer, EncodedData):
+            raise _not_believed(answer)
+        _verify(hls, answer)
+        return
+    response = yield a.ActionRequestNormal(terms.invoke, REPLY_TO_HLS_AUTHENTICATION, value)
     if not isinstance(response, a.ActionResponseNormal):
         raise unexpected(response, "action-response-normal")
     answer = response.single_response
     if answer.result != ActionResult.SUCCESS:
-        name = getattr(answer.result, "label", str(answer.result))
-        raise AuthenticationFailed(f"the meter refuses our proof ({name}): check secret or keys, and the system titles")
-    value = answer.return_parameters
+        raise _not_believed(answer.result)
+    returned = answer.return_parameters
+    _verify(hls, returned)
+
+
+def _verify(hls: HlsClient, value: Any) -> None:
+    """Judge what pass 4 brings."""
     hls.verify(value.value() if isinstance(value, EncodedData) and value.type is DataType.OCTET_STRING else None)
 
 
+def _not_believed(result: ActionResult | DataAccessResult) -> AuthenticationFailed:
+    name = getattr(result, "label", str(result))
+    return AuthenticationFailed(f"the meter refuses our proof ({name}): check secret or keys, and the system titles")
+
+
 def release_association(association: ClientAssociation) -> Exchange:
-    """Release the association; one that is pre-established is only left. Raises ProtocolError."""
-    if association.settings.pre_established is None:
+    """Release the association; one that is pre-established or not confirmed is only left. Raises ProtocolError."""
+    settings = association.settings
+    if settings.pre_established is None and settings.response_allowed:
         information = released_information(association)
         response = yield a.RLRQ(reason=ReleaseRequestReason.NORMAL, user_information=information)
         if not isinstance(response, a.RLRE):
             raise ProtocolError(f"the meter answered the release with {type(response).__name__}")
+        _check_released(association, response.user_information)
     association.released()
+
+
+def _check_released(association: ClientAssociation, information: bytes | None) -> None:
+    """Hold the user-information of an RLRE against its protection. Raises SecurityError, DecodeError."""
+    context, dialect = association.context, association.settings.dialect
+    if context is None:
+        return
+    if information is not None:
+        _initiate_response(association, information)
+    elif dialect.require_protected_release:
+        raise PolicyViolation("the meter did not protect its answer to the release: anybody may have sent it")
 
 
 def released_information(association: ClientAssociation) -> bytes | None:

@@ -6,6 +6,7 @@ within the response time-out, ``ClientSettings.repetitions`` times::
 
     GET, get-request-next    the same APDU with the same invoke-id, under ciphering protected anew with another counter
     SET, ACTION              the same where the server keeps its answers (``repeat_changes``); else OutcomeUnknown
+    ACCESS                   like these where it sets or acts, else like GET, with the same long-invoke-id
     opening                  begun anew from the AARQ, for passes 3 and 4 belong to one challenge
     release                  RLRQ with its ciphered InitiateRequest made anew
 
@@ -25,6 +26,10 @@ What was kept back is told when all repetitions are used up. Two answers must no
 its answers begins a long one anew for each repetition, so that it is asked for anew, with another invoke-id; and where
 a block comes again with other contents, the request fails.
 
+A transfer in general blocks (:mod:`cosemic.association.general_block_transfer`) repeats its own: ``block_retries`` or
+``repetitions`` times in a row to no avail, whichever is more; nothing is asked for anew while it is open. Blocks do not
+say which request they belong to: the next one waits until those of the last are gone.
+
 Without ciphering nothing but the invoke-id tells answers apart. It is used again, and an association opened again, only
 after ``datagram_lifetime``: there are :data:`EXCHANGES_AT_A_TIME` requests within it at most.
 
@@ -43,9 +48,9 @@ from cosemic.association.client import ClientAssociation
 from cosemic.association.control import Transition
 from cosemic.association.exchanges import SERVICES
 from cosemic.association.opening import release_association
-from cosemic.association.requests import CHANGES, Event, Failed, Open, Release, Request
+from cosemic.association.requests import Event, Failed, Open, Release, Request, may_change
+from cosemic.association.service_class import take_number
 from cosemic.association.settings import ClientSettings
-from cosemic.association.terms import next_invoke_id
 from cosemic.errors import (
     AssociationRejected,
     AuthenticationFailed,
@@ -69,6 +74,7 @@ _FIRST_READS: Final = (a.GetRequestNormal, a.GetRequestWithList)
 _ERRORS: Final = (ExceptionReceived, ServiceErrorReceived)
 _COUNTER: Final = slice(1, 5)
 """Invocation counter in ciphered content, behind the security control."""
+_TWICE: Final = "the meter may have begun its long answer twice: read again"
 _RESPONSE: Final = 4
 """Between the tags of a request and its response."""
 
@@ -100,6 +106,8 @@ class RepeatingClient(ClientAssociation):
         self._read_anew = False
         self._not_before = 0.0
         """What is due waits until then; 0: it is not held back."""
+        self._blocks_until = 0.0
+        """Blocks of what was asked before may come until then."""
         self._last_sent: deque[float] = deque(maxlen=EXCHANGES_AT_A_TIME)
         """When the latest exchanges have sent something last."""
 
@@ -113,17 +121,22 @@ class RepeatingClient(ClientAssociation):
         self._proofs = 0
         self._read_anew = False
         self._accepted = None
-        self._not_before = self._earliest(request)
+        # Nothing is answered to an unconfirmed request that could be taken for the answer to another one.
+        self._not_before = self._earliest(request) if self._at_once is None else 0.0
 
     def receive(self, octets: bytes, now: float) -> list[Event]:
         """Take one APDU; return the event that ends the request, if it does."""
-        if self._due:
+        if self._due or self._not_before:
             return []
+        if self._may_have_begun_twice(octets):
+            return self._begun_twice(now)
         request, message, deadline = self._request, self._message, self._deadline
         self._now = now
         events = super().receive(octets, now)
         if request is None:
             return events
+        if self._blocks.moved:
+            self._in_blocks(now)
         if not events:
             if self._read_anew:
                 return self._begin_reading(request, now)
@@ -132,7 +145,7 @@ class RepeatingClient(ClientAssociation):
         elif isinstance(request, Open) and isinstance(events[0], Failed) and self._may_open_anew(events[0].error):
             # The time-out that goes on lets late answers die out, before the AARQ is sent again.
             self._request, self._deadline, self._kept_back = request, deadline, events[0].error
-            return []
+            return events[1:]
         return events
 
     def octets_to_send(self) -> bytes:
@@ -154,6 +167,9 @@ class RepeatingClient(ClientAssociation):
             self._deadline = now + self._timeout
             self._last_sent.append(now)
             return []
+        if self._blocks.open and now >= deadline:
+            self._in_blocks(now)
+            return super().tick(now)
         if now < deadline or not self._left:
             return super().tick(now)
         self._left -= 1
@@ -171,19 +187,20 @@ class RepeatingClient(ClientAssociation):
     def _allowed(self, request: Request) -> int:
         """How often what is sent may be repeated."""
         settings = self.settings
-        return 0 if isinstance(request, CHANGES) and not settings.repeat_changes else settings.repetitions
+        return 0 if may_change(request) and not settings.repeat_changes else settings.repetitions
 
     def _earliest(self, request: Request) -> float:
         """When a request may leave; 0: at once. Ciphered answers are told apart by their counters."""
         last, lifetime = self._last_sent, self.settings.datagram_lifetime
+        blocks = 0.0 if isinstance(request, Open | Release) else self._blocks_until
         if self.settings.ciphered or isinstance(request, Release):
-            return 0.0
+            return blocks
         if isinstance(request, Open):
             return last[-1] + lifetime if last else 0.0
-        return last[0] + lifetime if len(last) == EXCHANGES_AT_A_TIME else 0.0
+        return max(blocks, last[0] + lifetime if len(last) == EXCHANGES_AT_A_TIME else 0.0)
 
-    def _transmit(self, message: Any) -> None:
-        super()._transmit(message)
+    def _transmit(self, message: Any, unconfirmed: bool = False) -> None:
+        super()._transmit(message, unconfirmed)
         self._message, self._protected = message, self._due
 
     def _repeat(self, request: Request) -> None:
@@ -209,9 +226,9 @@ class RepeatingClient(ClientAssociation):
         self._sendings = 1
         assert self._exchange is not None
         self._exchange.close()
-        terms = self._terms
-        terms.invoke = next_invoke_id(terms.invoke, self._owed)
-        self._exchange = SERVICES[type(request)].exchange(request, terms)
+        service = SERVICES[type(request)]
+        take_number(request, service.numbering, self._terms, self._owed)
+        self._exchange = service.exchange(request, self._terms)
         try:
             self._transmit(next(self._exchange))
         except CosemicError as error:
@@ -241,6 +258,23 @@ class RepeatingClient(ClientAssociation):
         return isinstance(error, SecurityError) or (
             isinstance(error, AssociationRejected) and error.service_error is not None
         )
+
+    def _in_blocks(self, now: float) -> None:
+        """Blocks were exchanged: they have no number of the request, and may come for a while yet."""
+        self._has_sent(now)
+        self._blocks_until = now + self.settings.datagram_lifetime
+
+    def _may_have_begun_twice(self, octets: bytes) -> bool:
+        """Whether a request that was repeated is answered in blocks by a server that may answer each one anew."""
+        return self._sendings > 1 and not self.settings.repeat_changes and self._blocks.begins_long(octets)
+
+    def _begun_twice(self, now: float) -> list[Event]:
+        request = self._request
+        assert request is not None
+        if not self._left:
+            return [self._fail(request, ProtocolError(_TWICE))]
+        self._in_blocks(now)
+        return self._begin_reading(request, now)
 
     def _has_sent(self, now: float) -> None:
         """Something more was sent of the present exchange."""
@@ -280,7 +314,7 @@ class RepeatingClient(ClientAssociation):
             return None
         if self._sendings > 1 and not self.settings.repeat_changes and _begins_long(message, response):
             if not self._left:
-                raise ProtocolError("the meter may have begun its long answer twice: read again")
+                raise ProtocolError(_TWICE)
             self._read_anew = True
             return None
         self._accepted = response
@@ -317,6 +351,8 @@ def _answers(message: Any, response: Any) -> bool:
         return isinstance(response, a.RLRE)
     if isinstance(response, a.AARE | a.RLRE):
         return False
+    if isinstance(message, a.AccessRequest):
+        return isinstance(response, a.AccessResponse)
     return bool(response.prefix[0] == message.prefix[0] + _RESPONSE)
 
 

@@ -10,24 +10,34 @@ Set                   DataAccessResult
 SetList               a tuple of these
 Action                ActionResponseWithOptionalData
 ActionList            a tuple of these
+Access                :class:`Accessed`
+Read                  a tuple of EncodedData or DataAccessResult
+Write                 a tuple of DataAccessResult
+UnconfirmedWrite      None, as soon as it was sent
 Release               None
+unconfirmed ones      None, as soon as it was sent
 ====================  =======================================================
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from cosemic.apdu import (
     CosemAttributeDescriptor,
     CosemAttributeDescriptorWithSelection,
     CosemMethodDescriptor,
+    ParameterizedAccess,
     SelectiveAccessDescriptor,
 )
+from cosemic.association.notifications import Notified
 from cosemic.codec import EncodedData
 from cosemic.errors import CosemicError
-from cosemic.values import Conformance
+from cosemic.values import ActionResult, Conformance, DataAccessResult, Priority, ServiceClass
+
+INVOKES: Final = 0
+"""Selector of the parameterized access that invokes a method; those of attributes count from 1."""
 
 
 @dataclass(slots=True, eq=False)
@@ -35,8 +45,20 @@ class Open:
     """COSEM-OPEN.request: open the association as its parameters say."""
 
 
+@dataclass(slots=True, eq=False, kw_only=True)
+class DataTransfer:
+    """What every data transfer service has (reference, application layer 7, 18).
+
+    service_class: an unconfirmed request ends with None as soon as it was sent: it is executed and never answered, not
+    even with an error. It has to fit one APDU. priority: high only where priority-mgmt was agreed.
+    """
+
+    service_class: ServiceClass = ServiceClass.CONFIRMED
+    priority: Priority = Priority.NORMAL
+
+
 @dataclass(slots=True, eq=False)
-class Get:
+class Get(DataTransfer):
     """GET.request of one attribute, or of a part of it."""
 
     attribute: CosemAttributeDescriptor
@@ -44,14 +66,14 @@ class Get:
 
 
 @dataclass(slots=True, eq=False)
-class GetList:
+class GetList(DataTransfer):
     """GET.request of several attributes."""
 
     attributes: tuple[CosemAttributeDescriptorWithSelection, ...]
 
 
 @dataclass(slots=True, eq=False)
-class Set:
+class Set(DataTransfer):
     """SET.request of one attribute."""
 
     attribute: CosemAttributeDescriptor
@@ -60,7 +82,7 @@ class Set:
 
 
 @dataclass(slots=True, eq=False)
-class SetList:
+class SetList(DataTransfer):
     """SET.request of several attributes; one value each."""
 
     attributes: tuple[CosemAttributeDescriptorWithSelection, ...]
@@ -68,7 +90,7 @@ class SetList:
 
 
 @dataclass(slots=True, eq=False)
-class Action:
+class Action(DataTransfer):
     """ACTION.request of one method."""
 
     method: CosemMethodDescriptor
@@ -76,7 +98,7 @@ class Action:
 
 
 @dataclass(slots=True, eq=False)
-class ActionList:
+class ActionList(DataTransfer):
     """ACTION.request of several methods; null-data where a method has no parameters."""
 
     methods: tuple[CosemMethodDescriptor, ...]
@@ -84,13 +106,81 @@ class ActionList:
 
 
 @dataclass(slots=True, eq=False)
+class Access(DataTransfer):
+    """ACCESS.request: attributes to get and set and methods to invoke, executed in this order.
+
+    break_on_error: nothing after the first failure is executed. self_descriptive: what was asked for is to be repeated
+    in the answer. date_time: of the request, 12 octets, or none.
+    """
+
+    entries: tuple[Get | Set | Action, ...]
+    break_on_error: bool = False
+    self_descriptive: bool = False
+    date_time: bytes = b""
+
+
+@dataclass(slots=True, eq=False)
+class Read:
+    """Read.request: variables by their short names, 0 to 0xFFFF.
+
+    With parameterized access it is the name of an attribute and its selector with the access parameters, or that of a
+    method and :data:`INVOKES` with the invocation parameters: the method is invoked, and read is what it returns.
+    """
+
+    variables: tuple[int | ParameterizedAccess, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Write:
+    """Write.request: variables by their short names, one value each; that of a method is invoked with its value."""
+
+    variables: tuple[int | ParameterizedAccess, ...]
+    values: tuple[EncodedData, ...]
+
+
+@dataclass(slots=True, eq=False)
+class UnconfirmedWrite:
+    """UnconfirmedWrite.request: as Write, but nothing is answered. It has to fit one APDU."""
+
+    variables: tuple[int | ParameterizedAccess, ...]
+    values: tuple[EncodedData, ...]
+
+
+@dataclass(slots=True, eq=False)
 class Release:
     """COSEM-RELEASE.request."""
 
 
-Request = Open | Get | GetList | Set | SetList | Action | ActionList | Release
-CHANGES = (Set, SetList, Action, ActionList)
+Request = (
+    Open | Get | GetList | Set | SetList | Action | ActionList | Access | Read | Write | UnconfirmedWrite | Release
+)
+CHANGES = (Set, SetList, Action, ActionList, Write, UnconfirmedWrite)
 """Requests whose outcome is unknown when no answer comes."""
+
+
+def may_change(request: object) -> bool:
+    """Whether the outcome of a request is unknown when no answer comes."""
+    if isinstance(request, Access):
+        return any(isinstance(entry, CHANGES) for entry in request.entries)
+    if isinstance(request, Read):
+        named = request.variables
+        return any(isinstance(one, ParameterizedAccess) and one.selector == INVOKES for one in named)
+    return isinstance(request, CHANGES)
+
+
+class AccessResult(NamedTuple):
+    """What came of one entry of an ACCESS.request; the data is null-data where there is none."""
+
+    result: DataAccessResult | ActionResult
+    data: EncodedData
+
+
+@dataclass(frozen=True, slots=True)
+class Accessed:
+    """The answer to an ACCESS.request: one result for each entry; its date-time as sent, empty where it has none."""
+
+    results: tuple[AccessResult, ...]
+    date_time: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +188,14 @@ class Opened:
     """What was agreed when the association was opened.
 
     ``max_pdu_size`` is the largest APDU that the server takes (0: no limit); ``server_title`` its system title.
+    ``confirmed``: whether confirmed services are served.
     """
 
     conformance: Conformance
     dlms_version: int
     max_pdu_size: int
     server_title: bytes | None
+    confirmed: bool = True
 
 
 @dataclass(slots=True)
@@ -129,4 +221,4 @@ class Aborted:
     error: CosemicError
 
 
-Event = Completed | Failed | Aborted
+Event = Completed | Failed | Aborted | Notified

@@ -17,6 +17,8 @@ the standard says::
     key, counter or object that fails            exception-response service-not-allowed, other-reason
     answer that cannot be protected as it must   exception-response service-not-allowed, operation-not-possible
 
+With short names it is confirmedServiceError in place of exception-response (:mod:`cosemic.association.error_apdus`).
+
 Unconfirmed requests (service-class 0) are executed and never answered, not even with an error; in an association that
 was opened without an answer (response-allowed FALSE), and of what is sent to all stations, nothing else is served.
 
@@ -34,22 +36,29 @@ from contextlib import suppress
 from typing import Any, Final
 
 from cosemic import apdu as a
-from cosemic.association.accepting import Accepted, Refusal, accept, check_release, stands
+from cosemic.association.accepting import Accepted, Refusal, accept, stands
 from cosemic.association.answering import (
-    DECIPHERING_ERROR,
     NOT_SUPPORTED,
     OPERATION_NOT_POSSIBLE,
     OTHER_REASON,
     PDU_TOO_LONG,
+    Reason,
+    is_unconfirmed,
     not_unprotected,
-    response_envelope,
+    wants_answer,
 )
 from cosemic.association.client_history import ClientHistory
-from cosemic.association.control import SERVER, ControlFunction, State, Transition
+from cosemic.association.control import State, Transition
+from cosemic.association.error_apdus import AtHand, has_short_names
 from cosemic.association.kept_answers import KeptAnswers
-from cosemic.association.opening import REPLY_TO_HLS_AUTHENTICATION
-from cosemic.association.server_events import Associated, Refused, Released, ServerEvent
-from cosemic.association.service_provider import Access, Agreement, ServerSettings, ServiceProvider
+from cosemic.association.passes import accepted as proved
+from cosemic.association.passes import fetches_proof, is_pass_3, proof_in
+from cosemic.association.passes import refused as not_proved
+from cosemic.association.releasing import release
+from cosemic.association.server_blocks import TAG as BLOCK
+from cosemic.association.server_events import Associated, NotificationConfirmed, Refused, Released, ServerEvent
+from cosemic.association.server_wire import ServerWire
+from cosemic.association.service_provider import Access, ServerSettings, ServiceProvider
 from cosemic.association.serving import REQUEST_TAGS, Serving, Unservable
 from cosemic.codec import DataType, EncodedData
 from cosemic.errors import (
@@ -57,27 +66,20 @@ from cosemic.errors import (
     AuthenticationFailed,
     CosemicError,
     DecodeError,
-    PolicyViolation,
 )
-from cosemic.security import Envelope, HlsServer, Protection, SecurityContext, Unprotected
+from cosemic.security import Envelope, HlsServer, Protection
 from cosemic.security.hls import Randomness
 from cosemic.values import (
-    ActionResult,
     AuthenticationMechanism,
     Conformance,
-    ReleaseResponseReason,
-    ServiceClass,
-    ServiceError,
-    StateError,
 )
 
 _AARQ: Final = 0x60
 _RLRQ: Final = 0x62
-_CONFIRMED: Final = 0x40
-"""service-class, in the octet of the invoke-id."""
+_DATA_NOTIFICATION_CONFIRM: Final = b"\x10"
 
 
-class ServerAssociation:
+class ServerAssociation(ServerWire):
     """One association of a logical device.
 
     settings: how it may be opened. provider: the objects behind it. randomness: makes challenges. history: what is
@@ -92,52 +94,16 @@ class ServerAssociation:
         randomness: Randomness = secrets.token_bytes,
         history: ClientHistory | None = None,
     ) -> None:
-        self.settings = settings
+        super().__init__(settings)
         self.provider = provider
         self._history = history or ClientHistory()
-        self.context: SecurityContext | None = None
         self._randomness = randomness
-        self._control = ControlFunction(SERVER)
-        self._control.move(Transition.CONNECT)
         self._serving: Serving | None = None
         self._hls: HlsServer | None = None
-        self.agreement: Agreement | None = None
-        """What was agreed upon, as long as the association stands or is pending."""
+        self._proof: EncodedData | None = None
+        """Pass 4, until it is fetched: pass 3 came by Write."""
         self._answers = True
-        self._to_all = False
-        """The APDU at hand was sent to all stations."""
-        self._kept: KeptAnswers | None = None
-        self._due: list[bytes] = []
         self._stand()
-
-    @property
-    def state(self) -> State:
-        """State of the control function."""
-        return self._control.state
-
-    def send(self, request: bytes) -> None:
-        """Take a whole APDU that the device sends of its own accord; it is protected as the association demands.
-
-        Raises EncodeError for an APDU that is never protected, SecurityError when it cannot be.
-        """
-        if self.context is not None and request:
-            envelope = self.context.envelope
-            general = envelope.general or not envelope.holds(request[0])
-            envelope = Envelope.kind(dedicated=envelope.dedicated, general=general)
-            request = self.context.protect_apdu(request, envelope)
-        self._due.append(request)
-
-    def octets_to_send(self) -> bytes:
-        """Return the next APDU that is due, or nothing."""
-        return self._due.pop(0) if self._due else b""
-
-    def deadline(self) -> float | None:
-        """Return None: a server waits for its client."""
-        return None
-
-    def tick(self, now: float) -> list[ServerEvent]:
-        """Return nothing: a server waits for its client."""
-        return []
 
     def receive(self, octets: bytes, now: float) -> list[ServerEvent]:
         """Take one APDU of the client; its answer is due afterwards. Without effect once the lower layer is lost.
@@ -146,6 +112,7 @@ class ServerAssociation:
         """
         octets = bytes(octets)
         tag = octets[0] if octets else -1
+        self._at_hand = AtHand(tag)
         state = self._control.state
         if state is State.INACTIVE:
             return []
@@ -155,8 +122,18 @@ class ServerAssociation:
             return self._release(octets)
         serving = self._serving
         if serving is None:
-            self._except(*OPERATION_NOT_POSSIBLE)
+            late = tag == BLOCK and self.settings.keep_answers  # of an association that has ended
+            if not late and not is_unconfirmed(octets):
+                self._except(*OPERATION_NOT_POSSIBLE)
             return []
+        blocks, in_blocks = self._blocks, False
+        blocks.at(now)
+        if blocks.takes(tag, sealed=False):
+            whole = self._joined(octets)
+            if whole is None:
+                return []
+            octets, in_blocks = whole, True
+            self._at_hand = AtHand(octets[0])
         applied, envelope = Protection.NONE, None
         if self.context is not None:
             envelope = Envelope.of(octets)
@@ -164,24 +141,32 @@ class ServerAssociation:
                 self._except(*NOT_SUPPORTED)
                 return []
             opened = self._unprotect(self.context, octets)
+            if opened is not None and blocks.takes(opened.plaintext[0], sealed=True):
+                opened, in_blocks = self._joined_sealed(opened, self.context), True
             if opened is None:
                 return []
             octets = opened.plaintext
             applied = Protection(opened.security_control.protection)
+            self._at_hand = AtHand(octets[0] if octets else -1, applied, envelope)
+        if octets[:1] == _DATA_NOTIFICATION_CONFIRM and serving.agreed & Conformance.DATA_NOTIFICATION:
+            return self._confirmed(octets)
         if not octets or octets[0] not in REQUEST_TAGS:
             self._except(*NOT_SUPPORTED)
             return []
-        if 0 < self.settings.max_pdu_size < len(octets):
-            self._except(*PDU_TOO_LONG)
+        if 0 < self.settings.max_pdu_size < len(octets) and not in_blocks:
+            self._refuse_unread(octets, PDU_TOO_LONG)
             return []
         try:
             request = a.decode(octets, self.settings.limits)
         except DecodeError:
-            self._except(*OTHER_REASON)
+            self._refuse_unread(octets, OTHER_REASON)
             return []
-        if self._kept is not None and self._came_before(self._kept, octets, applied, envelope, now):
+        answers = self._answers and not self._to_all
+        confirmed = wants_answer(request, envelope, self.settings.dialect, answers=answers)
+        numbered = confirmed and not has_short_names(octets[0])
+        if self._kept is not None and numbered and self._came_before(self._kept, octets, applied, envelope, now):
             return []
-        return self._serve(serving, request, applied, envelope, now)
+        return self._serve(serving, request, confirmed, applied, envelope, now)
 
     def receive_broadcast(self, octets: bytes, now: float) -> None:
         """Take an APDU sent to all stations: unconfirmed requests are served, and nothing is answered.
@@ -204,28 +189,34 @@ class ServerAssociation:
         was = self._control.state
         self._end(Transition.ABORT)
         self._due.clear()
+        self._blocks.due.clear()
         return [] if was in (State.IDLE, State.INACTIVE) else [Released()]
 
     # ---- services ---------------------------------------------------------------------------------------------------
 
-    def _unprotect(self, context: SecurityContext, octets: bytes) -> Unprotected | None:
-        """Take the protection off a request; where that cannot be, answer why."""
-        try:
-            return context.unprotect_apdu(octets, broadcast=self._to_all)
-        except CosemicError as error:
-            self._except(*not_unprotected(error))
-        return None
+    def _refuse_unread(self, octets: bytes, reason: Reason) -> None:
+        """Answer a request that was not read, unless it begins as an unconfirmed one."""
+        if not is_unconfirmed(octets):
+            self._except(*reason)
+
+    def _confirmed(self, octets: bytes) -> list[ServerEvent]:
+        """Take a data-notification-confirm; nothing is answered."""
+        if self._to_all or self._control.state is not State.ASSOCIATED:
+            return []
+        with suppress(DecodeError):
+            return [NotificationConfirmed(a.DataNotificationConfirm.decode(octets, self.settings.limits))]
+        return []
 
     def _came_before(
         self, kept: KeptAnswers, octets: bytes, applied: Protection, envelope: Envelope | None, now: float
     ) -> bool:
         """Answer a confirmed request that was served from what was kept, or pass it over; note any other as served."""
-        if self._to_all or not octets[2] & _CONFIRMED:
+        if self._to_all:
             return False
         if kept.repeats(octets, now):
             if kept.answer is None:
                 self._except(*OTHER_REASON)
-            else:
+            elif not self._blocks.goes_on():
                 self._reply(kept.answer.octets, envelope, applied | kept.answer.protection)
             return True
         if kept.comes_late(octets, now):
@@ -234,25 +225,30 @@ class ServerAssociation:
         return False
 
     def _serve(
-        self, serving: Serving, request: Any, applied: Protection, envelope: Envelope | None, now: float
+        self,
+        serving: Serving,
+        request: Any,
+        confirmed: bool,
+        applied: Protection,
+        envelope: Envelope | None,
+        now: float,
     ) -> list[ServerEvent]:
-        confirmed = request.invoke_id_and_priority.service_class is ServiceClass.CONFIRMED
         if confirmed and (self._to_all or not self._answers):
             self._except(*OPERATION_NOT_POSSIBLE)
             return []
         if self._control.state is State.ASSOCIATION_PENDING:
-            if (
-                confirmed
-                and isinstance(request, a.ActionRequestNormal)
-                and request.cosem_method_descriptor == REPLY_TO_HLS_AUTHENTICATION
-            ):
+            if confirmed and is_pass_3(request):
                 return self._authenticate(request, applied, envelope, now)
             if confirmed:
                 self._except(*OPERATION_NOT_POSSIBLE)
             return []
         access = Access(applied, self.agreement)
+        proof, self._proof = self._proof, None
+        if proof is not None and fetches_proof(request):
+            self._reply(proved(request, proof).encode(), envelope, applied)
+            return []
         try:
-            response = serving.serve(request, access).encode()
+            response = serving.serve(request, access, answered=confirmed).encode()
         except Unservable as error:
             if confirmed:
                 if self._kept is not None:
@@ -268,12 +264,11 @@ class ServerAssociation:
         return []
 
     def _authenticate(
-        self, request: a.ActionRequestNormal, applied: Protection, envelope: Envelope | None, now: float
+        self, request: Any, applied: Protection, envelope: Envelope | None, now: float
     ) -> list[ServerEvent]:
         """Pass 3, the one attempt, and pass 4."""
         hls, self._hls = self._hls, None
-        invoke = request.invoke_id_and_priority
-        value = request.method_invocation_parameters
+        value = proof_in(request)
         self._control.move(Transition.AUTHENTICATE)
         try:
             if self._history.refuses(now):
@@ -286,14 +281,13 @@ class ServerAssociation:
         except CosemicError as error:
             if isinstance(error, AuthenticationFailed):
                 self._history.failed(now)
-            denied = a.ActionResponseWithOptionalData(ActionResult.READ_WRITE_DENIED)
-            self._reply(a.ActionResponseNormal(invoke, denied).encode(), envelope, applied)
+            self._reply(not_proved(request).encode(), envelope, applied)
             self._end(Transition.REFUSED)
             return [Refused(str(error), True)]
         self._history.succeeded()
-        answer = a.ActionResponseWithOptionalData(ActionResult.SUCCESS, proof)
         self._control.move(Transition.ACCEPTED)
-        self._reply(a.ActionResponseNormal(invoke, answer).encode(), envelope, applied)
+        self._proof = proof if isinstance(request, a.WriteRequest) else None
+        self._reply(proved(request, proof).encode(), envelope, applied)
         assert self.agreement is not None
         return [Associated(self.agreement.client_title)]
 
@@ -350,6 +344,7 @@ class ServerAssociation:
             short_names=agreement.application_context.short_names,
         )
         self._answers = accepted.response_allowed
+        self._blocks.agree(agreement, self.settings)
 
     @property
     def _pre_established(self) -> bool:
@@ -361,36 +356,17 @@ class ServerAssociation:
             self._except(*OPERATION_NOT_POSSIBLE)
             return []
         try:
-            check_release(octets, self.settings, self.context)
-        except CosemicError:
-            self._except(*DECIPHERING_ERROR)
+            answer = release(octets, self.settings, self.context, self.agreement)
+        except CosemicError as error:
+            self._except(*not_unprotected(error))
             return []
         was = self._control.state
         self._control.move(Transition.RELEASE)
-        self._due.append(a.RLRE(reason=ReleaseResponseReason.NORMAL).encode())
+        self._due.append(answer.encode())
         self._end(Transition.RELEASED)
         return [] if was is State.IDLE else [Released()]
 
-    # ---- answers ----------------------------------------------------------------------------------------------------
-
-    def _reply(self, octets: bytes, envelope: Envelope | None, protection: Protection) -> None:
-        """Answer in the envelope of the request, with the protection of the request, the policy and the rights."""
-        if self._kept is not None:
-            self._kept.keep(octets, protection)
-        try:
-            if self.context is not None:
-                wanted = protection | self.context.send
-                octets = self.context.protect_apdu(octets, response_envelope(self.context, envelope), protection=wanted)
-            elif protection:
-                raise PolicyViolation("the answer is to be protected, in an association without ciphering")
-        except CosemicError:
-            self._except(*OPERATION_NOT_POSSIBLE)
-        else:
-            self._due.append(octets)
-
-    def _except(self, state: StateError, error: ServiceError, counter: int | None = None) -> None:
-        """exception-response; always in clear."""
-        self._due.append(a.ExceptionResponse(state, (error, counter)).encode())
+    # ---- the end ----------------------------------------------------------------------------------------------------
 
     def _end(self, transition: Transition) -> None:
         self._control.move(transition)
@@ -400,4 +376,6 @@ class ServerAssociation:
     def _forget(self) -> None:
         if self._hls is not None:
             self._hls.close()
-        self._hls = self._serving = self.context = self.agreement = self._kept = None
+        self._blocks.drop()
+        self._held.clear()
+        self._hls = self._serving = self.context = self.agreement = self._kept = self._proof = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cosemic.apdu import DataNotificationConfirm
+
 
 @dataclass(frozen=True, slots=True)
 class Associated:
@@ -25,4 +27,11 @@ class Released:
     """The association is over: the client has released it, or the lower layer is gone."""
 
 
-ServerEvent = Associated | Refused | Released
+@dataclass(frozen=True, slots=True)
+class NotificationConfirmed:
+    """The client has confirmed a data-notification, protected as the association demands."""
+
+    confirmation: DataNotificationConfirm
+
+
+ServerEvent = Associated | Refused | Released | NotificationConfirmed

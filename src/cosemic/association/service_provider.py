@@ -11,12 +11,15 @@ from cosemic.apdu import (
     CosemMethodDescriptor,
     SelectiveAccessDescriptor,
 )
+from cosemic.association.recognised import ANYTHING, Recognised
 from cosemic.association.settings import (
+    BLOCK_WINDOW,
     LARGEST_USER_ID,
     LEAST_PDU_SIZE,
     LOW_LEVEL,
     SYSTEM_TITLE_LENGTH,
     PreEstablished,
+    check_blocks,
     check_keys,
 )
 from cosemic.codec import DEFAULT_LIMITS, EncodedData, Limits
@@ -86,7 +89,10 @@ class Access:
 
 
 class ServiceProvider(Protocol):
-    """The logical device as one client sees it: rights are checked here, nothing is raised."""
+    """The logical device as one client sees it: rights are checked here, nothing is raised.
+
+    Attribute 0 stands for all attributes (:mod:`cosemic.association.attribute_0`).
+    """
 
     def get(
         self, attribute: CosemAttributeDescriptor, selection: SelectiveAccessDescriptor | None, access: Access
@@ -109,6 +115,14 @@ class ServiceProvider(Protocol):
 
 
 @runtime_checkable
+class ShortNames(Protocol):
+    """A provider whose objects have short names too; without it an association with these has no objects."""
+
+    def resolve(self, short_name: int) -> CosemAttributeDescriptor | CosemMethodDescriptor | None:
+        """Return the attribute or method with that short name, 0 to 0xFFFF; None where the client sees none."""
+
+
+@runtime_checkable
 class RightsChecker(Protocol):
     """A provider that can tell what it would refuse whatever the value is; a long request is refused by it at once."""
 
@@ -117,6 +131,14 @@ class RightsChecker(Protocol):
 
     def may_act(self, method: CosemMethodDescriptor, access: Access) -> ActionResult:
         """Return why an ACTION would be refused; success where that depends on its parameters. Nothing is changed."""
+
+
+@runtime_checkable
+class Timekeeper(Protocol):
+    """A provider with a clock."""
+
+    def date_time(self) -> bytes:
+        """Return what the clock shows as date-time, 12 octets; none where there is no clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,8 +152,10 @@ class ServerSettings:
     taken, 12 to 65535, or 0 for no limit. max_transfer: octets of a request that comes in blocks, and of the answers to
     a list before its other items are refused. keep_answers: a request that comes again is answered from what was kept
     and executed once, for clients over UDP that count their invoke-ids (:mod:`cosemic.association.kept_answers`).
+    block_window: general blocks taken at a time, 1 to 63. block_timeout: seconds of silence after which a block that is
+    missing is asked for; block_retries: how often in a row to no avail, before all are dropped.
     pre_established: the association of the client stands without AARQ, in the one application context that is named;
-    with ciphering client_title says who that is.
+    with ciphering client_title says who that is. recognised: what an AARQ may carry in its other names.
 
     Raises ConfigurationError for what does not fit together.
     """
@@ -149,7 +173,11 @@ class ServerSettings:
     max_pdu_size: int = 0xFFFF
     max_transfer: int = 1 << 20
     keep_answers: bool = False
+    block_window: int = BLOCK_WINDOW
+    block_timeout: float = 10.0
+    block_retries: int = 10
     pre_established: PreEstablished | None = None
+    recognised: Recognised = ANYTHING
     transformation: Transformation = aes_128_ecb
     dialect: Dialect = STANDARD
     limits: Limits = DEFAULT_LIMITS
@@ -157,6 +185,9 @@ class ServerSettings:
     def __post_init__(self) -> None:
         if self.max_transfer < 1:
             raise ConfigurationError(f"max_transfer is at least 1 octet, not {self.max_transfer}")
+        check_blocks(self.block_window, self.block_retries)
+        if not self.block_timeout > 0:
+            raise ConfigurationError(f"block_timeout is in seconds and above 0, not {self.block_timeout}")
         if self._ciphered and self.material is None:
             raise ConfigurationError("a ciphered association needs encryption key and authentication key")
         requires = self.policy.requires

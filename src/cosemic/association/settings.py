@@ -7,7 +7,7 @@ A pre-established association stands as soon as APDUs can be carried, without AA
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cosemic.codec import DEFAULT_LIMITS, Limits
@@ -30,11 +30,25 @@ BOTH = Protection.AUTHENTICATED | Protection.ENCRYPTED
 LEAST_PDU_SIZE = 12
 """The smallest max-receive-pdu-size that can be negotiated, in octets; 0 means no limit."""
 SYSTEM_TITLE_LENGTH = 8
+LARGEST_WINDOW: Final = 63
+"""Blocks of a general block transfer that can be taken at a time."""
+BLOCK_WINDOW: Final = 8
+"""Blocks that are taken at a time unless told."""
 LARGEST_USER_ID = 255
 """calling-AE-invocation-id, so far as it names a user."""
 INVOCATION_COUNTER = Obis(bytes((0, 0, 43, 1, 0, 255)))
 """Counter object of the first Security setup."""
 DLMS_VERSION: Final = 6
+SERVICES_OF_ITS_OWN: Final = (
+    Conformance.GET
+    | Conformance.SET
+    | Conformance.ACTION
+    | Conformance.ACCESS
+    | Conformance.READ
+    | Conformance.WRITE
+    | Conformance.UNCONFIRMED_WRITE
+)
+"""Conformance bits of the services without one of which an association is of no use."""
 AGREED_BEFOREHAND: Final = (
     Conformance.GET
     | Conformance.SET
@@ -44,8 +58,20 @@ AGREED_BEFOREHAND: Final = (
     | Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE
     | Conformance.BLOCK_TRANSFER_WITH_ACTION
     | Conformance.GENERAL_PROTECTION
+    | Conformance.READ
+    | Conformance.WRITE
+    | Conformance.UNCONFIRMED_WRITE
+    | Conformance.PARAMETERIZED_ACCESS
 )
-"""What a meter with logical names does as a rule; without lists, since asking singly always does."""
+"""What a meter does as a rule, with logical or with short names; without lists, since asking singly always does."""
+
+
+def check_blocks(window: int, retries: int) -> None:
+    """Raise ConfigurationError where general blocks cannot be sent so."""
+    if not 1 <= window <= LARGEST_WINDOW:
+        raise ConfigurationError(f"block_window is 1 to {LARGEST_WINDOW} blocks, not {window}")
+    if retries < 0:
+        raise ConfigurationError(f"block_retries is 0 or more, not {retries}")
 
 
 def check_keys(material: SecurityMaterial, protection: Protection) -> None:
@@ -76,7 +102,8 @@ class PreEstablished:
     that has it: whether it is ciphered, keys and titles of both, the largest APDU that it takes itself.
 
     conformance: the services, so far as the side knows them. max_pdu_size: largest APDU that the other side takes, in
-    octets, 12 to 65535, or 0 for no limit. confirmed: False where unconfirmed services are served only. replaceable:
+    octets, 12 to 65535, or 0 for no limit. confirmed: False where unconfirmed services are served only, as by all
+    stations. replaceable:
     (server) an AARQ opens an association in its place, until that is released; otherwise it is refused. dlms_version:
     6, the only one.
 
@@ -92,19 +119,40 @@ class PreEstablished:
     def __post_init__(self) -> None:
         if self.max_pdu_size and not LEAST_PDU_SIZE <= self.max_pdu_size <= 0xFFFF:
             raise ConfigurationError(f"max_pdu_size is 0 or 12 to 65535 octets, not {self.max_pdu_size}")
-        if not self.conformance & (Conformance.GET | Conformance.SET | Conformance.ACTION):
-            raise ConfigurationError("a pre-established association has a service: GET, SET or ACTION")
+        if not self.conformance & SERVICES_OF_ITS_OWN:
+            raise ConfigurationError("a pre-established association has a service: GET, SET, ACTION, Read ...")
         if self.dlms_version != DLMS_VERSION:
             raise ConfigurationError(f"dlms version {self.dlms_version} is not spoken, only {DLMS_VERSION}")
 
-    def check(self, mechanism: AuthenticationMechanism, ciphered: bool, peer_title: bytes | None) -> None:
-        """Raise ConfigurationError where it cannot stand: nobody is asked to prove anything, or to name a title."""
+    def check(
+        self, mechanism: AuthenticationMechanism, ciphered: bool, peer_title: bytes | None, *, sends_only: bool = False
+    ) -> None:
+        """Raise ConfigurationError where it cannot stand: nobody is asked to prove anything, or to name a title.
+
+        sends_only: nothing comes from the other side.
+        """
         if mechanism is not AuthenticationMechanism.LOWEST and not self.replaceable:
             raise ConfigurationError("a pre-established association knows no authentication: leave the mechanism out")
-        if ciphered and peer_title is None:
+        if ciphered and peer_title is None and not sends_only:
             raise ConfigurationError("a pre-established association with ciphering needs the titles of both sides")
         if ciphered and plain_room(self.max_pdu_size, protected=True, general=True) < LEAST_PDU_SIZE:
             raise ConfigurationError(f"nothing that is ciphered fits into {self.max_pdu_size} octets")
+
+
+def to_all_stations(settings: ClientSettings) -> ClientSettings:
+    """Return settings for what is sent to all stations: pre-established, not confirmed, and with ciphering under the
+    broadcast key. Raises ConfigurationError where that is missing."""
+    return replace(
+        settings,
+        mechanism=AuthenticationMechanism.LOWEST,
+        secret=None,
+        user_id=None,
+        dedicated_key=False,
+        response_allowed=True,
+        repetitions=0,
+        pre_established=replace(settings.pre_established or PreEstablished(), confirmed=False),
+        broadcast=settings.ciphered,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +168,13 @@ class ClientSettings:
     65535, or 0. conformance: what is proposed at most. response_timeout: in seconds. transformation: f of mechanism 2.
     invocation_counter: the object from which the public client may read the counter of these keys. pre_established:
     what is agreed of an association that is neither opened nor released; it has no authentication, no dedicated key,
-    and names no user.
+    and names no user. response_allowed: False opens without an answer: what is proposed is taken for agreed, and only
+    unconfirmed services can be asked for; no high level security. broadcast: what is sent goes to many, in a
+    pre-established association without confirmed services; with ciphering under the broadcast key.
+
+    general_blocks: what does not fit into one APDU goes in general blocks, both ways, where the server agrees to them;
+    else, and unless told, in the blocks of each service. block_window: how many of them are taken at a time, 1 to 63.
+    block_retries: how often in a row one is asked for, or sent, to no avail, once the server has sent one.
 
     For media that lose what is sent, such as UDP (:mod:`cosemic.association.repeating`): repetitions: how often what is
     not answered within response_timeout is sent again, in the same association; 0 on all others. repeat_changes: SET
@@ -151,6 +205,11 @@ class ClientSettings:
     transformation: Transformation = aes_128_ecb
     invocation_counter: Obis = INVOCATION_COUNTER
     pre_established: PreEstablished | None = None
+    response_allowed: bool = True
+    broadcast: bool = False
+    general_blocks: bool = False
+    block_window: int = BLOCK_WINDOW
+    block_retries: int = 3
     dialect: Dialect = STANDARD
     limits: Limits = DEFAULT_LIMITS
 
@@ -179,22 +238,34 @@ class ClientSettings:
             raise ConfigurationError(f"response_timeout is in seconds and above 0, not {self.response_timeout}")
         if self.repetitions < 0 or not 0 <= self.datagram_lifetime < math.inf:
             raise ConfigurationError("repetitions and datagram_lifetime are 0 or more")
+        if self.repetitions and self.short_names:
+            raise ConfigurationError("nothing is repeated with short names: no invoke-id tells the answers apart")
+        check_blocks(self.block_window, self.block_retries)
         if self.ciphered and self.material is not None:
             wanted = self.protection if self.require is None else self.protection | self.require
             check_keys(self.material, wanted)
         if self.pre_established is not None:
             self._check_pre_established(self.pre_established)
+        if self.broadcast and (self.pre_established is None or self.pre_established.confirmed):
+            raise ConfigurationError("what is sent to many needs a pre-established association, not confirmed")
+        if not self.response_allowed and (self.pre_established is not None or self.mechanism not in LOW_LEVEL):
+            raise ConfigurationError(
+                "an association that is opened without an answer is not pre-established, and has no high level security"
+            )
         if self.mechanism not in LOW_LEVEL:
             self.credentials(self.context())
         elif self.ciphered:
             self.context()
 
     def _check_pre_established(self, agreed: PreEstablished) -> None:
-        agreed.check(self.mechanism, self.ciphered, self.server_title)
+        agreed.check(self.mechanism, self.ciphered, self.server_title, sends_only=not agreed.confirmed)
         if agreed.replaceable or self.dedicated_key or self.user_id is not None:
             raise ConfigurationError("only an AARQ brings a dedicated key or a user, or replaces an association")
-        if not agreed.confirmed:
-            raise ConfigurationError("nothing can be asked in an association without confirmed services")
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether confirmed services can be asked for."""
+        return self.response_allowed and (self.pre_established is None or self.pre_established.confirmed)
 
     @property
     def uses_counters(self) -> bool:
@@ -226,6 +297,7 @@ class ClientSettings:
             require=require if self.ciphered else none,
             dialect=self.dialect,
             gmac_offered=self.mechanism is AuthenticationMechanism.HLS_GMAC,
+            broadcast=self.broadcast,
         )
 
     def credentials(self, context: SecurityContext | None) -> HlsCredentials:

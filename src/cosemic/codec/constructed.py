@@ -123,7 +123,7 @@ class ByTypeWire(ChoiceWire):
         cases = []
         for number, wire in self.by_name.values():
             kind = to.name("Kind", wire.python)
-            cases.append(f"bytes(({number},)) + {to.apart(wire, value)} if isinstance({value}, {kind})")
+            cases.append(f"{bytes((number,))!r} + {to.apart(wire, value)} if isinstance({value}, {kind})")
         to.term(f"({' else '.join(cases)} else {to.name('write', self.write)}({value}))")
 
 
@@ -149,7 +149,11 @@ class TaggedWire(ChoiceWire):
         return f"{to.name('Class', self.cls)}({name!r}, {expression})"
 
     def generate_write(self, to: Writer, value: str) -> None:
-        to.term(f"{to.name('write', self.write)}({value})")
+        cases = [
+            f"{bytes((number,))!r} + {to.apart(wire, f'{value}.value')} if {value}.alternative == {name!r}"
+            for name, (number, wire) in self.by_name.items()
+        ]
+        to.term(f"({' else '.join(cases)} else {to.name('write', self.write)}({value}))")
 
 
 class NullWire(Wire):

@@ -138,7 +138,14 @@ class EncodedData:
 
     def typed(self, limits: Limits = DEFAULT_LIMITS) -> Typed:
         """Decode to ``(DataType, value)``, nested; raises DecodeError."""
-        return cast(Typed, decode_whole(self.octets, limits, typed=True))
+        octets = self.octets
+        try:
+            unpack = UNPACK[octets[0]]
+            if unpack is not None:
+                return cast(Typed, (BY_TAG[octets[0]], unpack(octets)[0]))
+        except (IndexError, struct.error):
+            pass  # the plain decoder says what is wrong
+        return cast(Typed, decode_whole(octets, limits, typed=True))
 
     def columns(self, limits: Limits = DEFAULT_LIMITS) -> list[Any]:
         """Decode an array of structures (a profile buffer) to one sequence for each member.

@@ -75,12 +75,14 @@ class LinkConnected(NamedTuple):
 class LinkDisconnected(NamedTuple):
     """The data link connection between these SAPs has ended (DL-DISCONNECT), and with it the association on it.
 
-    ``error``: why, where neither side asked for it in order. The link itself goes on: it may be connected again.
+    ``error``: why, where neither side asked for it in order. ``refused``: the peer says that it has not taken the APDU
+    that was sent last. The link itself goes on: it may be connected again.
     """
 
     source: int
     destination: int
     error: CosemicError | None = None
+    refused: bool = False
 
 
 class ApduReceived(NamedTuple):

@@ -175,10 +175,15 @@ def scaler_unit_captured(captured: CaptureObjectDefinition) -> AttributeReferenc
 
 def scaler_unit_of(captured: CaptureObjectDefinition) -> AttributeReference[ScalerUnit] | None:
     """Return the attribute that holds scaler and unit of what is captured; None where it has none."""
-    index = _SCALED.get((captured.class_id, captured.attribute_index))
-    if index is None or captured.data_index:
+    if captured.data_index:
         return None
-    return AttributeReference(captured.class_id, captured.logical_name, index, Register.scaler_unit)
+    return scaler_unit_for(captured.class_id, captured.logical_name, captured.attribute_index)
+
+
+def scaler_unit_for(class_id: int, logical_name: Obis, attribute_index: int) -> AttributeReference[ScalerUnit] | None:
+    """Return the attribute that holds scaler and unit of an attribute; None where it has none."""
+    index = _SCALED.get((class_id, attribute_index))
+    return None if index is None else AttributeReference(class_id, logical_name, index, Register.scaler_unit)
 
 
 Bound = DateTime | dt.datetime | int | Typed

@@ -21,10 +21,17 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from cosemic.dialect import STANDARD, CipheredForm, Dialect
+from cosemic.dialect import STANDARD, CipheredForm, Dialect, Quirk
 from cosemic.errors import ConfigurationError, DecipheringError, DecodeError, EncodeError, PolicyViolation
 from cosemic.security.counters import CounterStore, MemoryCounterStore, ReceiveCounter, TransmitCounter
-from cosemic.security.envelopes import ENVELOPES, INNER_TAGS, PLAIN_TAGS, Envelope, open_envelope
+from cosemic.security.envelopes import (
+    ENVELOPES,
+    GENERAL_BLOCK_TRANSFER,
+    INNER_TAGS,
+    PLAIN_TAGS,
+    Envelope,
+    open_envelope,
+)
 from cosemic.security.keys import Key, SecurityMaterial
 from cosemic.security.lanes import Opener, Sealer
 from cosemic.security.policy import SecurityPolicy, check_protection
@@ -55,6 +62,7 @@ class SecurityContext:
     ``ciphered_form``, ``max_counter_jump`` and ``gmac_control_without_suite`` are used.
     gmac_offered: HLS mechanism 5 is possible under the same key; then APDUs with authentication only are refused unless
     ``require`` is exactly that, for f(StoC) is the tag of such an APDU (reference, security 6).
+    broadcast: what is sent goes to many, under the broadcast key, unless an envelope or a protection is named.
 
     Raises ConfigurationError.
     """
@@ -70,6 +78,7 @@ class SecurityContext:
         require: Protection = Protection.AUTHENTICATED | Protection.ENCRYPTED,
         dialect: Dialect = STANDARD,
         gmac_offered: bool = False,
+        broadcast: bool = False,
     ) -> None:
         if len(own_title) != SYSTEM_TITLE_LENGTH:
             raise ConfigurationError(f"the own system title has {len(own_title)} octets, not 8")
@@ -87,12 +96,17 @@ class SecurityContext:
         self._default: Sealer | None = None
         self._sealers: dict[tuple[Envelope, int, bool], Sealer] = {}
         self._gmac_offered = gmac_offered
+        self._broadcast: Final = broadcast
+        sending = self._key(False, broadcast)
+        if sending is None:
+            raise ConfigurationError("there is no broadcast key to protect with what is sent to all stations")
         self._counters = counters
         self._dedicated_counters: CounterStore = MemoryCounterStore()
         self._openers: dict[tuple[bool, int], Opener] = {}
         self._received: dict[tuple[bool, bool], ReceiveCounter] = {}
-        self.transmit: TransmitCounter = counters.transmit_counter(material.encryption_key.identity, own_title)
-        """The counter of everything that is sent under the encryption key, HLS mechanism 5 included."""
+        self.transmit: TransmitCounter = counters.transmit_counter(sending.identity, own_title)
+        """The counter of everything that is sent under the encryption key, HLS mechanism 5 included; or under the
+        broadcast key."""
         if peer_title is not None:
             self.set_peer_title(peer_title)
 
@@ -182,7 +196,7 @@ class SecurityContext:
         if envelope is None and protection is None and not broadcast:
             sealer = self._default
             if sealer is None and self.send:
-                sealer = self._default = self._sealer(self.envelope, self.send, False)
+                sealer = self._default = self._sealer(self.envelope, self.send, self._broadcast)
         else:
             applied = self.send if protection is None else protection
             sealer = self._sealer(envelope or self.envelope, applied, broadcast) if applied else None
@@ -212,7 +226,8 @@ class SecurityContext:
             )
         control = CONTROLS[material.suite.id | int(protection) << 4 | (BROADCAST if broadcast else 0)]
         counter = self._store(envelope.dedicated).transmit_counter(key.identity, self.own_title)
-        sealer = Sealer(envelope, control, key, material.authentication_key, self.own_title, counter)
+        title, blocks = self.own_title, Quirk.CIPHERED_BLOCKS in self.dialect.quirks
+        sealer = Sealer(envelope, control, key, material.authentication_key, title, counter, blocks=blocks)
         self._sealers[envelope, int(protection), broadcast] = sealer
         return sealer
 
@@ -300,10 +315,11 @@ class SecurityContext:
             return "authentication without encryption is not accepted beside HLS mechanism 5"
         return ""
 
-    @staticmethod
-    def _check_inner_tag(tag: int, envelope: Envelope, result: Unprotected) -> None:
+    def _check_inner_tag(self, tag: int, envelope: Envelope, result: Unprotected) -> None:
         inner = result.plaintext[0] if result.plaintext else None
         if inner in PLAIN_TAGS if envelope.general else inner == INNER_TAGS[tag]:
+            return
+        if inner == GENERAL_BLOCK_TRANSFER and envelope.general and Quirk.CIPHERED_BLOCKS in self.dialect.quirks:
             return
         if not result.authenticated:
             raise DecipheringError(FAILED)

@@ -202,6 +202,11 @@ class TransmitCounter:
         """Whether an authenticated answer has ever come under this key and title."""
         return self._settled or self._store.transmit_state(self._key, self._title).confirmed
 
+    @property
+    def trying(self) -> bool:
+        """Whether a proposal is in use that no authenticated answer has confirmed."""
+        return self._own is not None
+
     def synchronise(self) -> None:
         """Drop what is left of the own block if somebody else has reserved since: call when an association opens.
 

@@ -41,6 +41,8 @@ DED_TAGS: Final[dict[int, int]] = {plain: glo + (0x20 if glo < 0x80 else 0x08) f
 """Service-specific dedicated ciphering."""
 GENERAL_GLO: Final = 0xDB
 GENERAL_DED: Final = 0xDC
+GENERAL_BLOCK_TRANSFER: Final = 0xE0
+"""Never in an envelope, but where a meter ciphers each block on its own."""
 PLAIN_TAGS: Final = frozenset({*GLO_TAGS, 0x0F, 0x10, 0xD8, 0xD9, 0xDA})
 """xDLMS APDUs that a general envelope may hold: those above and data-notification, its confirmation,
 exception-response, access-request and access-response."""

@@ -11,7 +11,7 @@ from typing import Final
 from cosemic.codec.length import encode_length
 from cosemic.errors import ConfigurationError, DecodeError, EncodeError
 from cosemic.security.counters import ReceiveCounter, TransmitCounter
-from cosemic.security.envelopes import Envelope, head_of
+from cosemic.security.envelopes import GENERAL_BLOCK_TRANSFER, Envelope, head_of
 from cosemic.security.keys import Key
 from cosemic.security.protection import (
     HEADER_LENGTH,
@@ -31,9 +31,12 @@ _TRAILER: Final = HEADER_LENGTH + TAG_LENGTH
 
 
 class Sealer:
-    """Puts APDUs of one kind into their envelope. Raises ConfigurationError where AK is needed and not known."""
+    """Puts APDUs of one kind into their envelope. Raises ConfigurationError where AK is needed and not known.
 
-    __slots__ = ("_aad", "_ak", "_control", "_encrypt", "_envelope", "_key", "_next", "_prefixes", "_title")
+    blocks: those of a general block transfer too, one by one.
+    """
+
+    __slots__ = ("_aad", "_ak", "_blocks", "_control", "_encrypt", "_envelope", "_key", "_next", "_prefixes", "_title")
 
     def __init__(
         self,
@@ -43,9 +46,12 @@ class Sealer:
         authentication_key: Key | None,
         title: bytes,
         counter: TransmitCounter,
+        *,
+        blocks: bool = False,
     ) -> None:
         if control.authenticated and authentication_key is None:
             raise ConfigurationError(UNKNOWN_AK)
+        self._blocks = blocks and envelope.general
         self._envelope = envelope
         self._control = control
         self._key = key
@@ -73,7 +79,7 @@ class Sealer:
     def _prefix(self, apdu: bytes) -> bytes:
         """Return what stands before the counter: envelope, length and security control; kept for APDUs of this size."""
         envelope = self._envelope
-        if not envelope.holds(apdu[0]):
+        if not envelope.holds(apdu[0]) and not (self._blocks and apdu[0] == GENERAL_BLOCK_TRANSFER):
             raise EncodeError(f"an APDU with tag {apdu[0]:02x} cannot travel in {envelope.name}: use another envelope")
         head = head_of(envelope, apdu[0], self._title)
         size = HEADER_LENGTH + len(apdu) + (TAG_LENGTH if self._control.authenticated else 0)

@@ -16,8 +16,8 @@ from cosemic.transport import wording
 from cosemic.transport.lifetime import Closes
 from cosemic.transport.listening import listeners
 
-READ_SIZE = 65536
-"""The most octets one read returns."""
+READ_SIZE = 66560
+"""The most octets one read returns: a little more than 64 KiB, so that the longest APDU comes whole in its wrapper."""
 
 _NOT_NOW: Final = (TimeoutError, BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 """What a socket says that would have to wait longer than it may."""
@@ -64,7 +64,7 @@ class BlockingSocketConnection(Closes):
         self._write_all(sock, octets[sent:])
 
     def read(self, deadline: float | None = None) -> bytes:
-        """Return the next octets, up to 65,536; none at the end of the stream.
+        """Return the next octets, up to 66,560; none at the end of the stream.
 
         ``deadline``: on :func:`time.monotonic`; None waits for ever. What has come already is returned even after it.
         Raises ResponseTimeout where nothing comes by then (the connection stays open), ConnectionLost where the

@@ -34,8 +34,8 @@ CLOSE_TIME = 5.0
 """How long, in seconds, octets that were written may take to leave after close(); then the connection is cut."""
 
 _NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-READ_SIZE = 65536
-"""The most octets one read returns."""
+READ_SIZE = 66560
+"""The most octets one read returns: a little more than 64 KiB, so that the longest APDU comes whole in its wrapper."""
 
 
 class _Buffers(threading.local):
@@ -97,6 +97,16 @@ class TcpConnection(asyncio.BufferedProtocol):
         self._closing = True
         self._transport.close()
         self._cut = asyncio.get_running_loop().call_later(CLOSE_TIME, self._transport.abort)
+
+    def finish(self) -> None:
+        """Send no more, and wait for the peer to end it: where it does in order, it has taken all that was written."""
+        if self._transport is None or self._closing:
+            return
+        self._closing = True
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:  # TLS knows no such half
+            self._transport.close()
 
     def reset(self) -> None:
         """End the connection at once: what was written and waits is lost, and the peer sees a reset."""

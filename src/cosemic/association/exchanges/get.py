@@ -22,6 +22,7 @@ from cosemic.association.exchanges.lists import count_of, counted
 from cosemic.association.joined import join_data, join_results
 from cosemic.association.requests import Get, GetList
 from cosemic.association.terms import (
+    ATTRIBUTE0_SUPPORTED_WITH_GET,
     BLOCK_TRANSFER_WITH_GET_OR_READ,
     GET,
     MULTIPLE_REFERENCES,
@@ -40,6 +41,7 @@ def get(request: Get, terms: Terms) -> Exchange:
     terms.need(GET)
     if request.selection is not None:
         terms.need(SELECTIVE_ACCESS)
+    terms.need_for(request.attribute, request.selection, ATTRIBUTE0_SUPPORTED_WITH_GET)
     response = yield GetRequestNormal(terms.invoke, request.attribute, request.selection)
     if type(response) is GetResponseNormal:
         return response.result
@@ -57,6 +59,8 @@ def get_list(request: GetList, terms: Terms) -> Exchange:
     terms.need(MULTIPLE_REFERENCES)
     if any(entry.access_selection is not None for entry in request.attributes):
         terms.need(SELECTIVE_ACCESS)
+    for entry in request.attributes:
+        terms.need_for(entry.cosem_attribute_descriptor, entry.access_selection, ATTRIBUTE0_SUPPORTED_WITH_GET)
     count = count_of(request.attributes)
     response = yield GetRequestWithList(terms.invoke, request.attributes)
     results: Any

@@ -28,6 +28,7 @@ from cosemic.association.exchanges.lists import count_of, counted
 from cosemic.association.exchanges.long_requests import acknowledged, blocks_of
 from cosemic.association.requests import Set, SetList
 from cosemic.association.terms import (
+    ATTRIBUTE0_SUPPORTED_WITH_SET,
     BLOCK_TRANSFER_WITH_SET_OR_WRITE,
     MULTIPLE_REFERENCES,
     SELECTIVE_ACCESS,
@@ -45,6 +46,7 @@ def set_(request: Set, terms: Terms) -> Exchange:
     terms.need(SET)
     if request.selection is not None:
         terms.need(SELECTIVE_ACCESS)
+    terms.need_for(request.attribute, request.selection, ATTRIBUTE0_SUPPORTED_WITH_SET)
     whole = SetRequestNormal(terms.invoke, request.attribute, request.selection, request.value)
     if len(whole.encode()) <= terms.room:
         response = yield whole
@@ -67,6 +69,8 @@ def set_list(request: SetList, terms: Terms) -> Exchange:
     terms.need(MULTIPLE_REFERENCES)
     if any(entry.access_selection is not None for entry in request.attributes):
         terms.need(SELECTIVE_ACCESS)
+    for entry in request.attributes:
+        terms.need_for(entry.cosem_attribute_descriptor, entry.access_selection, ATTRIBUTE0_SUPPORTED_WITH_SET)
     count = count_of(request.attributes, request.values)
     whole = SetRequestWithList(terms.invoke, request.attributes, request.values)
     if len(whole.encode()) <= terms.room:

@@ -1,4 +1,4 @@
-"""The data transfer services of a server: requests to responses (reference, application layer 8 to 10, 15).
+"""The data transfer services of a server: requests to responses (reference, application layer 8 to 11, 15).
 
 :func:`services` lists them; each maps its requests to methods and the conformance bits that these need, and
 :func:`server_conformance` is derived from that.
@@ -10,15 +10,29 @@ from functools import reduce
 from operator import or_
 from typing import Any, Final
 
+from cosemic.association.notifications import notification_conformance
 from cosemic.association.service_provider import Access, ServerSettings, ServiceProvider
+from cosemic.association.serving.access import AccessService
 from cosemic.association.serving.action import ActionService
 from cosemic.association.serving.get import GetService
+from cosemic.association.serving.needed import BY_CONTENTS, needed_by_contents
 from cosemic.association.serving.set import SetService
+from cosemic.association.serving.short_names import (
+    ReadService,
+    UnconfirmedWriteService,
+    WriteService,
+    continues_transfer,
+)
 from cosemic.association.serving.terms import MOST_LISTED, Response, Service, ServingTerms, Unservable
 from cosemic.values import Conformance, ServiceError, StateError
 
-LOGICAL_NAME_SERVICES: Final[tuple[type[Service], ...]] = (GetService, SetService, ActionService)
-SHORT_NAME_SERVICES: Final[tuple[type[Service], ...]] = ()
+LOGICAL_NAME_SERVICES: Final[tuple[type[Service], ...]] = (GetService, SetService, ActionService, AccessService)
+SHORT_NAME_SERVICES: Final[tuple[type[Service], ...]] = (ReadService, WriteService, UnconfirmedWriteService)
+
+
+UNLIMITED: Final = 1 << 32
+"""Octets of a response that nobody sees."""
+BY_REQUESTS: Final = BY_CONTENTS | Conformance.PRIORITY_MGMT_SUPPORTED
 
 
 def services(*, short_names: bool) -> tuple[type[Service], ...]:
@@ -27,9 +41,15 @@ def services(*, short_names: bool) -> tuple[type[Service], ...]:
 
 
 def server_conformance(*, short_names: bool = False) -> Conformance:
-    """Return what the server can do, without ciphering, in an association with this referencing."""
-    offered = (served.conformance for one in services(short_names=short_names) for served in one.handlers.values())
-    return reduce(or_, offered, Conformance(0) if short_names else Conformance.SELECTIVE_ACCESS)
+    """Return what the server can do, without ciphering, in an association with this referencing.
+
+    What requests name, and priority-mgmt: each is answered before the next one, so that no answer waits that one of
+    high priority could overtake. The notifications are those that it can send.
+    """
+    handled = (served for one in services(short_names=short_names) for served in one.handlers.values())
+    offered = (served.conformance | served.options for served in handled)
+    bits = reduce(or_, offered, Conformance(0) if short_names else BY_REQUESTS)
+    return bits | notification_conformance(short_names=short_names)
 
 
 REQUEST_TAGS: Final = frozenset(
@@ -54,33 +74,34 @@ class Serving:
         short_names: bool = False,
     ) -> None:
         self.agreed = agreed
-        terms = ServingTerms(provider, settings, agreed, room)
+        self._short_names = short_names
+        terms = self._terms = ServingTerms(provider, settings, agreed, room)
         self._services = tuple(service(terms) for service in services(short_names=short_names))
         self._served_by = {request: service for service in self._services for request in service.handlers}
 
-    def serve(self, request: Any, access: Access) -> Response:
-        """Return the response to a request. Raises :class:`Unservable` where it was not agreed upon, or not known."""
+    def serve(self, request: Any, access: Access, *, answered: bool = True) -> Response:
+        """Return the response to a request. Raises :class:`Unservable` where it was not agreed upon, or not known.
+
+        answered: the response is sent; otherwise it may be of any length, and keeps nothing from being executed.
+        """
         kind = type(request)
         service = self._served_by.get(kind)
         if service is None:
             raise Unservable(StateError.SERVICE_UNKNOWN, ServiceError.SERVICE_NOT_SUPPORTED)
-        serve, bits, begins = service.handlers[kind]
-        if _selects(request):
-            bits |= Conformance.SELECTIVE_ACCESS
-        if bits & ~self.agreed:
+        serve, bits, begins, _ = service.handlers[kind]
+        if (bits | needed_by_contents(request)) & ~self.agreed:
             raise Unservable(StateError.SERVICE_UNKNOWN, ServiceError.SERVICE_NOT_SUPPORTED)
-        if begins:
+        if begins and not (self._short_names and continues_transfer(request)):
             for one in self._services:
                 one.abandon()
-        return serve(service, request, access)
-
-
-def _selects(request: Any) -> bool:
-    """Whether a request selects a part of an attribute."""
-    if getattr(request, "access_selection", None) is not None:
-        return True
-    entries = getattr(request, "attribute_descriptor_list", ())
-    return any(entry.access_selection is not None for entry in entries)
+        if answered:
+            return serve(service, request, access)
+        terms = self._terms
+        room, terms.room = terms.room, UNLIMITED
+        try:
+            return serve(service, request, access)
+        finally:
+            terms.room = room
 
 
 __all__ = ["MOST_LISTED", "REQUEST_TAGS", "Serving", "Unservable", "server_conformance", "services"]

@@ -47,6 +47,7 @@ class ActionService:
         return long or a.ActionResponseNormal(invoke, _without_data(answer))
 
     def _act_list(self, request: a.ActionRequestWithList, access: Access) -> Response:
+        self._terms.need_items(request.cosem_method_descriptor_list, request.method_invocation_parameters)
         self._terms.need_room(LIST_ROOM + 4 * len(request.cosem_method_descriptor_list), _C.BLOCK_TRANSFER_WITH_ACTION)
         answers = self._invoke(request.cosem_method_descriptor_list, request.method_invocation_parameters, access)
         return self._acted_list(request.invoke_id_and_priority, answers, access)
@@ -105,6 +106,7 @@ class ActionService:
         return self._act_block(request, access)
 
     def _act_list_first(self, request: a.ActionRequestWithListAndFirstPblock, access: Access) -> Response:
+        self._terms.need_items(request.cosem_method_descriptor_list)
         self._terms.need_room(LIST_ROOM + 4 * len(request.cosem_method_descriptor_list), _C.BLOCK_TRANSFER_WITH_ACTION)
         invoke = request.invoke_id_and_priority
 

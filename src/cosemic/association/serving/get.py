@@ -33,11 +33,11 @@ class GetService:
         response = a.GetResponseNormal(invoke, result)
         if not isinstance(result, EncodedData) or len(response.encode()) <= self._terms.room:
             return response
-        return self._long_get(invoke, result.octets, access) or a.GetResponseNormal(
-            invoke, DataAccessResult.OTHER_REASON
-        )
+        long = self._long_get(invoke, result.octets, access)
+        return long or a.GetResponseNormal(invoke, self._terms.result_too_long())
 
     def _get_list(self, request: a.GetRequestWithList, access: Access) -> Response:
+        self._terms.need_items(request.attribute_descriptor_list)
         invoke = request.invoke_id_and_priority
         self._terms.need_room(
             LIST_ROOM + 2 * len(request.attribute_descriptor_list), _C.BLOCK_TRANSFER_WITH_GET_OR_READ
@@ -50,9 +50,8 @@ class GetService:
         response = a.GetResponseWithList(invoke, results)
         if len(response.encode()) <= self._terms.room:
             return response
-        return self._long_get(invoke, results_octets(results), access) or a.GetResponseWithList(
-            invoke, (DataAccessResult.OTHER_REASON,) * len(results)
-        )
+        long = self._long_get(invoke, results_octets(results), access)
+        return long or a.GetResponseWithList(invoke, (self._terms.result_too_long(),) * len(results))
 
     def _long_get(self, invoke: a.InvokeIdAndPriority, raw: bytes, access: Access) -> Response | None:
         room = block_room(empty_block_g(lambda block: a.GetResponseWithDatablock(invoke, block)), self._terms.room)

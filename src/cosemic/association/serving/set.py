@@ -34,6 +34,7 @@ class SetService:
         return a.SetResponseNormal(request.invoke_id_and_priority, result)
 
     def _set_list(self, request: a.SetRequestWithList, access: Access) -> Response:
+        self._terms.need_items(request.attribute_descriptor_list, request.value_list)
         self._terms.need_room(LIST_ROOM + len(request.attribute_descriptor_list))
         results = self._write(request.attribute_descriptor_list, request.value_list, access)
         return a.SetResponseWithList(request.invoke_id_and_priority, results)
@@ -63,6 +64,7 @@ class SetService:
         return self._set_block(request, access)
 
     def _set_list_first(self, request: a.SetRequestWithListAndFirstDatablock, access: Access) -> Response:
+        self._terms.need_items(request.attribute_descriptor_list)
         self._terms.need_room(LIST_ROOM + 4 + len(request.attribute_descriptor_list))
 
         def finish(raw: bytes) -> Any:

@@ -8,12 +8,12 @@ would be refused (:class:`~cosemic.association.service_provider.RightsChecker`),
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Final, NamedTuple, Protocol, TypeAlias
 
 from cosemic.association.service_provider import Access, RightsChecker, ServerSettings, ServiceProvider
 from cosemic.codec import EncodedData
-from cosemic.values import Conformance, ServiceError, StateError
+from cosemic.values import Conformance, DataAccessResult, ServiceError, StateError
 
 NO_BLOCKS: Final = Conformance(0)
 LIST_ROOM: Final = 6
@@ -54,6 +54,17 @@ class ServingTerms:
         if shortest > self.room and not blocks & self.agreed:
             raise Unservable(StateError.SERVICE_NOT_ALLOWED, ServiceError.PDU_TOO_LONG)
 
+    def result_too_long(self) -> DataAccessResult:
+        """The result in place of one that does not fit. Raises Unservable where the edition knows a better answer."""
+        if self.dialect.differences.pdu_too_long:
+            raise Unservable(StateError.SERVICE_NOT_ALLOWED, ServiceError.PDU_TOO_LONG)
+        return DataAccessResult.OTHER_REASON
+
+    def need_items(self, items: Sequence[Any], values: Sequence[Any] | None = None) -> None:
+        """Refuse a list of nothing, or without one value for each item: the request is malformed."""
+        if not items or (values is not None and len(values) != len(items)):
+            raise Unservable(StateError.SERVICE_NOT_ALLOWED, ServiceError.OTHER_REASON)
+
     def each(self, items: Iterable[tuple[Any, ...]], serve: Callable[..., Any], refused: Any) -> tuple[Any, ...]:
         """Serve the items of a list in turn, as far as they may go; the others are ``refused`` and not executed."""
         results: list[Any] = []
@@ -77,11 +88,13 @@ Handler: TypeAlias = Callable[[Any, Any, Access], Response]
 
 class Served(NamedTuple):
     """How one kind of request is served: the method, the conformance bits that it needs, and whether it begins
-    something new, which abandons the transfers that are open."""
+    something new, which abandons the transfers that are open. ``options`` are the bits that it needs for some of what
+    it may hold; the service looks at these itself."""
 
     serve: Handler
     conformance: Conformance
     begins: bool = True
+    options: Conformance = NO_BLOCKS
 
 
 class Service(Protocol):

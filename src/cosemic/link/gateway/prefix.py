@@ -64,6 +64,11 @@ class GatewayLink:
         self._unprefixed_errors = unprefixed_errors
 
     @property
+    def inner(self) -> Link:
+        """The link to the gateway."""
+        return self._inner
+
+    @property
     def connection_oriented(self) -> bool:
         """Whether there is a data link connection to the gateway to make."""
         return self._inner.connection_oriented

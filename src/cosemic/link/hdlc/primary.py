@@ -94,7 +94,8 @@ class HdlcPrimaryLink:
         """What was negotiated for the present connection, or the last one."""
         self._client = HdlcAddress(client)
         self._server = server
-        self._everybody = server.all_station
+        self.all_station = server.all_station
+        """The SAP of all stations: 7F, or 3FFF where the server address has four octets."""
         self._max_apdu = max_apdu
         self._state = _DISCONNECTED
         self._line = FrameLine(self.settings.inter_octet_timeout, frozenset((FrameType.SNRM, FrameType.DISC)))
@@ -147,7 +148,7 @@ class HdlcPrimaryLink:
         client, server = self._client.upper, self._server.upper
         if source != client and source is not None:
             raise EncodeError(f"source SAP {source} on an HDLC connection of client SAP {client}: make a link for each")
-        if destination == self._everybody:
+        if destination == self.all_station:
             self._broadcasts.append(apdu)
             return
         if destination != server and destination is not None:
@@ -257,8 +258,8 @@ class HdlcPrimaryLink:
 
     def _send_broadcasts(self) -> None:
         """Send what is for all, in segments that every station can take."""
-        lower = None if self._server.lower is None else self._everybody
-        address = HdlcAddress(self._everybody, lower, self._server.size)
+        lower = None if self._server.lower is None else self.all_station
+        address = HdlcAddress(self.all_station, lower, self._server.size)
         room = self.settings.room(min(DEFAULT_MAX_INFO, self.settings.max_info_transmit), address, self._client)
         for apdu in self._broadcasts:
             for segment in segments(LLC_REQUEST + apdu, room):
@@ -327,15 +328,14 @@ class HdlcPrimaryLink:
             self._command_again(events)
 
     def _leave(self, frame: HdlcFrame, now: float, events: list[LinkEvent]) -> None:
-        error: CosemicError
+        why = "after its inactivity time-out, or a restart"
+        error: CosemicError = ConnectionLost(f"the meter has left the HDLC connection (DM), {why}: connect again")
+        # DM to frames that were sent for the first time: had they been taken, RR or an answer had come.
+        refused = self._turn.fresh
         if frame.control.type is FrameType.FRMR:
-            error = ProtocolError(
-                f"the meter rejects a frame (FRMR: {reject_reasons(frame.information)}): connect again"
-            )
-        else:
-            why = "after its inactivity time-out, or a restart"
-            error = ConnectionLost(f"the meter has left the HDLC connection (DM), {why}: connect again")
-        self._disconnected(None if self._ending else error, events)
+            reasons, refused = reject_reasons(frame.information), False
+            error = ProtocolError(f"the meter rejects a frame (FRMR: {reasons}): connect again")
+        self._disconnected(None if self._ending else error, events, refused=refused)
 
     def _end(self, frame: HdlcFrame, now: float, events: list[LinkEvent]) -> None:
         self._disconnected(None, events)
@@ -368,9 +368,9 @@ class HdlcPrimaryLink:
 
     # ---- the end ----------------------------------------------------------------------------------------------------
 
-    def _disconnected(self, error: CosemicError | None, events: list[LinkEvent]) -> None:
+    def _disconnected(self, error: CosemicError | None, events: list[LinkEvent], *, refused: bool = False) -> None:
         self._enter(_DISCONNECTED)
-        events.append(LinkDisconnected(self._server.upper, self._client.upper, error))
+        events.append(LinkDisconnected(self._server.upper, self._client.upper, error, refused))
 
     def _fail(self, events: list[LinkEvent]) -> None:
         tried = f"SNRM sent {self.settings.repeats + 1} times, {self.settings.response_timeout:g} s each"

@@ -22,7 +22,7 @@ done with the turn, the first that applies; held event notifications go before, 
 
 ====================================================  ================================================================
 I frames are not acknowledged, or new                 these from the client's N(R) on, F = 1 in the last one
-an APDU was given, and is not answered                waits for ``send``, at most ``answer_delay``
+an APDU was given, and may be answered                waits for ``send``, at most ``answer_delay``
 otherwise                                             RR, or RNR while the station is busy
 ====================================================  ================================================================
 
@@ -36,14 +36,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from typing import Final, TypeAlias
 
-from cosemic.errors import (
-    ConfigurationError,
-    ConnectionLost,
-    CosemicError,
-    DecodeError,
-    EncodeError,
-    ProtocolError,
-)
+from cosemic.errors import ConfigurationError, ConnectionLost, CosemicError, DecodeError, EncodeError, ProtocolError
 from cosemic.link.contract import UNARMED, ApduReceived, LinkConnected, LinkDisconnected, LinkEvent, Octets
 from cosemic.link.hdlc.addresses import ALL_STATION, NO_STATION, calling, is_broadcast
 from cosemic.link.hdlc.fields import DEFAULT_MAX_INFO, LLC_REQUEST, LLC_RESPONSE, FrameReject
@@ -165,6 +158,12 @@ class HdlcSecondaryLink:
             connection = self._connections.get((destination, source))
         if connection is not None:
             connection.transfer.put(apdu)
+            connection.owes_answer = False
+
+    def unanswered(self, source: int, destination: int) -> None:
+        """Learn that what came last gets no answer: the turn goes back at once. SAPs as of :meth:`send`."""
+        connection = self._connections.get((destination, source))
+        if connection is not None:
             connection.owes_answer = False
 
     def receive(self, octets: Octets, now: float) -> list[LinkEvent]:

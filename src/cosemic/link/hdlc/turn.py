@@ -47,6 +47,8 @@ class Turn:
     def __init__(self, transfer: NumberedTransfer, settings: HdlcSettings) -> None:
         self.poll_at: float | None = None
         """When the peer is polled next."""
+        self.fresh = False
+        """Whether the turn was passed with I frames of which none was sent before."""
         self.complaint = ""
         """What was wrong with frames that were discarded."""
         self._transfer = transfer
@@ -78,7 +80,9 @@ class Turn:
     def use(self) -> list[Outgoing]:
         """Return the frames that pass the turn; none: it is kept."""
         transfer = self._transfer
+        self.fresh = False
         if transfer.due and not self._busy:
+            self.fresh = not transfer.outstanding
             frames = transfer.burst()
         elif self._polling:
             frames = [transfer.supervisory(FrameType.RR)]

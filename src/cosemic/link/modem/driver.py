@@ -129,6 +129,11 @@ class ModemDriver(ABC):
     # ---- the contract of links --------------------------------------------------------------------------------------
 
     @property
+    def inner(self) -> Link:
+        """The link over the call."""
+        return self._inner
+
+    @property
     def connection_oriented(self) -> bool:
         """Return True: a call has to stand."""
         return True

@@ -1,0 +1,217 @@
+"""What lies between the services of a client's association and its lower layer: protection, then blocks (IEC 62056-5-3;
+reference, application layer 7, 14, 16).
+
+::
+
+    request   --protect-->    APDU --cut, where it is long--> octets_to_send
+    answer    <--decode--     <--unprotect-- APDU <--joined-- receive
+
+What comes is told apart here: the answer to the present request, one that comes too late, an error, a notification.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from cosemic import apdu as a
+from cosemic.association.client_blocks import ClientBlocks
+from cosemic.association.control import CLIENT, ControlFunction, State, Transition
+from cosemic.association.notifications import UNSOLICITED
+from cosemic.association.received_errors import received_error
+from cosemic.association.requests import Event, Open, Opened, Release, Request
+from cosemic.association.settings import ClientSettings, plain_room
+from cosemic.association.terms import (
+    FIRST_INVOKE_ID,
+    GENERAL_PROTECTION,
+    Numbering,
+    Terms,
+)
+from cosemic.association.unnumbered import UNNUMBERED_RESPONSES, comes_in_turn
+from cosemic.association.unsolicited import Unsolicited
+from cosemic.dialect import Quirk
+from cosemic.errors import (
+    CosemicError,
+    DecodeError,
+    ServiceFailed,
+)
+from cosemic.security import Envelope, SecurityContext
+from cosemic.values import Conformance
+
+_ACSE: Final[dict[int, tuple[type[Any], type[Any]]]] = {0x61: (Open, a.AARE), 0x63: (Release, a.RLRE)}
+"""Which request an ACSE APDU answers, by its tag."""
+_ERRORS: Final = frozenset((0xD8, 0x0E))
+"""exception-response and confirmedServiceError."""
+_NEVER_CIPHERED: Final = _ERRORS | frozenset(_ACSE)
+_RESPONSES: Final = frozenset((0xC4, 0xC5, 0xC7, 0xDA)) | UNNUMBERED_RESPONSES
+_ACSE_REQUESTS: Final = frozenset((0x60, 0x62))
+_ACCESS_REQUEST: Final = 0xD9
+_ACCESS_RESPONSE: Final = 0xDA
+_COPIED: Final = 0x8F
+"""Invoke-id and priority, which an answer copies; the bits between are reserved."""
+_COPIED_LONG: Final = 0x80FFFFFF
+"""The same of the long form."""
+
+
+class ClientWire:
+    """The lower half of :class:`~cosemic.association.client.ClientAssociation`; settings: how it is opened."""
+
+    def __init__(self, settings: ClientSettings) -> None:
+        self.settings = settings
+        self.context: SecurityContext | None = None
+        """Security context of the association that stands or is being opened."""
+        self.opened: Opened | None = None
+        """What was agreed; None unless associated."""
+        self.observer: Callable[[bool, bytes], None] | None = None
+        """Sees the plaintext of ciphered APDUs: those sent (True) before they are protected, those received after."""
+        self._control = ControlFunction(CLIENT)
+        self._control.move(Transition.CONNECT)
+        self._terms = Terms(FIRST_INVOKE_ID, 0, 0, settings.limits)
+        self._quirks = settings.dialect.quirks
+        self._due = b""
+        self._blocks = ClientBlocks(settings)
+        self._asked = 0
+        """Tag of what was made last, plain."""
+        self._owed: list[a.InvokeIdAndPriority | a.LongInvokeIdAndPriority] = []
+        self._kept_back: CosemicError | None = None
+        self._most = 0
+        """Octets of the longest APDU that may come; 0: any."""
+        self._sent = False
+        self._refused = False
+        self._unsolicited = Unsolicited(
+            settings.ciphered, settings.limits, confirms=settings.dialect.differences.data_notification_confirm
+        )
+        self._notified: list[Event] = []
+        """What came last, where it was a notification."""
+        self._received_at = 0.0
+
+    @property
+    def state(self) -> State:
+        """State of the control function."""
+        return self._control.state
+
+    def octets_to_send(self) -> bytes:
+        """Return the APDU that is due, or nothing."""
+        due = self._due
+        if due:
+            self._due = b""
+            self._sent = True
+        elif self._blocks.due:
+            due = self._blocks.due.popleft()
+            self._sent = True
+        elif self._unsolicited.due and not self._blocks.open:
+            # Its counter is drawn now: it may not pass a request that is still on its way in blocks.
+            due = self._unsolicited.confirmation(self.context)
+        return due
+
+    def agree(self, agreed: Conformance, server_max_pdu_size: int) -> None:
+        """Take over what the InitiateResponse says: it holds for everything that is sent from now on."""
+        protected = self.settings.ciphered and bool(self.settings.protection)
+        room = plain_room(server_max_pdu_size, protected=protected, general=self.settings.general)
+        general_room = plain_room(server_max_pdu_size, protected=protected, general=True)
+        room = self._blocks.agree(agreed, server_max_pdu_size, room)
+        general_room = max(room, general_room) if self._blocks.agreed else general_room
+        before = self._terms
+        terms = self._terms = Terms(FIRST_INVOKE_ID, room, int(agreed), self.settings.limits, general_room)
+        terms.confirmed = self.settings.confirmed
+        self._most = 0 if Quirk.LONG_ANSWERS in self._quirks else self.settings.max_pdu_size
+        if self.settings.pre_established is None:  # the server knows of a beginning, and owes nothing of before
+            self._owed.clear()
+        else:
+            terms.invoke, terms.long_invoke = before.invoke, before.long_invoke
+
+    def _transmit(self, message: Any, unconfirmed: bool = False) -> None:
+        octets: bytes = message.encode()
+        self._asked = octets[0]
+        if octets[0] not in _ACSE_REQUESTS:
+            room, envelope = self._terms.room, None
+            if octets[0] == _ACCESS_REQUEST and self.settings.protection and self.context is not None:
+                # There is no ciphered form of its own.
+                self._terms.need(GENERAL_PROTECTION)
+                room = self._terms.general_room
+                envelope = Envelope.kind(dedicated=self.context.envelope.dedicated, general=True)
+            if len(octets) > room:
+                raise ServiceFailed(
+                    f"the request takes {len(octets)} octets, and the meter takes {max(room, 0)} at most: "
+                    "ask for less at a time",
+                    label="pdu-too-long",
+                )
+            plain = octets
+            if self.context is not None:
+                if self.observer is not None:
+                    self.observer(True, octets)
+                octets = self.context.protect_apdu(octets, envelope)
+            if self._blocks.agreed:
+                octets = self._blocks.send(plain, octets, self.context, unconfirmed=unconfirmed)
+        self._due = octets
+
+    def _read(self, octets: bytes, request: Request) -> Any:
+        """Return the APDU that answers the present request, None for one that does not. Raises CosemicError."""
+        tag = octets[0] if octets else -1
+        context = self.context
+        authenticated = False
+        if context is not None and tag not in _NEVER_CIPHERED:
+            opened = self._blocks.opened or context.unprotect_apdu(octets)
+            octets, authenticated = opened.plaintext, opened.authenticated
+            if self.observer is not None:
+                self.observer(False, octets)
+            tag = octets[0] if octets else -1
+            if tag in UNSOLICITED:
+                self._notified += self._unsolicited.take(octets, opened, context, self._received_at)
+                return None
+        if tag not in _RESPONSES:
+            return self._read_other(tag, octets, request, authenticated)
+        response, terms = self._decode(octets), self._terms
+        if tag in UNNUMBERED_RESPONSES:
+            invoke, mine = FIRST_INVOKE_ID, not self._due and comes_in_turn(tag, self._asked)
+        elif tag == _ACCESS_RESPONSE:
+            invoke, mine = response.long_invoke_id_and_priority, terms.numbering is Numbering.LONG
+            mine = mine and not (invoke ^ terms.long_invoke) & _COPIED_LONG
+        else:
+            invoke, mine = response.invoke_id_and_priority, terms.numbering is Numbering.SHORT
+            mine = mine and not (invoke ^ terms.invoke) & _COPIED
+        if not mine:
+            self._settle_late(invoke)
+            return None
+        if self._owed:
+            self._owed.clear()
+        if authenticated and context is not None and self.opened is not None:
+            context.confirm()
+        return response
+
+    def _read_other(self, tag: int, octets: bytes, request: Request, authenticated: bool) -> Any:
+        """Read what is no response of a data transfer service."""
+        if tag in _ACSE:
+            answers, kind = _ACSE[tag]
+            if not isinstance(request, answers):
+                return None
+            if Quirk.ACSE_SHORT_LENGTHS in self._quirks:
+                octets = a.lengthen(octets)
+            return kind.decode(octets, self.settings.limits)
+        if tag in _ERRORS:
+            error = received_error(octets)
+            if self._owed:
+                del self._owed[0]
+                self._kept_back = error
+                return None
+            # In an association with ciphering it is a hint, unless it came ciphered itself.
+            self._refused = self.context is None or authenticated
+            raise error
+        self._decode(octets)
+        return None
+
+    def _settle_late(self, invoke: a.InvokeIdAndPriority | a.LongInvokeIdAndPriority) -> None:
+        """A late answer came: nothing older than it will."""
+        copied = _COPIED if isinstance(invoke, a.InvokeIdAndPriority) else _COPIED_LONG
+        for at, one in enumerate(self._owed):
+            if type(one) is type(invoke) and not (one ^ invoke) & copied:
+                del self._owed[: at + 1]
+                return
+
+    def _decode(self, octets: bytes) -> Any:
+        try:
+            return a.decode(octets, self._terms.limits)
+        except DecodeError:
+            if Quirk.ACTION_RESPONSE_BARE_RESULT not in self._quirks or octets[:2] != b"\xc7\x01":
+                raise
+            return a.bare_action_response(octets, self._terms.limits)
