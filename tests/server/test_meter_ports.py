@@ -35,6 +35,8 @@ from tests.transport.certificates import HEAD_END_TITLE, Authority
 from tests.transport.ptys import PtyPair
 from tests.transport.samples import run
 
+pytestmark = pytest.mark.slow
+
 ENERGY = "1-0:1.8.0"
 CLIENT = "client=16&server=1"
 

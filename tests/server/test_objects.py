@@ -41,7 +41,6 @@ def test_constants_and_functions_of_the_time_are_read_as_declared() -> None:
         (1, ENERGY, 2, DataAccessResult.OBJECT_CLASS_INCONSISTENT),
         (9999, ENERGY, 2, DataAccessResult.OBJECT_CLASS_INCONSISTENT),
         (3, ENERGY, 4, DataAccessResult.READ_WRITE_DENIED),
-        (3, ENERGY, 0, DataAccessResult.READ_WRITE_DENIED),
         (3, ENERGY, -1, DataAccessResult.READ_WRITE_DENIED),
     ],
 )

@@ -16,14 +16,14 @@ from cosemic.errors import CosemicError
 from cosemic.faults import ByteStream, VirtualTime
 from cosemic.faults.sessions import ClientStation, MeterStation
 from cosemic.link.contract import Link
-from cosemic.link.hdlc import HdlcAddress, HdlcPrimaryLink, HdlcSecondaryLink
+from cosemic.link.hdlc import HdlcAddress, HdlcPrimaryLink, HdlcSecondaryLink, HdlcSettings
 from cosemic.link.wrapper import ALL_STATION, DatagramWrapperLink, WrapperLink
 from cosemic.model import AssociationLN
 from cosemic.model.access_control import AssociationStatus
 from cosemic.server import Admission, LogicalDevice, PhysicalDevice, data, managing
 from cosemic.server.meter_session import MeterSession
 from cosemic.stack import ClientStack, Disconnect
-from cosemic.values import Obis
+from cosemic.values import Obis, ServiceClass
 from tests.association.samples import CLIENT_TITLE, OTHER_TITLE, SERVER_TITLE, settings
 from tests.server.support import NOW
 from tests.server.test_broadcast import NAME, names, setting, value
@@ -83,6 +83,19 @@ def test_over_hdlc_it_stands_with_the_data_link_connection() -> None:
         client.ask(Release())
         client.ask(Disconnect())
         assert not link.connected
+
+
+def test_over_hdlc_nothing_waits_for_an_answer_that_does_not_come() -> None:
+    time = VirtualTime()
+    stream = ByteStream(time)
+    MeterStation(MeterSession(PhysicalDevice(device(1)), HdlcSecondaryLink(17)), stream.server)
+    link = HdlcPrimaryLink(CLIENT, HdlcAddress(1, 17, 2))
+    client = ClientStation(ClientStack(OURS, CLIENT, 1, link=lambda ours, theirs: link), stream.client)
+    client.ask(Open())
+    began = time.now
+    client.ask(Set(NAME, value(b"!"), service_class=ServiceClass.UNCONFIRMED))
+    client.ask(Set(NAME, value(b"?")))
+    assert time.now - began < HdlcSettings().answer_delay
 
 
 def test_what_is_sent_to_all_stations_reaches_devices_that_nobody_has_spoken_to() -> None:

@@ -32,6 +32,8 @@ from cosemic.server.objects import AccessRefused, CosemObject, Situation, data
 from cosemic.server.physical_device import DeviceAssociation, PhysicalDevice
 from cosemic.server.profile import ProfileObject
 from cosemic.server.profile_status import ProfileStatusObject
+from cosemic.server.push_outlet import PushOutlet
+from cosemic.server.push_setup_object import PushSetupObject
 from cosemic.server.register_activation import RegisterActivationObject
 from cosemic.server.register_monitor import RegisterMonitorObject
 from cosemic.server.register_table import RegisterTableObject
@@ -88,6 +90,8 @@ __all__ = [
     "PhysicalDevice",
     "ProfileObject",
     "ProfileStatusObject",
+    "PushOutlet",
+    "PushSetupObject",
     "RegisterActivationObject",
     "RegisterMonitorObject",
     "RegisterObject",

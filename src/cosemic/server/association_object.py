@@ -24,76 +24,56 @@ object that is not there, a user who is not listed.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Final
 
 from cosemic.apdu import SelectiveAccessDescriptor
-from cosemic.association.accepting import agreed_beforehand, offered_by
-from cosemic.association.service_provider import Agreement, ServerSettings
+from cosemic.association.service_provider import Agreement
 from cosemic.codec import EncodedData
-from cosemic.errors import DecodeError
-from cosemic.model import ObjectDefinition, Reading, interface_class
+from cosemic.model import interface_class
 from cosemic.model.access_control import (
     ApplicationContextArcs,
     AssociatedPartners,
     AssociationStatus,
     MechanismArcs,
-    UserListEntry,
     XDLMSContext,
 )
 from cosemic.security import Protection
-from cosemic.server.clients import FIRST_WITH_USERS, AdmittedClient
+from cosemic.server.association_base import (
+    CURRENT,
+    LOGICAL_DEVICE_NAME,
+    AssociationBase,
+    Domain,
+    definition,
+    no_longer_pending,
+)
+from cosemic.server.clients import AdmittedClient
 from cosemic.server.object_list import ObjectListElement, object_list, rights_in
 from cosemic.server.objects import AccessRefused, CosemObject, Handler, Situation
 from cosemic.server.rights import ObjectRights
 from cosemic.values import DataAccessResult, Obis
 
-CURRENT: Final = Obis("0-0:40.0.0")
-LOGICAL_DEVICE_NAME: Final = Obis("0-0:42.0.0")
 OBJECT_LIST: Final = 2
 _CLASS: Final = 15
-_ALWAYS_IN_VIEW: Final = frozenset(((_CLASS, CURRENT), (1, LOGICAL_DEVICE_NAME)))
+_ALWAYS_IN_VIEW: Final = frozenset(((_CLASS, CURRENT), (12, CURRENT), (1, LOGICAL_DEVICE_NAME)))
 _DLMS_VERSION: Final = 6
-_NO_SECURITY_SETUP: Final = Obis(bytes(6))
 
 
-class Domain(Protocol):
-    """What an association object needs of its logical device."""
-
-    @property
-    def sap(self) -> int:
-        """Server SAP."""
-
-    def objects_in_view(self, client: AdmittedClient) -> Iterable[CosemObject]:
-        """Return the objects that a client sees."""
-
-    def object_for(self, client: AdmittedClient, class_id: int, instance_id: Obis) -> CosemObject | None:
-        """Return an object as a client would see it."""
-
-    def tell(self, name: str, at: dt.datetime, **details: Any) -> None:
-        """Tell what has happened."""
-
-
-class AssociationObject(CosemObject):
+class AssociationObject(AssociationBase):
     """The association of one client; with the logical name :data:`CURRENT` the one in which it is read."""
 
     def __init__(self, domain: Domain, client: AdmittedClient, instance_id: Obis) -> None:
-        self._domain = domain
-        self._client = client
         declared = interface_class(_CLASS, client.version)
         assert declared is not None
         methods: dict[str, Handler] = {"add_object": self._add_object, "remove_object": self._remove_object}
-        if client.version >= FIRST_WITH_USERS:
-            methods |= {"add_user": self._add_user, "remove_user": self._remove_user}
         if client.high_level and client.has_secret:
             methods["change_HLS_secret"] = self._change_secret
         if client.high_level and instance_id == CURRENT:
-            methods["reply_to_HLS_authentication"] = _no_longer_pending
+            methods["reply_to_HLS_authentication"] = no_longer_pending
         secret = declared.attributes[7]
         writers = {secret.name: self._change_secret} if client.has_secret else {}
         self._served = frozenset(declared.attributes) - {secret.index}
-        super().__init__(declared(instance_id), {}, writers=writers, methods=methods)
+        super().__init__(domain, client, declared(instance_id), methods=methods, writers=writers)
 
     @property
     def readable(self) -> frozenset[int]:
@@ -117,32 +97,19 @@ class AssociationObject(CosemObject):
 
     def select(self, attribute_id: int, selection: SelectiveAccessDescriptor, situation: Situation) -> EncodedData:
         """Return the part of object_list that is selected. Raises AccessRefused."""
-        if attribute_id != OBJECT_LIST or selection.access_selector not in self.selectors(OBJECT_LIST):
-            raise AccessRefused(DataAccessResult.SCOPE_OF_ACCESS_VIOLATED)
-        selector = self.interface.attributes[OBJECT_LIST].selector(selection.access_selector)
-        try:
-            wanted = selector.parameters.decode(selection.access_parameters.typed(), Reading())
-        except DecodeError:
-            raise AccessRefused(DataAccessResult.TYPE_UNMATCHED) from None
+        number, wanted = self._parameters(attribute_id, selection)
         objects = self._domain.objects_in_view(self._client)
-        match selector.number:
+        match number:
             case 1:
                 return self._listed(objects, with_rights=False)
             case 2:
                 classes = frozenset(wanted)
                 return self._listed((one for one in objects if one.class_id in classes), with_rights=False)
             case _:
-                named = frozenset(wanted if selector.number == 3 else (wanted,))
-                return self._listed(one for one in objects if _definition(one) in named)
+                named = frozenset(wanted if number == 3 else (wanted,))
+                return self._listed(one for one in objects if definition(one) in named)
 
     # ---- what is read -----------------------------------------------------------------------------------------------
-
-    def _agreement(self, situation: Situation) -> Agreement:
-        """What was agreed in the association that reads it, or in the latest that stands; else what is offered."""
-        if self.instance_id == CURRENT and situation.agreement is not None:
-            return situation.agreement
-        standing = self._client.agreements
-        return standing[-1] if standing else _offer(self._client.settings)
 
     def _listed(self, objects: Iterable[CosemObject], *, with_rights: bool = True) -> EncodedData:
         client = self._client
@@ -163,12 +130,8 @@ class AssociationObject(CosemObject):
                 return MechanismArcs(2, 16, 756, 5, 8, 2, client.settings.mechanism)
             case "association_status":
                 return self._status()
-            case "security_setup_reference":
-                return client.admission.security_setup or _NO_SECURITY_SETUP
-            case "user_list":
-                return client.users.entries()
             case _:
-                return client.users.entry(agreement.user_id)
+                return self._common(name, agreement)
 
     def _status(self) -> AssociationStatus:
         if self.instance_id == CURRENT or self._client.standing or self._client.settings.pre_established is not None:
@@ -177,10 +140,6 @@ class AssociationObject(CosemObject):
         return AssociationStatus.ASSOCIATION_PENDING if pending else AssociationStatus.NON_ASSOCIATED
 
     # ---- what is written and invoked --------------------------------------------------------------------------------
-
-    def _change_secret(self, secret: bytes, situation: Situation) -> None:
-        self._client.change_secret(secret)
-        self._told("password-changed", situation)
 
     def _add_object(self, element: ObjectListElement, situation: Situation) -> None:
         served = self._named(element)
@@ -203,37 +162,6 @@ class AssociationObject(CosemObject):
         if served is None or served.interface.version != element.version:
             raise AccessRefused(DataAccessResult.OTHER_REASON)
         return served
-
-    def _add_user(self, entry: UserListEntry, situation: Situation) -> None:
-        self._client.users.add(entry)
-        self._client.users_changed()
-        self._told("user-added", situation, user_id=entry.user_id, user_name=entry.user_name)
-
-    def _remove_user(self, entry: UserListEntry, situation: Situation) -> None:
-        self._client.users.remove(entry)
-        self._client.users_changed()
-        self._told("user-removed", situation, user_id=entry.user_id, user_name=entry.user_name)
-
-    def _told(self, name: str, situation: Situation, **details: Any) -> None:
-        self._domain.tell(name, situation.now, client_sap=self._client.client_sap, **details)
-
-
-def _no_longer_pending(_: bytes, situation: Situation) -> NoReturn:
-    """reply_to_HLS_authentication is served by the control function, while the association is pending."""
-    raise AccessRefused(DataAccessResult.READ_WRITE_DENIED)
-
-
-def _offer(settings: ServerSettings) -> Agreement:
-    """What a client can agree to at most, or has agreed to beforehand."""
-    if settings.pre_established is not None:
-        return agreed_beforehand(settings, settings.pre_established)
-    context = max(settings.context_names)
-    offered = offered_by(settings, context)
-    return Agreement(context, offered, settings.max_pdu_size, settings.max_pdu_size)
-
-
-def _definition(served: CosemObject) -> ObjectDefinition:
-    return ObjectDefinition(served.class_id, served.instance_id)
 
 
 def _within(rights: ObjectRights, served: CosemObject) -> bool:

@@ -39,7 +39,8 @@ _WITH_SECRET: Final = frozenset(AuthenticationMechanism) - {
 }
 _VIEW: Final = "view"
 _TITLE: Final = "title"
-_REPLY_TO_HLS_AUTHENTICATION: Final = 1
+_REPLY_TO_HLS_AUTHENTICATION: Final = {15: 1, 12: 8}
+"""The method of Association LN, and of Association SN."""
 _Key = tuple[int, Obis]
 
 
@@ -102,6 +103,16 @@ class AdmittedClient:
     def standing(self) -> int:
         """How many associations of this client stand."""
         return len(self.agreements)
+
+    @property
+    def logical_names(self) -> bool:
+        """Whether it may use logical names."""
+        return any(not name.short_names for name in self.settings.context_names)
+
+    @property
+    def short_names(self) -> bool:
+        """Whether it may use short names."""
+        return any(name.short_names for name in self.settings.context_names)
 
     @property
     def high_level(self) -> bool:
@@ -188,9 +199,10 @@ class AdmittedClient:
 
     def _coded(self, served: CosemObject, rights: ObjectRights) -> ObjectRights:
         rights = coded(rights, self.version, served)
-        if _key(served) in self.own and _REPLY_TO_HLS_AUTHENTICATION in served.invocable:
+        reply = _REPLY_TO_HLS_AUTHENTICATION.get(served.class_id)
+        if _key(served) in self.own and reply in served.invocable:
             # It comes before any right, and is listed as it is served.
-            return replace(rights, methods={**rights.methods, _REPLY_TO_HLS_AUTHENTICATION: MethodAccess(True)})
+            return replace(rights, methods={**rights.methods, reply: MethodAccess(True)})
         return rights
 
     @property

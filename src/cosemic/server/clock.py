@@ -225,6 +225,10 @@ class ClockObject(CosemObject):
         """Return the least naive local time that the clock, as it is set, has not shown up to and including ``now``."""
         return self.zone.unseen(now + self._state.offset)
 
+    def ahead(self, deviation: int) -> dt.timedelta:
+        """Return how far a deviation, as this meter sends it, is ahead of UTC."""
+        return dt.timedelta(minutes=deviation if self._inverted else -deviation)
+
     def mark(self, flags: ClockStatus, at: dt.datetime) -> None:
         """Set the status bits but for daylight saving, as when the time was lost; they last until the time is set.
 

@@ -15,7 +15,7 @@ from typing import Any, Final, NoReturn
 from cosemic.apdu import SelectiveAccessDescriptor
 from cosemic.codec import EncodedData
 from cosemic.errors import ConfigurationError
-from cosemic.model import InterfaceClass
+from cosemic.model import Attribute, InterfaceClass
 from cosemic.server.objects import AccessRefused, CosemObject, Handler, Situation
 from cosemic.values import DataAccessResult
 
@@ -93,14 +93,24 @@ class KeptObject(CosemObject):
         if attribute_id not in self.writable or selection is not None:
             super().write(attribute_id, selection, value, situation)  # says why not
             return
-        declared = self.interface.attributes[attribute_id]
-        decoded = self._decode(declared.type, value)
-        _refuse_too_many(decoded)
-        self.check(declared.name, decoded, situation.now)
+        declared = self._admit(attribute_id, value, situation)
         self.leaving(declared.name, situation.now)
         super().write(attribute_id, selection, value, situation)
         self._decoded.pop(declared.name, None)
         self.taken(declared.name, situation.now)
+
+    def check_write(self, attribute_id: int, value: EncodedData, situation: Situation) -> None:
+        """Refuse what :meth:`write` would refuse, so far as that can be told ahead. Raises AccessRefused."""
+        super().check_write(attribute_id, value, situation)
+        self._admit(attribute_id, value, situation)
+
+    def _admit(self, attribute_id: int, value: EncodedData, situation: Situation) -> Attribute[Any]:
+        """Return the declaration of an attribute that may have this value. Raises AccessRefused."""
+        declared = self.interface.attributes[attribute_id]
+        decoded = self._decode(declared.type, value)
+        _refuse_too_many(decoded)
+        self.check(declared.name, decoded, situation.now)
+        return declared
 
     def restore(self) -> None:
         """Take up what was written, or changed by a method. Raises StoreError."""

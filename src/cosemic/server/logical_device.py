@@ -8,7 +8,8 @@
 
 The device itself adds its logical device name (0-0:42.0.0*255) and, for each client, the current association
 (0-0:40.0.0*255, which each client has for itself), its association (0-0:40.0.e*255), its Security setup and invocation
-counter (0-0:43.1.e*255, readable where the rights say so) if it has keys.
+counter (0-0:43.1.e*255, readable where the rights say so) if it has keys. Clients whose application contexts have
+short-name referencing reach the same objects by short names (:mod:`cosemic.server.base_names`).
 
 What happens in a device as time passes is done by its :class:`~cosemic.server.clockwork.Clockwork`, up to the moment of
 a service before that is answered; objects act upon one another without rights (:meth:`LogicalDevice.read`, ``write``,
@@ -32,15 +33,21 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from cosemic.codec import DataType, EncodedData
 from cosemic.errors import ConfigurationError, StoreError
 from cosemic.model import SecuritySetup
-from cosemic.server.association_object import CURRENT, LOGICAL_DEVICE_NAME, AssociationObject
+from cosemic.model.short_names import ShortNameMap
+from cosemic.server.association_base import CURRENT, LOGICAL_DEVICE_NAME
+from cosemic.server.association_object import AssociationObject
+from cosemic.server.association_sn_object import VERSIONS, AssociationSNObject
+from cosemic.server.base_names import BaseNames
 from cosemic.server.clients import HIDDEN, Admission, AdmittedClient
 from cosemic.server.clockwork import Clockwork, Order, Process
 from cosemic.server.objects import AccessRefused, CosemObject, Situation, data
+from cosemic.server.push.outbox import Outbox
 from cosemic.server.rights import ObjectRights
 from cosemic.server.security_setup_object import security_setup
 from cosemic.server.state import FORGETFUL, DeviceState, load_json, save_json
@@ -48,7 +55,7 @@ from cosemic.values import DataAccessResult, Obis
 
 GREATEST_SERVER_SAP: Final = 16383
 _LONGEST_NAME: Final = 16
-_CURRENT: Final = (15, CURRENT)
+_CURRENT: Final = ((15, CURRENT), (12, CURRENT))
 Served = TypeVar("Served", bound=CosemObject)
 
 
@@ -74,7 +81,9 @@ class LogicalDevice:
 
     name: logical device name, at most 16 ASCII characters, the first three those of the maker. sap: server SAP, 1 for
     the management logical device. now: tells the time, aware. association_version: of class 15, 0 to 3. state: what
-    outlives the process. start: moment from which on processes run; None: the first service.
+    outlives the process. start: moment from which on processes run; None: the first service. association_sn_version:
+    of class 12, one that codes rights in the same way (:data:`~cosemic.server.association_sn_object.VERSIONS`).
+    base_names: of objects, for clients with short names, ``{"3/1-0:1.8.0": 0x1000}``.
 
     Raises ConfigurationError; StoreError where the state cannot be read.
     """
@@ -88,6 +97,8 @@ class LogicalDevice:
         association_version: int = 1,
         state: DeviceState | None = None,
         start: dt.datetime | None = None,
+        association_sn_version: int | None = None,
+        base_names: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         if not 1 <= sap <= GREATEST_SERVER_SAP:
             raise ConfigurationError(f"a server SAP is 1 to {GREATEST_SERVER_SAP}, not {sap}")
@@ -95,9 +106,17 @@ class LogicalDevice:
             raise ConfigurationError(f"a logical device name has 1 to {_LONGEST_NAME} ASCII characters, not {name!r}")
         if association_version not in range(4):
             raise ConfigurationError(f"Association LN has versions 0 to 3, not {association_version}")
+        possible = VERSIONS[association_version]
+        if association_sn_version not in (None, *possible):
+            raise ConfigurationError(
+                f"beside Association LN version {association_version}, Association SN has version "
+                f"{' or '.join(map(str, sorted(possible)))}, not {association_sn_version}"
+            )
         self.name = name
         self.now = now
         self.association_version = association_version
+        self.association_sn_version = possible[0] if association_sn_version is None else association_sn_version
+        self._base_names = BaseNames(base_names, self.association_sn_version)
         self.state = state
         self.listeners: list[Callable[[Happening], None]] = []
         """Called with everything that happens."""
@@ -113,6 +132,8 @@ class LogicalDevice:
         done = load_json(self._memory, "done")
         self.clockwork = Clockwork(start if done is None else dt.datetime.fromisoformat(done))
         self._saved = self.clockwork.done
+        self.outbox = Outbox(self)
+        """What the device sends of its own accord."""
         self._objects: dict[tuple[int, Obis], CosemObject] = {}
         self._clients: dict[int, AdmittedClient] = {}
         self.add(data(LOGICAL_DEVICE_NAME, DataType.OCTET_STRING, name.encode()))
@@ -137,10 +158,11 @@ class LogicalDevice:
         Raises ConfigurationError where there is such an object already, or rights cannot be coded.
         """
         key = served.class_id, served.instance_id
-        if key in self._objects or key == _CURRENT:
+        if key in self._objects or key in _CURRENT:
             raise ConfigurationError(f"{self.name} has {served!r} already")
         for client in self._clients.values():
             client.learn(served)
+        self._base_names.add(served)
         self._objects[key] = served
         if self.state is not None:
             served.attach(self.state.of(f"{served.class_id}/{served.instance_id}"))
@@ -155,16 +177,23 @@ class LogicalDevice:
             raise ConfigurationError(f"client SAP {admission.client_sap} is taken in {self.name}")
         memory = FORGETFUL if self.state is None else self.state.of(f"client {admission.client_sap}")
         client = AdmittedClient(admission, self.association_version, memory)
-        client.take(AssociationObject(self, client, CURRENT))
+        if client.logical_names:
+            client.take(AssociationObject(self, client, CURRENT))
+        if client.short_names:
+            self._base_names.begin(self._objects.values())
+            client.take(self._association_sn(client, CURRENT))
         for served in self._objects.values():
             client.learn(served)
         self._clients[admission.client_sap] = client
         number = len(self._clients)
         name = Obis(bytes((0, 0, 40, 0, number, 255)))
-        self.add(AssociationObject(self, client, name))
+        self.add(AssociationObject(self, client, name) if client.logical_names else self._association_sn(client, name))
         if client.settings.material is not None and admission.security_setup is not None:
             self._add_security_setup(client, admission.security_setup)
         return client
+
+    def _association_sn(self, client: AdmittedClient, name: Obis) -> AssociationSNObject:
+        return AssociationSNObject(self, client, name, self.association_sn_version)
 
     def _add_security_setup(self, client: AdmittedClient, instance_id: Obis) -> None:
         if (SecuritySetup.class_id, instance_id) in self._objects:
@@ -267,6 +296,11 @@ class LogicalDevice:
     def object(self, class_id: int, instance_id: Obis | str) -> CosemObject | None:
         """Return an object."""
         return self._objects.get((class_id, instance_id if isinstance(instance_id, Obis) else Obis(instance_id)))
+
+    @property
+    def short_names(self) -> ShortNameMap:
+        """The base names of the objects; none while no client may use them."""
+        return self._base_names.map
 
     def client(self, client_sap: int) -> AdmittedClient | None:
         """Return a client that is let in."""

@@ -21,6 +21,7 @@ from cosemic.link.wrapper import MAX_APDU, PORT, WrapperLink
 from cosemic.server.logical_device import LogicalDevice
 from cosemic.server.meter_session import MeterSession
 from cosemic.server.physical_device import PhysicalDevice
+from cosemic.server.push_outlet import PushOutlet
 from cosemic.transport.contract import Connection, Receiver
 from cosemic.transport.lifetime import Starts
 from cosemic.transport.outlet import send_due
@@ -117,7 +118,8 @@ class MeterServer(Starts):
     address or name, None for all addresses. port: 0 takes a free one. link: makes the link of each connection, such as
     an :class:`~cosemic.link.hdlc.HdlcSecondaryLink`; the wrapper unless told. tls: what
     :func:`cosemic.transport.tls.tls_context` gives for a server. Use it as an asynchronous context manager, or call
-    :meth:`start` and :meth:`close`.
+    :meth:`start` and :meth:`close`. What the device sends by itself is carried meanwhile, where it has push setups and
+    is not made by a function (:mod:`cosemic.server.push_outlet`).
     """
 
     def __init__(
@@ -139,6 +141,8 @@ class MeterServer(Starts):
         self._max_connections = max_connections
         self._inactivity_timeout = inactivity_timeout
         self._server = TcpServer(self._receiver, host, port, tls=tls)
+        self._is_made = len(devices) == 1 and callable(devices[0])
+        self._outlet: PushOutlet | None = None
 
     @property
     def device(self) -> PhysicalDevice:
@@ -163,9 +167,15 @@ class MeterServer(Starts):
     async def start(self) -> None:
         """Listen. Raises ConfigurationError where the address cannot be taken."""
         await self._server.start()
+        if not self._is_made and any(device.outbox.sources for device in self.device.devices):
+            self._outlet = PushOutlet(self.device)
+            await self._outlet.start()
 
     async def close(self) -> None:
         """Listen no more, and end all connections."""
+        if self._outlet is not None:
+            await self._outlet.close()
+            self._outlet = None
         await self._server.close()
 
     def answering(self, connection: TcpConnection) -> Receiver:

@@ -13,7 +13,8 @@ answered.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from cosemic.association.server_events import Associated
 from cosemic.errors import AuthenticationFailed, ConnectionLost, EncodeError
@@ -43,6 +44,7 @@ class MeterSession:
         self._certified = certified
         self._certificate = certificate
         self._cut_off = False
+        self._unanswered = _unanswered(link)
         self.ended = False
 
     def receive(self, octets: Octets, now: float) -> None:
@@ -60,11 +62,17 @@ class MeterSession:
 
     def deadline(self) -> float | None:
         """Return when :meth:`tick` is due, or None."""
-        return self._link.deadline()
+        deadlines = [self._link.deadline(), *(each.deadline() for each in self._associations.values())]
+        return min((one for one in deadlines if one is not None), default=None)
 
     def tick(self, now: float) -> None:
         """Tell the time."""
         self._happened(self._link.tick(now), now)
+        for (client, server), association in self._associations.items():
+            deadline = association.deadline()
+            if deadline is not None and deadline <= now:
+                association.tick(now)
+                self._send(association, client, server)
 
     def lost(self) -> None:
         """The medium is gone: abort all associations."""
@@ -99,16 +107,23 @@ class MeterSession:
                     each.receive_broadcast(event.apdu, now)
             return 0
         association = self._association(*pair)
-        if association is None:
-            return 0
-        for happened in association.receive(event.apdu, now):
-            if isinstance(happened, Associated):
-                self._check(happened.client_title)
+        answered = 0
+        if association is not None:
+            for happened in association.receive(event.apdu, now):
+                if isinstance(happened, Associated):
+                    self._check(happened.client_title)
+            answered = self._send(association, *pair)
+        if not answered and self._unanswered is not None:
+            self._unanswered(event.destination, event.source)
+        return answered
+
+    def _send(self, association: DeviceAssociation, client: int, server: int) -> int:
+        """Send what is due; return how many octets that is."""
         answered = 0
         while answer := association.octets_to_send():
             answered += len(answer)
             try:
-                self._link.send(answer, source=event.destination, destination=event.source)
+                self._link.send(answer, source=server, destination=client)
             except (EncodeError, ConnectionLost):
                 continue  # no frame of the link can carry it, or nobody can be reached: no answer, as where it is lost
         return answered
@@ -138,3 +153,10 @@ class MeterSession:
             except AuthenticationFailed:
                 self._cut_off = True
                 self.lost()
+
+
+def _unanswered(link: Any) -> Callable[[int, int], None] | None:
+    """Return how a link is told that there is no answer, where it would keep the turn for one."""
+    while link is not None and not hasattr(link, "unanswered"):
+        link = getattr(link, "inner", None)
+    return None if link is None else link.unanswered

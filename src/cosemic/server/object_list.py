@@ -63,14 +63,15 @@ def object_list(
 
 
 def _element(version: int, served: CosemObject, rights: ObjectRights | None) -> bytes:
-    element, access_right, *_ = _FORMS[version]
-    listed = access_right((), ()) if rights is None else _access_right(version, served, rights)
+    element, form, *_ = _FORMS[version]
+    listed = form((), ()) if rights is None else access_right(version, served, rights)
     entry = element(served.class_id, served.interface.version, served.instance_id, listed)
     return EncodedData.from_typed(element.encode(entry)).octets
 
 
-def _access_right(version: int, served: CosemObject, rights: ObjectRights) -> Any:
-    _, access_right, attribute_item, method_item = _FORMS[version]
+def access_right(version: int, served: CosemObject, rights: ObjectRights) -> Any:
+    """Return the rights to an object in the form of a version of Association LN."""
+    _, form, attribute_item, method_item = _FORMS[version]
     attribute_mode, method_mode = _MODES[version]
     coding = access_coding(version)
     attributes = tuple(
@@ -80,7 +81,7 @@ def _access_right(version: int, served: CosemObject, rights: ObjectRights) -> An
     methods = tuple(
         method_item(index, method_mode(rights.method(index).encode(coding))) for index in sorted(served.invocable)
     )
-    return access_right(attributes, methods)
+    return form(attributes, methods)
 
 
 def rights_in(element: ObjectListElement, version: int) -> ObjectRights:

@@ -186,18 +186,28 @@ class CosemObject:
             raise AccessRefused(DataAccessResult.READ_WRITE_DENIED)
         if selection is not None:
             raise AccessRefused(DataAccessResult.SCOPE_OF_ACCESS_VIOLATED)
-        declared = self.interface.attributes[attribute_id].type
-        decoded = self._decode(declared, value)
-        present = self._constants.get(attribute_id)
-        if present is not None and present.type is not value.type:
-            # Where the class leaves the type to the instance, the present value tells it.
-            raise AccessRefused(DataAccessResult.TYPE_UNMATCHED)
+        decoded = self._fitting(attribute_id, value)
         writer = self._writers[attribute_id]
         if writer is not None:
             writer(decoded, situation)
         else:
             self._constants[attribute_id] = value
             self.memory.save(str(attribute_id), value.octets)
+
+    def check_write(self, attribute_id: int, value: EncodedData, situation: Situation) -> None:
+        """Refuse what :meth:`write` would refuse, so far as that can be told ahead. Raises AccessRefused."""
+        if attribute_id not in self._writers:
+            raise AccessRefused(DataAccessResult.READ_WRITE_DENIED)
+        self._fitting(attribute_id, value)
+
+    def _fitting(self, attribute_id: int, value: EncodedData) -> Any:
+        """The value to be written, decoded, if it is of the type that it has to be."""
+        decoded = self._decode(self.interface.attributes[attribute_id].type, value)
+        present = self._constants.get(attribute_id)
+        if present is not None and present.type is not value.type:
+            # Where the class leaves the type to the instance, the present value tells it.
+            raise AccessRefused(DataAccessResult.TYPE_UNMATCHED)
+        return decoded
 
     def invoke(self, method_id: int, parameters: EncodedData | None, situation: Situation) -> EncodedData | None:
         """Invoke a method; return what it returns. Raises AccessRefused."""

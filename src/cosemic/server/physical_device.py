@@ -86,7 +86,7 @@ class DeviceAssociation:
         return self._machine.octets_to_send()
 
     def deadline(self) -> float | None:
-        """Return None: a server waits for its client."""
+        """Return when :meth:`tick` is due, or None."""
         return self._machine.deadline()
 
     def tick(self, now: float) -> list[ServerEvent]:

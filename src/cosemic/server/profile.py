@@ -154,8 +154,8 @@ class ProfileObject(CosemObject):
         super().__init__(
             _VERSIONS[version](instance_id),
             {
-                "buffer": lambda now: self._fresh(now).everything(),
-                "entries_in_use": lambda now: len(self._fresh(now)),
+                "buffer": lambda now: self.fresh(now).everything(),
+                "entries_in_use": lambda now: len(self.fresh(now)),
                 **{name: getattr(configuration, name) for name in _ATTRIBUTES},
             },
             writers={name: partial(self._write, name) for name in writable},
@@ -177,8 +177,8 @@ class ProfileObject(CosemObject):
             "capture": lambda _, situation: self.capture(situation.now),
         }
         if version == 0:
-            handlers["get_buffer_by_range"] = lambda bounds, situation: self._fresh(situation.now).by_range(bounds)
-            handlers["get_buffer_by_index"] = lambda entries, situation: self._fresh(situation.now).by_entry(entries)
+            handlers["get_buffer_by_range"] = lambda bounds, situation: self.fresh(situation.now).by_range(bounds)
+            handlers["get_buffer_by_index"] = lambda entries, situation: self.fresh(situation.now).by_entry(entries)
         return handlers
 
     # ---- for the device ---------------------------------------------------------------------------------------------
@@ -253,17 +253,18 @@ class ProfileObject(CosemObject):
         """Return a part of the buffer. Raises AccessRefused; see the module's table."""
         if selection.access_selector not in self.selectors(attribute_id):
             raise AccessRefused(DataAccessResult.SCOPE_OF_ACCESS_VIOLATED)
-        buffer = self._fresh(situation.now)
+        buffer = self.fresh(situation.now)
         if selection.access_selector == RANGE:
             return buffer.by_range(_parameters(RangeDescriptor, selection))
         return buffer.by_entry(_parameters(EntryDescriptor, selection))
 
-    def _fresh(self, now: dt.datetime) -> ProfileBuffer:
+    def fresh(self, now: dt.datetime) -> ProfileBuffer:
+        """Return the buffer with all that is due. Raises StoreError, EncodeError."""
         self.catch_up(now)
         return self._buffer
 
     def _reset(self, now: dt.datetime) -> None:
-        self._fresh(now).rows.clear()
+        self.fresh(now).rows.clear()
         self._device.tell("profile-cleared", now, obis=self.instance_id)
 
     def _write(self, name: str, value: Any, situation: Situation) -> None:

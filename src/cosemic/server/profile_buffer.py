@@ -116,6 +116,34 @@ class ProfileBuffer:
             return self._answer(self.rows.between(first, last), columns)
         return self._answer(self._matching(column, self._time_of, first, last), columns)
 
+    # ---- for other objects of the device ----------------------------------------------------------------------------
+
+    def column_numbers(self, wanted: Sequence[CaptureObjectDefinition]) -> Sequence[int]:
+        """Return the places of columns; of all where none is named. Raises AccessRefused."""
+        return [self._column(one) for one in wanted] or range(len(self._captured))
+
+    def newest(self, count: int, columns: Sequence[int]) -> EncodedData:
+        """Return the rows captured last, in the order of the buffer; where it is sorted, its last ones."""
+        there = len(self.rows)
+        count = min(count, there)
+        start = 0 if self._configuration.sort_method is SortMethod.LIFO else there - count
+        return self._answer(self.rows.numbered(start, start + count), columns)
+
+    def captured(self, behind: dt.datetime | None, until: dt.datetime | None, columns: Sequence[int]) -> EncodedData:
+        """Return rows captured behind one moment and up to another, by the clock of the meter (aware); None: any."""
+        first = None if behind is None else centiseconds(behind) + 1
+        return self._answer(self.rows.between(first, None if until is None else centiseconds(until)), columns)
+
+    def entries(self, first: int, last: int, columns: Sequence[int]) -> EncodedData:
+        """Return rows by number, from 1 on; last 0: up to the last one."""
+        stop = min(last or len(self.rows), len(self.rows))
+        return self._answer(self.rows.numbered(min(max(first, 1) - 1, stop), stop), columns)
+
+    def dated(self, first: DateTime, last: DateTime, columns: Sequence[int]) -> EncodedData:
+        """Return rows captured within two stamps, both inclusive, as in a range. Raises AccessRefused."""
+        between = self.rows.between(self._bound(first, last=False), self._bound(last, last=True))
+        return self._answer(between, columns)
+
     # ---- inside -----------------------------------------------------------------------------------------------------
 
     @cached_property

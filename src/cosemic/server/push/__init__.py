@@ -1,0 +1,1 @@
+"""What a device sends by itself: selection, windows, attempts, protection, and the queue outwards (class 40)."""
