@@ -208,6 +208,31 @@ def test_only_a_place_that_can_be_scanned_is_named(url: str, place: str) -> None
     assert not place or str(Target.parse(place)) == place
 
 
+def test_commands_are_the_same_for_a_meter_with_short_names(capsys: pytest.CaptureFixture[str]) -> None:
+    """But for the base names in the list of its objects."""
+    meter = HouseholdMeter(1, now=lambda: NOW, referencing="both")
+    with serve_in_thread(meter) as server:
+        logical, short = (f"{server.url(client_sap=16)}&referencing={one}" for one in ("ln", "sn"))
+        since, until = (f"{NOW - dt.timedelta(hours=hours):%Y-%m-%dT%H:%M}" for hours in (3, 0))
+        for arguments in (
+            ("read", "1-0:1.8.0", "1-0:32.7.0", "0-0:42.0.0"),
+            ("profile", "1-0:99.1.0", "--since", since, "--until", until),
+            ("write", "8/0-0:1.0.0:time_zone", "-90"),
+            ("call", "9/0-0:10.0.100:execute", "1"),
+            ("breaker", "disconnect"),
+            ("breaker", "reconnect"),
+        ):
+            command, *others = arguments
+            assert printed(capsys, command, logical, *others) == printed(capsys, command, short, *others) != ""
+        assert "2026-11-20" in printed(capsys, "clock", short)
+        table = printed(capsys, "objects", short).splitlines()
+        assert table[0].split()[:3] == ["base", "name", "class"]
+        assert "FA00 12 v2 0-0:40.0.0*255" in " ".join(" ".join(line.split()) for line in table)
+        listed = json.loads(printed(capsys, "objects", short, "--json"))
+        assert {one["obis"]: one["base_name"] for one in listed}["0-0:42.0.0*255"] == 0xFD00
+        assert not any("base_name" in one for one in json.loads(printed(capsys, "objects", logical, "--json")))
+
+
 def test_help_of_read_has_every_option_of_a_url(capsys: pytest.CaptureFixture[str]) -> None:
     text = printed(capsys, "read", "--help")
     for name, option in OPTIONS.items():

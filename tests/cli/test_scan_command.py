@@ -38,7 +38,7 @@ def station() -> HdlcSecondaryLink:
 
 
 def scan(*arguments: str) -> int:
-    return main(["scan", *arguments, "--quick", "--patience", "0.1"])
+    return main(["scan", *arguments, "--quick", "--patience", "0.4"])
 
 
 def test_it_prints_the_url_that_works_and_the_next_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -109,7 +109,10 @@ def test_a_refused_attribute_is_named_with_what_to_do(meter: BlockingMeter) -> N
         meter.read_many([f"3/{ENERGY}", "3/1-0:77.7.7:2"])
 
 
-@pytest.mark.parametrize("conformance", [None, ~Conformance.MULTIPLE_REFERENCES])
+SINGLY = ~(Conformance.MULTIPLE_REFERENCES | Conformance.ACCESS)
+
+
+@pytest.mark.parametrize("conformance", [None, ~Conformance.MULTIPLE_REFERENCES, SINGLY])
 @pytest.mark.parametrize("size", [40, 64, 0xFFFF])
 def test_many_attributes_are_read_in_lists_as_long_as_they_fit(conformance: Any, size: int) -> None:
     world = World({PUBLIC: settings(server={"conformance": conformance, "max_pdu_size": size})[1]})
@@ -122,10 +125,13 @@ def test_many_attributes_are_read_in_lists_as_long_as_they_fit(conformance: Any,
     assert all(len(apdu) <= size for apdu in world.received[1:])
     lists = sum(apdu[:2] == b"\xc0\x03" for apdu in world.received)
     singles = sum(apdu[:2] == b"\xc0\x01" for apdu in world.received)
-    if conformance is not None:
-        assert (lists, singles) == (0, 40)
+    accesses = sum(apdu[:1] == b"\xd9" for apdu in world.received)
+    if conformance is None:
+        assert (lists, accesses, singles) == {40: (13, 0, 1), 64: (7, 0, 0), 0xFFFF: (3, 0, 0)}[size]
+    elif conformance == SINGLY:
+        assert (lists, accesses, singles) == (0, 0, 40)
     else:
-        assert (lists, singles) == {40: (13, 1), 64: (7, 0), 0xFFFF: (3, 0)}[size]
+        assert (lists, accesses, singles) == {40: (0, 20, 0), 64: (0, 8, 0), 0xFFFF: (0, 3, 0)}[size]
 
 
 def test_writing_and_calling(meter: BlockingMeter, world: World) -> None:

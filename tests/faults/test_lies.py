@@ -14,10 +14,14 @@ from typing import Any
 import pytest
 
 from cosemic import Meter
+from cosemic.apdu import DataNotification
 from cosemic.association.control import State
-from cosemic.association.requests import Completed, Failed, Open, Release
+from cosemic.association.notifications import NotificationRefused, Notified
+from cosemic.association.notifying import Delivered, Undelivered
+from cosemic.association.requests import Accessed, Completed, Failed, Get, Open, Release, Set
 from cosemic.client.recovery import NONE
 from cosemic.errors import CosemicError, DecodeError, ResponseTimeout
+from cosemic.faults import Driver
 from cosemic.faults.lies import (
     BY_NAME,
     LIES,
@@ -36,59 +40,83 @@ from cosemic.faults.lies import (
 )
 from cosemic.faults.lies.lie import Pace
 from cosemic.faults.sessions import ClientStation
+from cosemic.values import ServiceClass
 from tests.faults.lied_to import (
     CLIENT_SAP,
+    EIGHT,
     ENERGY,
     HELD,
+    LONG,
+    NUMBER,
+    PUSHED,
     REGISTER,
     SERVER_SAP,
-    TIME_OUT,
+    Pushes,
     Scenery,
     held,
-    request_of,
-    right,
+    session,
 )
 
 OPENINGS = (Moment.CONNECTING, Moment.OPENING, Moment.PROVING)
-BY_SERVERS = [pytest.param(lie, id=lie.name) for lie in LIES if Role.SERVER in lie.roles]
-BY_CLIENTS = [pytest.param(lie, id=lie.name) for lie in LIES if Role.CLIENT in lie.roles]
+
+
+def told_by(role: Role, *, pushing: bool = False) -> list[Any]:
+    """The lies of a role, in associations or outside."""
+    told = [lie for lie in LIES if role in lie.roles and (lie.moment is Moment.PUSHING) is pushing]
+    return [pytest.param(lie, id=lie.name) for lie in told]
+
+
+CONFIRM = b"\x10"
 PATIENCE = 60.0
 """Seconds after which all that a liar held back has come."""
 
 
-def attempt(client: ClientStation, moment: Moment) -> Any:
+def attempt(scenery: Scenery, client: ClientStation, moment: Moment) -> Any:
     """Ask; return the error, or the result."""
     try:
-        return client.ask(request_of(moment), limit=100.0)
+        return client.ask(scenery.request_of(moment), limit=100.0)
     except CosemicError as error:
         return error
 
 
-def reads_rightly(client: ClientStation) -> bool:
-    return right(Moment.READING, attempt(client, Moment.READING))
+def reads_rightly(scenery: Scenery, client: ClientStation) -> bool:
+    return scenery.right(Moment.READING, attempt(scenery, client, Moment.READING))
 
 
-def up_to(client: ClientStation, lie: Lie) -> None:
+def up_to(scenery: Scenery, client: ClientStation, lie: Lie) -> None:
     """Let pass what comes before the lie."""
     if lie.moment not in OPENINGS:
         client.ask(Open())
     if lie.moment is Moment.READING:
         for _ in range(lie.passing):
-            assert reads_rightly(client)
+            assert reads_rightly(scenery, client)
 
 
-def goes_on(client: ClientStation, then: Then) -> None:
+def goes_on(scenery: Scenery, client: ClientStation, then: Then) -> None:
     """The honest side is in the state that the table says."""
     if then is Then.CONNECT_AGAIN:
-        outcome = attempt(client, Moment.OPENING if not client.stack.association.opened else Moment.READING)
+        outcome = attempt(scenery, client, Moment.OPENING if not client.stack.association.opened else Moment.READING)
         assert isinstance(outcome, CosemicError)
         return
     if then is Then.OPEN_AGAIN:
         if client.stack.association.state is State.ASSOCIATED:
             client.ask(Release())
         client.ask(Open())
-    assert reads_rightly(client)
+    assert reads_rightly(scenery, client)
     assert not client.ended
+
+
+def results_of(outcome: Any) -> Any:
+    """The data-access-result of a request, or of each entry of ACCESS; none of them has a value."""
+    if isinstance(outcome, Accessed):
+        assert {data.octets for _, data in outcome.results} == {b"\0"}
+        return tuple(result for result, _ in outcome.results)
+    return outcome[0] if isinstance(outcome, tuple) and len(outcome) == 1 else outcome
+
+
+def told_of(driver: Driver) -> int:
+    """How many notifications it was told of."""
+    return sum(isinstance(event, Notified) for _, event in driver.events)
 
 
 def each_ends_once(client: ClientStation) -> bool:
@@ -101,58 +129,59 @@ def lets_in(scenery: Scenery) -> None:
     """The meter serves an honest client on a connection of its own."""
     fresh = scenery.honest()
     fresh.ask(Open())
-    assert reads_rightly(fresh)
+    assert reads_rightly(scenery, fresh)
     fresh.ask(Release())
 
 
-@pytest.mark.parametrize("lie", BY_SERVERS)
+@pytest.mark.parametrize("lie", told_by(Role.SERVER))
 def test_a_client_that_is_lied_to_ends_as_declared(lie: Lie) -> None:
     scenery = Scenery(lie.setting, hdlc=lie.family is Family.HDLC)
     client, link = scenery.told_by_server(lie)
     before, begun = held(client.stack), scenery.time.now
     ending = lie.server
     assert ending is not None
-    up_to(client, lie)
-    outcome = attempt(client, lie.moment)
-    assert scenery.time.now - begun <= TIME_OUT
+    up_to(scenery, client, lie)
+    outcome = attempt(scenery, client, lie.moment)
+    assert scenery.time.now - begun <= scenery.deadline
     if isinstance(ending, Fails):
         if ending.at is not None:
-            assert right(lie.moment, outcome)
-            outcome = attempt(client, ending.at)
+            assert scenery.right(lie.moment, outcome)
+            outcome = attempt(scenery, client, ending.at)
         if not isinstance(outcome, CosemicError):
             # What nothing in the APDU betrays is found out when the value is read as its attribute is declared.
             with pytest.raises(CosemicError) as caught:
-                right(lie.moment, outcome)
+                scenery.right(lie.moment, outcome)
             outcome = caught.value
         assert type(outcome) is ending.error, outcome
         assert str(outcome)
     elif isinstance(ending, Gets):
-        assert outcome is ending.result
+        assert results_of(outcome) == ending.result
     else:
-        assert right(lie.moment, outcome), outcome
+        assert scenery.right(lie.moment, outcome), outcome
     assert link.scene.told >= 1
+    goes_on(scenery, client, ending.then)
     assert client.peak - before <= HELD
-    goes_on(client, ending.then)
     assert each_ends_once(client)
+    assert lie.notifications in (None, told_of(client))
     if not lie.ahead:
         lets_in(scenery)
 
 
-@pytest.mark.parametrize("lie", BY_CLIENTS)
+@pytest.mark.parametrize("lie", told_by(Role.CLIENT))
 def test_a_server_that_is_lied_to_does_what_is_declared(lie: Lie) -> None:
     scenery = Scenery(lie.setting, hdlc=lie.family is Family.HDLC)
     client, link, meter = scenery.told_by_client(lie)
     before = held(meter.session)
     ending = lie.client
     assert ending is not None
-    up_to(client, lie)
-    outcome = attempt(client, lie.moment)
+    up_to(scenery, client, lie)
+    outcome = attempt(scenery, client, lie.moment)
     scenery.time.run_for(PATIENCE)
     answers = link.scene.answers
     assert link.scene.told >= 1
     assert meter.session.ended is isinstance(ending, Closes)
     if isinstance(ending, Right):
-        assert right(lie.moment, outcome), outcome
+        assert scenery.right(lie.moment, outcome), outcome
     elif isinstance(ending, Says):
         assert any(map(ending.fits, answers)), [answer.hex() for answer in answers]
         assert scenery.untouched()
@@ -161,15 +190,66 @@ def test_a_server_that_is_lied_to_does_what_is_declared(lie: Lie) -> None:
         assert isinstance(ending, Closes) or answers == []
         assert scenery.untouched()
     assert meter.peak - before <= HELD
-    goes_on(client, ending.then)
+    goes_on(scenery, client, ending.then)
     if not lie.ahead:
         lets_in(scenery)
+
+
+@pytest.mark.parametrize("lie", told_by(Role.SERVER, pushing=True))
+def test_a_notification_that_is_a_lie_is_refused(lie: Lie) -> None:
+    pushes = Pushes(lie)
+    before = held(pushes.client)
+    for _ in range(lie.passing):
+        assert [type(event) for event in pushes.push()] == [Notified]
+    events = pushes.push()
+    assert pushes.lying.scene.told == 1
+    ending = lie.server
+    assert isinstance(ending, Fails)
+    refused = [event.error for event in events if isinstance(event, NotificationRefused)]
+    assert ending.error in [type(error) for error in refused]
+    assert all(map(str, refused))
+    assert sum(isinstance(event, Notified) for event in events) == lie.notifications
+    confirmations = [answer for answer in pushes.lying.scene.answers if answer[:1] == CONFIRM]
+    assert len(confirmations) == lie.notifications
+    assert pushes.honest.peak - before <= HELD
+    (notified,) = pushes.push()
+    assert isinstance(notified, Notified)
+    assert isinstance(notified.apdu, DataNotification)
+    assert notified.apdu.notification_body == PUSHED
+
+
+@pytest.mark.parametrize("lie", told_by(Role.CLIENT, pushing=True))
+def test_a_confirmation_that_is_a_lie_confirms_nothing(lie: Lie) -> None:
+    pushes = Pushes(lie)
+    before = held(pushes.meter)
+    for _ in range(lie.passing):
+        assert [type(event) for event in pushes.push()] == [Delivered]
+    (event,) = pushes.push()
+    assert pushes.lying.scene.told == 1
+    if isinstance(lie.client, Fails):
+        assert isinstance(event, Undelivered)
+        assert type(event.error) is lie.client.error, event.error
+        assert str(event.error)
+    else:
+        assert isinstance(event, Delivered)
+    assert pushes.honest.peak - before <= HELD
+    assert [type(event) for event in pushes.push()] == [Delivered]
+
+
+def test_what_is_said_to_an_unconfirmed_request_answers_no_other_one() -> None:
+    scenery = Scenery(Setting.PLAIN)
+    client, link = scenery.told_by_server(BY_NAME["unconfirmed-answered"])
+    client.ask(Open())
+    assert client.ask(Set(NUMBER, EIGHT, service_class=ServiceClass.UNCONFIRMED)) is None
+    client.ask(Get(LONG))  # the lie answers with the invoke-id of the one before
+    assert reads_rightly(scenery, client)
+    assert link.scene.told == 1
+    assert each_ends_once(client)
 
 
 # ---- no lie ---------------------------------------------------------------------------------------------------------
 
 SILENCE = Lie("silence", "nothing", "no clause", family=Family.SERVICES, tell=lambda said, scene: None, times=None)
-SESSION = tuple(moment for moment in Moment if moment not in (Moment.CONNECTING, Moment.PROVING))
 
 
 @pytest.mark.parametrize("hdlc", [False, True], ids=["wrapper", "hdlc"])
@@ -182,17 +262,27 @@ def test_a_liar_without_its_lie_is_honest(setting: Setting, role: Role, hdlc: bo
         client, link = scenery.told_by_server(SILENCE)
     else:
         client, link, _ = scenery.told_by_client(SILENCE)
-    for moment in SESSION:
-        assert right(moment, client.ask(request_of(moment))), moment
+    moments = session(setting)
+    for moment in moments:
+        assert scenery.right(moment, client.ask(scenery.request_of(moment))), moment
     assert link.scene.told == 0
-    assert len(scenery.blocks) == 2
+    assert len(scenery.blocks) == sum(moment in (Moment.INVOKING, Moment.BLOCK_INVOKING) for moment in moments)
+
+
+@pytest.mark.parametrize("setting", [Setting.PLAIN, Setting.CIPHERED])
+@pytest.mark.parametrize("role", Role)
+def test_notifications_without_a_lie_are_delivered(role: Role, setting: Setting) -> None:
+    roles: dict[str, Any] = {role.value: Right()}
+    pushes = Pushes(replace(SILENCE, setting=setting, moment=Moment.PUSHING, **roles))
+    for _ in range(3):
+        assert [type(event) for event in pushes.push()] == [Notified if role is Role.SERVER else Delivered]
 
 
 # ---- the table ------------------------------------------------------------------------------------------------------
 
 
-def test_there_are_sixty_lies_and_more_in_every_family() -> None:
-    assert len(BY_NAME) == len(LIES) >= 60
+def test_there_are_three_hundred_lies_and_more_than_six_in_every_family() -> None:
+    assert len(BY_NAME) == len(LIES) >= 300
     families = Counter(lie.family for lie in LIES)
     assert {*families} == {*Family}
     assert min(families.values()) >= 7

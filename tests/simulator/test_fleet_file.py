@@ -74,6 +74,7 @@ def test_everything_that_can_be_said_of_a_fleet_is_taken(tmp_path: Path) -> None
         billing_periods = 1
         association_version = 2
         firmware = "9.9"
+        referencing = "both"
         [[meters]]
         serial = 7
         zone = "UTC"
@@ -92,7 +93,7 @@ def test_everything_that_can_be_said_of_a_fleet_is_taken(tmp_path: Path) -> None
     )
     common: dict[str, Any] = {
         "seed": 3, "zone": ZoneInfo("Europe/Berlin"), "profile_days": 5, "capture_period": 300, "billing_periods": 1,
-        "association_version": 2, "firmware": "9.9",
+        "association_version": 2, "firmware": "9.9", "referencing": "both",
     }  # fmt: skip
     assert settings == FleetSettings(
         plans=(
@@ -274,6 +275,7 @@ OBJECT = '[meter]\n[[meter.objects]]\nobject = "3/1-0:52.7.0"\n'
         ("[meter]\nprofile_days = 100000000", "up to 36525"),
         ("[meter]\nbilling_periods = 100000", "0 to 1200 billing periods"),
         ("[meter]\nassociation_version = 7", "versions 0 to 3"),
+        ('[meter]\nreferencing = "short"', "referencing"),
         ("[meter]\n[tme]", "is time meant"),
         ("[meter]\n[time]\nspeeed = 2", "is speed meant"),
         ("[meter]\n[time]\nspeed = 'fast'", "a number"),

@@ -13,6 +13,8 @@ from cosemic.simulator import MeterPlan, SimulatedMeter
 from cosemic.simulator.customers import CUSTOMERS
 from tests.simulator.support import BERLIN, entries, standing, value
 
+pytestmark = pytest.mark.slow
+
 PROFILES = ("1-0:99.1.0", "1-0:99.2.0", "0-0:98.1.0")
 LOGS = ("0-0:99.98.0*255", "0-0:96.11.0*255")
 COUNTED = {(1, "0-0:0.1.1*255", 2), (7, "0-0:98.1.0*255", 7)}

@@ -97,7 +97,7 @@ def test_security_is_the_same_over_every_link() -> None:
 @pytest.mark.parametrize("link", with_slow(QUICK_LINKS[:5], QUICK_LINKS[5:] + MODE_E), ids=str)
 def test_a_scan_finds_the_meter_and_its_url_works(link: MeterLink) -> None:
     async def work(fleet: Fleet) -> None:
-        report = await found_at(f"127.0.0.1:{fleet.sites[0].port}", patience=0.1, depth=depth)
+        report = await found_at(f"127.0.0.1:{fleet.sites[0].port}", patience=0.4, depth=depth)
         assert report.best is not None
         assert report.best.verdict is Verdict.OPEN
         assert report.best.name == "CSM0000001000001"
@@ -134,7 +134,7 @@ def test_a_scan_finds_a_meter_at_a_pseudo_terminal_and_it_is_read_there(link: Me
         plans = plans_of(1, 3, (None,), ("none",), link=link, profile_days=1)
         with PtyPair() as ptys:
             async with Fleet(plans, device=ptys.paths[1], now=lambda: NOW) as fleet:
-                report = await found_at(ptys.paths[0], patience=0.1)
+                report = await found_at(ptys.paths[0], patience=0.4)
                 assert report.best is not None
                 async with Meter.connect(report.best.url) as meter:
                     energy = await meter.read("1-0:1.8.0")

@@ -27,6 +27,7 @@ from tests.transport.certificates import Authority
 
 SECURITY = ("none", "hls-gmac")
 FACES = ("asyncio", "blocking")
+EACH_FACE = ["asyncio", pytest.param("blocking", marks=pytest.mark.slow)]
 PIECES = StreamFaults(chunks=(1, 5, 2, 40), latency=0.03, jitter=0.01)
 LATE = DatagramFaults(latency=0.03, jitter=0.01)
 DAMAGE = 0.03
@@ -68,7 +69,7 @@ def converse(
         return runner.run(scenario())
 
 
-@pytest.mark.parametrize("face", FACES)
+@pytest.mark.parametrize("face", EACH_FACE)
 @pytest.mark.parametrize("kind", SECURITY)
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_session_over_a_faultless_medium(
@@ -164,7 +165,7 @@ def test_the_port_of_an_optical_head_is_set_for_sign_on_and_for_hdlc(
     assert way.time.now - 1000.0 > 3000 * LineSettings(9600).seconds(1)
 
 
-@pytest.mark.parametrize("face", FACES)
+@pytest.mark.parametrize("face", EACH_FACE)
 @pytest.mark.parametrize("scheme", ["hdlc", "iec21", "gateway+hdlc", "gateway+iec21"])
 def test_a_port_that_hears_itself(
     scheme: str, face: str, meters: dict[str, HouseholdMeter], monkeypatch: pytest.MonkeyPatch
@@ -177,7 +178,7 @@ def test_a_port_that_hears_itself(
     way.assert_that_nothing_is_left()
 
 
-@pytest.mark.parametrize("face", FACES)
+@pytest.mark.parametrize("face", EACH_FACE)
 @pytest.mark.parametrize("scheme", ["hdlc", "hdlc+tcp", "iec21", "modem", "mbus", "gateway+modem"])
 def test_a_refused_client_leaves_the_way_free_for_the_next(
     scheme: str, face: str, meters: dict[str, HouseholdMeter], monkeypatch: pytest.MonkeyPatch

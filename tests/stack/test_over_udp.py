@@ -23,6 +23,7 @@ from tests.stack.over_udp import Field
 GMAC = {"mechanism": M.HLS_GMAC, "ciphered": True}
 KINDS: tuple[dict[str, Any], ...] = ({}, {"mechanism": M.HLS_GMAC}, {"ciphered": True}, GMAC)
 MOST_BLOCKS = 30
+LONG = 1 << 16
 
 
 def number(value: int) -> EncodedData:
@@ -54,6 +55,37 @@ def test_long_values_are_read_and_written_where_every_fifth_datagram_is_lost(kin
         assert field.client.ask(Get(REGISTER)) == value
         assert field.client.ask(Action(ECHO, value)).return_parameters == value
     assert set(field.executed().values()) == {1}
+
+
+def long_transfers(count: int, option: dict[str, Any]) -> int:
+    """How many of so many transfers of 64 KiB in blocks come right; the others end in a declared error."""
+    faults = DatagramFaults(latency=0.05, jitter=0.02, loss=0.05, duplication=0.05, reordering=0.05, held_back=0.5)
+    sizes = {"max_pdu_size": 1024}
+    field = Field(faults, client={"repetitions": 8, **sizes}, server=sizes | option)
+    field.client.ask(Open())
+    right = 0
+    for seed in range(count):
+        value = octets(LONG, seed)
+        try:
+            if seed % 2:
+                right += field.client.ask(Set(REGISTER, value)) == DataAccessResult.SUCCESS
+                assert field.shelf.values[REGISTER.encode()] == value
+            else:
+                field.shelf.put(REGISTER, value)
+                right += field.client.ask(Get(REGISTER)) == value
+        except CosemicError:
+            assert field.associated
+    assert field.network.counts.lost > count
+    return right
+
+
+def test_service_specific_blocks_come_right_where_one_in_twenty_is_lost_and_answers_are_kept() -> None:
+    assert long_transfers(4, {"keep_answers": True}) == 4
+
+
+@pytest.mark.slow
+def test_of_a_thousand_transfers_99_in_a_hundred_come_right_at_one_in_twenty() -> None:
+    assert long_transfers(1000, {"keep_answers": True}) >= 990
 
 
 def test_a_meter_that_keeps_nothing_is_read_right_all_the_same() -> None:

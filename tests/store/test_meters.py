@@ -127,7 +127,7 @@ def test_a_name_that_is_not_there_is_told_with_those_that_are_like_it(path: Path
         ("[meters.m]\nurl = 'tcp://h'\nprofiles = [1]", "list of OBIS codes"),
         ("[meters.m]\nurl = 'tcp://h'\nprofiles = ['one']", "'m'"),
         ("[meters.m]\nurl = 'tcp://h'\ndialect = 'IDIS'", "a table of switches"),
-        ("[meters.m]\nurl = 'tcp://h'\ndialect = { colour = 1 }", "colour: no switch.*known: ciphered_form"),
+        ("[meters.m]\nurl = 'tcp://h'\ndialect = { colour = 1 }", "colour: no switch.*known: edition"),
         ("[meters.m]\nurl = 'tcp://h'\ndialect = { release_request = 1 }", "release_request is true or false"),
         ("[meters.m]\nurl = 'tcp://h'\ndialect = { max_counter_jump = true }", "max_counter_jump is a number"),
         ("[meters.m]\nurl = 'tcp://h'\ndialect = { ciphered_form = 'any' }", "one of service-specific, general"),

@@ -26,13 +26,14 @@ PREFIX = "COSEMIC_"
 LONG_NAMES: Final = {
     "encryption_key": "ek",
     "broadcast_encryption_key": "gbek",
+    "broadcast_key": "gbek",
     "dedicated_key": "dk",
     "authentication_key": "ak",
 }
 PASSED_OVER: Final = frozenset(
     (
         "mechanism", "client_sap", "server_sap", "password", "secret", "ciphered", "server_title", "protection",
-        "invocation_counter", "counters", "user_id", "pre_established",
+        "invocation_counter", "counters", "user_id", "pre_established", "referencing",
     )
 )  # fmt: skip
 """Security settings that open nothing here."""

@@ -41,15 +41,19 @@ def run(arguments: argparse.Namespace) -> int:
                 "class_name": class_name,
                 "name": name,
                 "access_rights": plain(one.access_rights),
+                **({} if one.base_name is None else {"base_name": one.base_name}),
             }
             for one, class_name, name in named
         ]
         print_json(items)
         return 0
-    lines = [("class", "OBIS", "what it is", "interface class")]
+    lines: list[tuple[str, ...]] = [("class", "OBIS", "what it is", "interface class")]
     lines += [
         (f"{one.class_id} v{one.version}", str(one.logical_name), name, class_name) for one, class_name, name in named
     ]
+    if any(one.base_name is not None for one in objects):
+        bases = ["base name", *("" if one.base_name is None else f"{one.base_name:04X}" for one in objects)]
+        lines = [(base, *line) for base, line in zip(bases, lines, strict=True)]
     print(table(lines))
     print(f"{len(objects)} objects")
     return 0

@@ -33,6 +33,7 @@ from cosemic.simulator.customers import CUSTOMERS
 from cosemic.simulator.faults import FAULTS
 from cosemic.simulator.fleet_file import PORT, zone_named
 from cosemic.simulator.plan import CENTRAL_EUROPE, plans_of
+from cosemic.simulator.security import REFERENCING
 from cosemic.simulator.settings_file import write_settings
 from cosemic.store.counters import FileCounterStore
 from cosemic.store.security_settings import state_folder
@@ -49,6 +50,8 @@ examples:
   cosemic simulate --meters 200 --fault no-answer@10% --fault slow:delay=5@5%
   cosemic simulate --link hdlc --station serial --port 5000
   cosemic simulate --udp
+  cosemic simulate --speed 60 --push 127.0.0.1:4060
+  cosemic simulate --referencing sn
   cosemic simulate --serial /dev/ttyUSB0 --link iec21
   cosemic simulate fleet.toml
   cosemic simulate --make-image firmware.bin --image-version 2.0.0
@@ -65,7 +68,10 @@ what is said of them, such as slow:delay=5,begin=60,length=30,every=600: `python
 
 exit codes: 0 ended by Ctrl-C or SIGTERM; 2 wrong arguments, or the port is taken
 """
-_OF_A_FILE: Final = ("meters", "security", "customer", "zone", "seed", "speed", "start", "link", "udp", "station")
+_OF_A_FILE: Final = (
+    "meters", "security", "customer", "zone", "seed", "speed", "start", "link", "udp", "station", "referencing",
+    "push",
+)  # fmt: skip
 """Arguments that a file says itself."""
 
 
@@ -89,12 +95,16 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     command.add_argument("--serial", metavar="PORT", help="serve one meter at a serial port: /dev/ttyUSB0, COM3")
     command.add_argument("--security", choices=(*KINDS, MIXED), help="how they are protected (default: none)")
+    command.add_argument(
+        "--referencing", choices=(*REFERENCING,), help="by logical names, short names or both (default: ln)"
+    )
     command.add_argument("--customer", choices=(*CUSTOMERS, MIXED), help="whose they are (default: households)")
     command.add_argument("--zone", help="time zone of their clocks: Europe/Berlin (default: UTC+1 all the year)")
     command.add_argument("--seed", type=int, help="makes load curves and keys (default: 0)")
     command.add_argument("--speed", type=float, metavar="X", help="simulated seconds for each second (default: 1)")
     command.add_argument("--start", metavar="TIME", help="when simulated time begins: 2026-03-01T00:00+01:00")
     command.add_argument("--state", metavar="FILE", help="keeps what happens to them; without it all ends with Ctrl-C")
+    command.add_argument("--push", metavar="HOST:PORT", help="where their registers are sent every quarter of an hour")
     command.add_argument("--fault", action="append", default=[], metavar="FAULT[:NAME=VALUE,...][@SHARE]", help="fault")
     command.add_argument("--keys", metavar="FOLDER", help="where the files of security settings are written")
     command.add_argument("--make-image", metavar="FILE", help="write an image to try firmware updates with, and end")
@@ -161,6 +171,8 @@ def _from_arguments(arguments: argparse.Namespace) -> FleetSettings:
         (*CUSTOMERS,) if customer == MIXED else (customer,),
         KINDS if security == MIXED else (security,),
         zone=CENTRAL_EUROPE if zone is None else zone_named(zone),
+        push=arguments.push,
+        referencing=arguments.referencing or "ln",
         link=MeterLink(link=arguments.link or LINKS[0], udp=bool(arguments.udp), station=_station(arguments.station)),
     )
     return FleetSettings(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 
+from cosemic.apdu import ActionResponseWithOptionalData
 from cosemic.codec import EncodedData
 from cosemic.errors import ActionFailed, DataAccessError, DecodeError, EncodeError, OutcomeUnknown
 from cosemic.model import AttributeReference, MethodReference, Reading, ScalerUnit, Storage, interface_class
@@ -71,6 +72,23 @@ def not_done(reference: MethodReference[Any, Any], result: ActionResult | int) -
     return ActionFailed(*_refusal("call", reference, result))
 
 
+def parameters_of(reference: MethodReference[Any, Any], value: Any) -> EncodedData:
+    """The parameter of a method as it is sent. Raises EncodeError."""
+    return value if isinstance(value, EncodedData) else EncodedData.from_typed(reference.encode(value))
+
+
+def returned(reference: MethodReference[Any, Any], answer: ActionResponseWithOptionalData) -> Any:
+    """What a method returned. Raises ActionFailed, DataAccessError, DecodeError."""
+    if answer.result != ActionResult.SUCCESS:
+        raise not_done(reference, answer.result)
+    found = answer.return_parameters
+    if isinstance(found, EncodedData):
+        return reference.decode(found.typed()) if reference.method.returns is not None else found.value()
+    if found is not None and found != DataAccessResult.SUCCESS:
+        raise denied("call", reference, found)
+    return None
+
+
 def _refusal(what: str, reference: object, result: int) -> tuple[str, int, str, str]:
     """Message, code, label and subject of a ServiceFailed."""
     label = getattr(result, "label", str(int(result)))
@@ -84,6 +102,8 @@ def unanswered(
 ) -> OutcomeUnknown:
     """Name what was to be changed, and what to read back to learn whether it was."""
     what = "write" if isinstance(subjects[0], AttributeReference) else "call"
+    if len({isinstance(one, AttributeReference) for one in subjects}) > 1:
+        what = "change"
     named = ", ".join(map(str, subjects))
     back = ", ".join(dict.fromkeys(map(_read_back, subjects)))
     return OutcomeUnknown(

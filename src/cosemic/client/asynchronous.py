@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from cosemic.association.notifications import Notified
 from cosemic.association.requests import Aborted, Completed, Event
 from cosemic.client.session import Session
 from cosemic.client.steps import Connect, DriverStep, Now, Procedure, Step, Wait
@@ -135,6 +136,26 @@ class AsyncDriver:
             self._waiter = None
             stack.cancel()  # where it ended without an event: cancelled, or nothing could be written
 
+    async def notified(self, timeout: float | None) -> Notified | None:
+        """Wait for a notification; None after so many seconds without one, and after :meth:`close`.
+
+        Raises ConnectionLost where none can come any more.
+        """
+        inbox, something = self.session.inbox, asyncio.Event()
+        inbox.tell(something.set)
+        try:
+            async with asyncio.timeout(timeout):
+                while (found := inbox.take()) is None and not self._closed:
+                    if self._error is not None:
+                        raise ConnectionLost(str(self._error))
+                    something.clear()
+                    await something.wait()
+                return found
+        except TimeoutError:
+            return None
+        finally:
+            inbox.forget(something.set)
+
     def octets_received(self, octets: bytes, /) -> None:
         """Take what comes over the connection."""
         stack = self.session.stack
@@ -153,10 +174,14 @@ class AsyncDriver:
             self._timer = None
         for event in self.session.stack.lost(self._error):
             self._settle(event)
+        self.session.inbox.wake()
         if not self._ended.done():
             self._ended.set_result(None)
 
     def _settle(self, event: Event) -> None:
+        if isinstance(event, Notified):
+            self.session.inbox.put(event)
+            return
         waiter = self._waiter
         if isinstance(event, Aborted):
             self._error = self._error or event.error

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from cosemic.association.requests import CHANGES, Aborted, Completed, Event
+from cosemic.association.notifications import Notified
+from cosemic.association.requests import Aborted, Completed, Event, Failed, may_change
 from cosemic.client.session import Session
 from cosemic.client.steps import Connect, DriverStep, Now, Procedure, Step, Wait
 from cosemic.client.timepiece import TimeSource, true_time
@@ -68,28 +69,53 @@ class BlockingDriver:
         connection, stack = self._connection, self.session.stack
         if connection is None or self._error is not None:
             raise ConnectionLost(str(self._error or "the connection is closed: connect again"))
-        if isinstance(request, CHANGES):
+        if may_change(request):
             self._look(connection)
         stack.send(request)
         try:
             events = self._events(connection)
         except ConnectionLost as error:
-            events = stack.lost(error)
+            events = self._asked_for(stack.lost(error))
         except BaseException:
             stack.cancel()  # interrupted
             raise
-        first = events[0]
+        first, *rest = events
+        if rest:
+            self._settle(rest, connection)
         if isinstance(first, Completed):
-            if len(events) > 1:
-                self._settle(events, connection)
             return first.result
-        self._settle(events, connection)
+        self._settle([first], connection)
         raise first.error
 
-    def _settle(self, events: list[Event], connection: BlockingConnection) -> None:
+    def notified(self, timeout: float | None) -> Notified | None:
+        """Wait for a notification; None after so many seconds without one. Raises ConnectionLost."""
+        inbox, stack = self.session.inbox, self.session.stack
+        until = None if timeout is None else time.monotonic() + timeout
+        while (found := inbox.take()) is None:
+            connection = self._connection
+            if connection is None or self._error is not None:
+                raise ConnectionLost(str(self._error or "the connection is closed: connect again"))
+            deadline = min((at for at in (until, stack.deadline()) if at is not None), default=None)
+            try:
+                octets = connection.read(deadline)
+                events = stack.receive(octets, time.monotonic()) if octets else stack.lost(_closed(connection))
+            except ResponseTimeout:
+                events = stack.tick(max(deadline or 0.0, time.monotonic()))
+            except ConnectionLost as error:
+                events = stack.lost(error)
+            self._settle(events, connection)
+            if self._error is None:
+                self._send(connection)
+            if until is not None and time.monotonic() >= until:
+                return inbox.take()
+        return found
+
+    def _settle(self, events: Sequence[Event], connection: BlockingConnection) -> None:
         """Close the connection where the association has ended."""
         for event in events:
-            if isinstance(event, Aborted):
+            if isinstance(event, Notified):
+                self.session.inbox.put(event)
+            elif isinstance(event, Aborted):
                 self._error = event.error
                 connection.close()
 
@@ -109,11 +135,11 @@ class BlockingDriver:
         if self._error is not None:
             raise ConnectionLost(str(self._error))
 
-    def _events(self, connection: BlockingConnection) -> list[Event]:
+    def _events(self, connection: BlockingConnection) -> list[Completed | Failed | Aborted]:
         """Send and receive until something has come of the request. Raises ConnectionLost."""
         stack = self.session.stack
         self._send(connection)
-        events = stack.tick(time.monotonic())  # time-outs begin when the request has left
+        events = self._asked_for(stack.tick(time.monotonic()))  # time-outs begin when the request has left
         if not stack.steady:
             self._send(connection)
         while not events:
@@ -122,13 +148,25 @@ class BlockingDriver:
                 octets = connection.read(deadline)
             except ResponseTimeout:
                 # The connection says that the deadline has passed, whatever our clock does.
-                events = stack.tick(time.monotonic() if deadline is None else max(deadline, time.monotonic()))
+                came = stack.tick(time.monotonic() if deadline is None else max(deadline, time.monotonic()))
             else:
                 if not octets:
                     raise _closed(connection)
-                events = stack.receive(octets, time.monotonic())
+                came = stack.receive(octets, time.monotonic())
+            if came:
+                events = self._asked_for(came)
             self._send(connection)
         return events
+
+    def _asked_for(self, events: list[Event]) -> list[Completed | Failed | Aborted]:
+        """Keep the notifications; return the other events."""
+        found: list[Completed | Failed | Aborted] = []
+        for event in events:
+            if isinstance(event, Notified):
+                self.session.inbox.put(event)
+            else:
+                found.append(event)
+        return found
 
     def _send(self, connection: BlockingConnection) -> None:
         """Send what is due. Raises ConnectionLost."""

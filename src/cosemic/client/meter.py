@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator, Iterator
 from functools import cached_property
 from types import TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import Any, Final, Self, TypeVar, overload
 
+from cosemic.association.notifications import Notified
 from cosemic.association.requests import Opened
 from cosemic.client.asynchronous import AsyncDriver
 from cosemic.client.blocking import BlockingDriver
 from cosemic.client.faces import asynchronously, blocking
 from cosemic.client.objects import MeterObject
 from cosemic.client.plan import Plan, known
+from cosemic.client.procedures.access import AccessProcedures
 from cosemic.client.procedures.billing import AsyncBilling, BlockingBilling
 from cosemic.client.procedures.breaker import AsyncBreaker, BlockingBreaker
 from cosemic.client.procedures.calendar import AsyncCalendar, BlockingCalendar
@@ -28,6 +30,7 @@ from cosemic.client.procedures.firmware import AsyncFirmware, BlockingFirmware
 from cosemic.client.procedures.limiter import AsyncLimiter, BlockingLimiter
 from cosemic.client.procedures.profiles import ProfileProcedures
 from cosemic.client.procedures.push import AsyncPush, BlockingPush
+from cosemic.client.procedures.unconfirmed import UnconfirmedProcedures
 from cosemic.client.recovery import STANDARD, Recovery
 from cosemic.client.scaling import Readable
 from cosemic.client.session import MethodTarget, Sendable, Session, Target
@@ -45,6 +48,7 @@ from cosemic.values import Obis
 P = TypeVar("P")
 R = TypeVar("R")
 T = TypeVar("T")
+_NOT_OPEN: Final = "the meter is not open: open it, or use it as a context manager"
 
 
 class _Meter:
@@ -206,11 +210,31 @@ class Meter(_Meter):
         """Invoke a method; see :meth:`Session.call <cosemic.client.session.Session.call>`."""
         return await self.run(self.session.call(target, value))
 
+    async def notifications(self, timeout: float | None = None) -> AsyncIterator[Notified]:
+        """Give what the meter says by itself, in order: ``async for notification in meter.notifications(): ...``.
+
+        timeout: seconds without a notification after which this ends; None: when the meter is closed. What comes is
+        kept, 1024 notifications at most (then the oldest is dropped, and counted: ``meter.session.inbox.missed``), and
+        what asks for a confirmation was confirmed. On links where the meter may not send by itself, :meth:`poll` it.
+
+        Raises ConnectionLost where none can come any more, NotAssociated while the meter is not open.
+        """
+        driver = self._driver
+        if driver is None:
+            raise NotAssociated(_NOT_OPEN)
+        while (notified := await driver.notified(timeout)) is not None:
+            yield notified
+
     get = asynchronously(Session.get)
+    poll = asynchronously(Session.poll)
     read_many = asynchronously(Session.read_many)
     write_many = asynchronously(Session.write_many)
     call_many = asynchronously(Session.call_many)
     objects = asynchronously(Session.objects)
+    access = asynchronously(AccessProcedures.access)
+    write_unconfirmed = asynchronously(UnconfirmedProcedures.write_unconfirmed)
+    call_unconfirmed = asynchronously(UnconfirmedProcedures.call_unconfirmed)
+    read_all = asynchronously(AccessProcedures.read_all)
     load_profile = asynchronously(ProfileProcedures.load_profile)
     load_profile_entries = asynchronously(ProfileProcedures.load_profile_entries)
     load_profile_newest = asynchronously(ProfileProcedures.load_profile_newest)
@@ -313,11 +337,28 @@ class BlockingMeter(_Meter):
         """Invoke a method; see :meth:`Session.call <cosemic.client.session.Session.call>`."""
         return self.run(self.session.call(target, value))
 
+    def notifications(self, timeout: float | None = None) -> Iterator[Notified]:
+        """Give what the meter says by itself, in order; see :meth:`Meter.notifications`.
+
+        timeout: seconds without a notification after which this ends; None: never. Between calls of this meter what has
+        come waits at the connection.
+        """
+        driver = self._driver
+        if driver is None:
+            raise NotAssociated(_NOT_OPEN)
+        while self._driver is driver and (notified := driver.notified(timeout)) is not None:
+            yield notified
+
     get = blocking(Session.get)
+    poll = blocking(Session.poll)
     read_many = blocking(Session.read_many)
     write_many = blocking(Session.write_many)
     call_many = blocking(Session.call_many)
     objects = blocking(Session.objects)
+    access = blocking(AccessProcedures.access)
+    write_unconfirmed = blocking(UnconfirmedProcedures.write_unconfirmed)
+    call_unconfirmed = blocking(UnconfirmedProcedures.call_unconfirmed)
+    read_all = blocking(AccessProcedures.read_all)
     load_profile = blocking(ProfileProcedures.load_profile)
     load_profile_entries = blocking(ProfileProcedures.load_profile_entries)
     load_profile_newest = blocking(ProfileProcedures.load_profile_newest)

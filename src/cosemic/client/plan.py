@@ -8,20 +8,24 @@ import os
 from dataclasses import replace
 from typing import Final
 
+from cosemic.association.settings import to_all_stations
 from cosemic.client.recovery import Recovery
 from cosemic.client.session import Session
 from cosemic.client.timepiece import TimeSource
 from cosemic.dialect import Dialect
 from cosemic.errors import ConfigurationError, CosemicError
+from cosemic.link.wrapper import ALL_STATION
 from cosemic.security.tls_identity import check_certified_title
 from cosemic.stack import (
     MANAGEMENT_LOGICAL_DEVICE,
     PUBLIC_CLIENT,
     Address,
     ClientStack,
+    Framing,
     Medium,
     Trace,
     association_timeout,
+    in_blocks,
     link_factory,
     media,
     over_datagrams,
@@ -31,6 +35,8 @@ from cosemic.store.meters import KnownMeter, known_meter
 from cosemic.store.security_settings import SecuritySettings, Source, load_security
 from cosemic.transport.contract import BlockingConnection, Connection, Receiver
 
+_ALL_STATION_WIDE: Final = 0x3FFF
+"""The SAP of all stations in HDLC addresses of four octets."""
 _SCHEME: Final = ":"
 """What every URL has, and no name of a meter."""
 
@@ -63,13 +69,19 @@ class Plan:
             response_timeout=association_timeout(address),
             max_pdu_size=address.max_pdu_size,
             user_id=address.user_id,
+            short_names=address.short_names,
         )
+        client = in_blocks(self.security.client, address)
         if address.medium is Medium.UDP:
-            self.security = replace(self.security, client=over_datagrams(self.security.client, address))
+            client = over_datagrams(client, address)
+        if client is not self.security.client:
+            self.security = replace(self.security, client=client)
         self.meter = meter
         self.address: Address = address.with_saps(
             client_sap=self.security.client_sap, server_sap=self.security.server_sap
         )
+        if self._saps[1] == ALL_STATION or (self._saps[1] == _ALL_STATION_WIDE and address.framing is Framing.HDLC):
+            self.security = replace(self.security, client=to_all_stations(self.security.client))
         self.recovery = recovery
         self.now = now
         self.trace = trace

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from cosemic.codec import DataType, EncodedData
 from cosemic.errors import EncodeError
-from cosemic.model import AttributeReference, CaptureObjectDefinition, ScalerUnit, scaler_unit_of
+from cosemic.model import AttributeReference, ScalerUnit
 from cosemic.model.common import SimpleValue
+from cosemic.model.profile_columns import scaler_unit_for
 from cosemic.values import DataAccessResult, Quantity
 
 Readable = Quantity | SimpleValue
@@ -24,8 +25,7 @@ _INTEGERS: Final = frozenset(
 
 def scaler_of(reference: AttributeReference[Any]) -> AttributeReference[ScalerUnit] | None:
     """Return the attribute that holds scaler and unit of a value; None where it has none."""
-    whole = CaptureObjectDefinition(reference.class_id, reference.instance_id, reference.attribute_id, 0)
-    return scaler_unit_of(whole)
+    return scaler_unit_for(reference.class_id, reference.instance_id, reference.attribute_id)
 
 
 def with_unit(value: Any, unit: ScalerUnit | None) -> Any:

@@ -10,18 +10,20 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar, overload
 
-from cosemic.apdu import ActionResponseWithOptionalData
 from cosemic.association.requests import Request
-from cosemic.client.answers import decoded, denied, not_done, scaler_unit
+from cosemic.client.answers import decoded, denied, parameters_of, returned, scaler_unit
+from cosemic.client.associating import transferred
+from cosemic.client.inbox import Inbox
 from cosemic.client.procedures.captured import CapturedProfile
 from cosemic.client.procedures.reading import read_out
-from cosemic.client.recovery import STANDARD, Recovery
+from cosemic.client.recovery import STANDARD, Recovery, repeated
 from cosemic.client.scaling import Readable, raw_value, scaler_of
 from cosemic.client.selections import BY_CLASS, by_class
 from cosemic.client.services import Services
+from cosemic.client.short_names import ShortNames
 from cosemic.client.steps import Procedure
 from cosemic.client.targets import Named, parse
-from cosemic.client.view import CURRENT_ASSOCIATION, ListedObject, association_version, listed
+from cosemic.client.view import CURRENT_ASSOCIATION, ListedObject, association_version, listed, selected
 from cosemic.codec import DataType, EncodedData, Typed
 from cosemic.errors import ActionFailed, CosemicError, DataAccessError, EncodeError, ServiceFailed
 from cosemic.model import (
@@ -37,9 +39,9 @@ from cosemic.model import (
 )
 from cosemic.model.common import SimpleValue
 from cosemic.model.types import is_typed
-from cosemic.stack import ClientStack
+from cosemic.stack import ClientStack, Poll
 from cosemic.store.security_settings import SecuritySettings
-from cosemic.values import ActionResult, DataAccessResult, Obis, Quantity
+from cosemic.values import DataAccessResult, Obis, Quantity
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -65,6 +67,8 @@ class Session(Services):
         super().__init__(security, stack, zone, recovery)
         self.load_profiles: tuple[Obis, ...] = ()
         """Those that the settings of a known meter name."""
+        self.inbox = Inbox()
+        """Notifications that have come and nobody has taken yet."""
 
     def forget(self) -> None:
         """Forget what was learnt: another meter may answer at this address."""
@@ -143,7 +147,7 @@ class Session(Services):
         the register; DataAccessError; OutcomeUnknown where no answer came.
         """
         reference = yield from self.attribute(target)
-        yield from self.set_attribute(reference, (yield from self._encoded(reference, value)), selection)
+        yield from self.set_attribute(reference, (yield from self.encoded(reference, value)), selection)
 
     def write_many(self, values: Sequence[tuple[Target, object]]) -> Procedure[None]:
         """Write several attributes, in lists where the meter agrees to them; pairs of target and value, in this order.
@@ -156,7 +160,7 @@ class Session(Services):
         for target, value in values:
             reference = yield from self.attribute(target)
             references.append(reference)
-            octets.append((yield from self._encoded(reference, value)))
+            octets.append((yield from self.encoded(reference, value)))
         results = yield from self.set_many(references, octets)
         refused = [
             denied("write", reference, result)
@@ -176,8 +180,8 @@ class Session(Services):
         OutcomeUnknown where no answer came.
         """
         reference = yield from self.method(target)
-        answer = yield from self.invoke(reference, _parameters(reference, value))
-        return _returned(reference, answer)
+        answer = yield from self.invoke(reference, parameters_of(reference, value))
+        return returned(reference, answer)
 
     def call_many(self, calls: Sequence[tuple[MethodTarget, object]]) -> Procedure[list[Any]]:
         """Invoke several methods, in lists where the meter agrees to them; pairs of target and parameter, in order.
@@ -188,17 +192,25 @@ class Session(Services):
         references: list[MethodReference[Any, Any]] = []
         for target, _ in calls:
             references.append((yield from self.method(target)))
-        parameters = [_parameters(one, value) for one, (_, value) in zip(references, calls, strict=True)]
+        parameters = [parameters_of(one, value) for one, (_, value) in zip(references, calls, strict=True)]
         answers = yield from self.invoke_many(references, parameters)
         results: list[Any] = []
         failed: list[ServiceFailed] = []
         for reference, answer in zip(references, answers, strict=True):
             try:
-                results.append(_returned(reference, answer))
+                results.append(returned(reference, answer))
             except (ActionFailed, DataAccessError) as error:
                 failed.append(error)
         _raise_first(failed, len(references))
         return results
+
+    def send_unconfirmed(
+        self, request: Request, subject: AttributeReference[Any] | MethodReference[Any, Any]
+    ) -> Procedure[None]:
+        """Send what changes a subject and is not answered, as soon as the association stands."""
+        self._unlearn(subject.class_id, subject.instance_id)
+        yield from repeated(self.recovery.reading, self._stand)
+        yield from transferred(request, self.short_names)
 
     def _change(
         self, request: Request, *subjects: AttributeReference[Any] | MethodReference[Any, Any]
@@ -217,7 +229,8 @@ class Session(Services):
         elif class_id == AssociationLN.class_id:
             self.view = None
 
-    def _encoded(self, reference: AttributeReference[Any], value: Any) -> Procedure[EncodedData]:
+    def encoded(self, reference: AttributeReference[Any], value: Any) -> Procedure[EncodedData]:
+        """Return a value as it is to be written; see :meth:`write`. Raises EncodeError."""
         if isinstance(value, EncodedData):
             return value
         if not isinstance(value, Quantity):
@@ -240,6 +253,16 @@ class Session(Services):
             self.scalers[scaler] = scaler_unit(scaler, found)
         return raw_value(reference, value, self.scalers.get(scaler) if scaler else None, sent)
 
+    # ---- what the meter says by itself ------------------------------------------------------------------------------
+
+    def poll(self) -> Procedure[None]:
+        """Give the turn to a meter that may not send by itself (HDLC, M-Bus): what it holds back becomes notifications.
+
+        TriggerEventNotification of IEC 62056-5-3. Raises AssociationError on links where a meter sends whenever it
+        likes.
+        """
+        yield Poll()
+
     # ---- what is where ----------------------------------------------------------------------------------------------
 
     def objects(self, *, refresh: bool = False, select: AccessSelection | None = None) -> Procedure[list[ListedObject]]:
@@ -249,12 +272,33 @@ class Session(Services):
         :mod:`cosemic.client.selections`. Raises DataAccessError, DecodeError.
         """
         object_list = CURRENT_ASSOCIATION.object_list
+        if self.short_names is not None:
+            return (yield from self._objects_by_short_names(self.short_names, refresh, select))
         if select is not None:
             version = None if select.selector == BY_CLASS else (yield from self._association_version())
             return listed((yield from self.get_attribute(object_list, select)), version)
         if self.view is None or refresh:
             self.view = listed((yield from self.get_attribute(object_list)))
         return self.view
+
+    def _objects_by_short_names(
+        self, short_names: ShortNames, refresh: bool, select: AccessSelection | None
+    ) -> Procedure[list[ListedObject]]:
+        if refresh:
+            short_names.forget()
+            self.view = None
+        if self.view is None:
+            self.view = yield from self._reading(short_names.view)
+        return self.view if select is None else list(selected(self.view, select))
+
+    def _reading(self, ask: Callable[[], Procedure[T]]) -> Procedure[T]:
+        """Ask for what can be read again, in an association that stands."""
+
+        def attempt(anew: bool) -> Procedure[T]:
+            yield from self._stand(anew)
+            return (yield from ask())
+
+        return repeated(self.recovery.reading, attempt)
 
     def _association_version(self) -> Procedure[int]:
         """Version of Association LN: a part of the view may not tell."""
@@ -307,7 +351,10 @@ class Session(Services):
         return named.class_id, _declared(named.class_id, version)
 
     def _entry(self, named: Named) -> Procedure[ListedObject | None]:
-        for one in (yield from self.objects()):
+        known = self.view
+        if known is None and self.short_names is not None:
+            known = yield from self._reading(self.short_names.objects)
+        for one in known or (yield from self.objects()):
             if one.logical_name == named.instance_id and named.class_id in (None, one.class_id):
                 return one
         return None
@@ -316,22 +363,6 @@ class Session(Services):
 def _declared(class_id: int, version: int | None) -> type[InterfaceClass] | None:
     """The declaration of a class; the newest where the version is not known here."""
     return interface_class(class_id, version) or interface_class(class_id)
-
-
-def _parameters(reference: MethodReference[Any, Any], value: Any) -> EncodedData:
-    return value if isinstance(value, EncodedData) else EncodedData.from_typed(reference.encode(value))
-
-
-def _returned(reference: MethodReference[Any, Any], answer: ActionResponseWithOptionalData) -> Any:
-    """What a method returned. Raises ActionFailed, DataAccessError, DecodeError."""
-    if answer.result != ActionResult.SUCCESS:
-        raise not_done(reference, answer.result)
-    returned = answer.return_parameters
-    if isinstance(returned, EncodedData):
-        return reference.decode(returned.typed()) if reference.method.returns is not None else returned.value()
-    if returned is not None and returned != DataAccessResult.SUCCESS:
-        raise denied("call", reference, returned)
-    return None
 
 
 def _raise_first(errors: Sequence[ServiceFailed], asked: int) -> None:

@@ -11,18 +11,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from cosemic.codec import DataType, EncodedData
 from cosemic.errors import DecodeError
 from cosemic.model import (
+    AccessSelection,
     AssociationLN,
     AssociationLNVersion0,
     AssociationLNVersion1,
     AssociationLNVersion2,
     Attribute,
+    ObjectDefinition,
     Reading,
 )
 from cosemic.model.access_control import AccessRightV0, AccessRightV1, AccessRightV3
@@ -43,12 +45,16 @@ AccessRights = AccessRightV0 | AccessRightV1 | AccessRightV3
 
 @dataclass(frozen=True, slots=True)
 class ListedObject:
-    """An object of the association view; ``access_rights`` is None where the meter was asked without them."""
+    """An object of the association view.
+
+    ``access_rights`` is None where the meter was asked without them; ``base_name`` where it speaks with logical names.
+    """
 
     class_id: int
     version: int
     logical_name: Obis
     access_rights: AccessRights | None
+    base_name: int | None = None
 
 
 def listed(object_list: EncodedData, version: int | None = None) -> list[ListedObject]:
@@ -67,6 +73,24 @@ def listed(object_list: EncodedData, version: int | None = None) -> list[ListedO
     # Field meters leave selectors and rights in other forms than declared: what can be told is kept.
     found: Iterable[Any] = _VERSIONS[known].decode(object_list.typed(), Reading(seen_also=True))
     return [ListedObject(one.class_id, one.version, one.logical_name, one.access_rights) for one in found]
+
+
+def selected(objects: Iterable[ListedObject], select: AccessSelection) -> Iterator[ListedObject]:
+    """Return what a selection on object_list of Association LN leaves of a view. Raises ConfigurationError."""
+    selector = AssociationLN.object_list.selector(select.selector)
+    wanted = selector.parameters.decode(select.parameters)
+    for one in objects:
+        match selector.number:
+            case 1:
+                yield one
+            case 2 if one.class_id in wanted:
+                yield replace(one, access_rights=None)
+            case 3 | 4 if ObjectDefinition(one.class_id, one.logical_name) in _each(wanted):
+                yield one
+
+
+def _each(wanted: tuple[ObjectDefinition, ...] | ObjectDefinition) -> tuple[ObjectDefinition, ...]:
+    return (wanted,) if isinstance(wanted, ObjectDefinition) else wanted
 
 
 def association_version(objects: Iterable[ListedObject]) -> int:

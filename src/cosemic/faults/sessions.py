@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cosemic.association.notifications import Notified
 from cosemic.association.requests import Aborted, Completed
 from cosemic.errors import CosemicError, TransportError
 from cosemic.faults.station import Driver, StationPort
@@ -38,13 +39,24 @@ class ClientStation(Driver):
     def ask(self, request: StackRequest, limit: float = 3600.0) -> Any:
         """Send a request and let time pass until it has ended; return its result, or raise what it failed with.
 
+        Notifications that come meanwhile are events, too.
+
         Raises RuntimeError where neither has come after ``limit`` seconds of virtual time.
         """
         first = len(self.events)
         self.send(request)
-        if not self.time.run_until(lambda: len(self.events) > first, limit):
+        event: Any = None
+
+        def ended() -> bool:
+            nonlocal first, event
+            while event is None and len(self.events) > first:
+                if not isinstance(self.events[first][1], Notified):
+                    event = self.events[first][1]
+                first += 1
+            return event is not None
+
+        if not self.time.run_until(ended, limit):
             raise RuntimeError(f"neither an answer nor an error within {limit:g} s: {request}")
-        event = self.events[first][1]
         if isinstance(event, Completed):
             return event.result
         raise event.error

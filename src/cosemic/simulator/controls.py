@@ -8,34 +8,44 @@
 0-0:10.0.107, 15.0.2    activation of an image, and its schedule
 0-0:12.0.0              schedule, empty
 0-0:16.0.0              register monitor of the voltage, without thresholds
-0-0:25.9.0              push setup: what stands in it is kept; nothing is pushed, and no method is there
+0-0:25.9.0              push setup, version 2: name, time, serial number, energies and power; nowhere, unless said
+0-0:10.0.108, 15.0.4    push script, and its schedule: every quarter of an hour where a destination is said
 ======================  ==============================================================================
 """
 
 from __future__ import annotations
 
+from random import Random
 from typing import Final
 
 from cosemic.codec import DataType
 from cosemic.model import (
     ActionItem,
-    CaptureObjectDefinition,
+    Clock,
     ControlMode,
     Data,
     DisconnectControlVersion0,
+    ExecutionTime,
     ImageTransfer,
-    PushMessage,
-    PushSetupVersion0,
+    PushSetup,
     Register,
+    SingleActionScheduleType,
+    ValueDefinition,
+)
+from cosemic.model.push import (
+    PushMessage,
+    PushObjectDefinition,
+    RestrictionElement,
+    RestrictionType,
     SendDestinationAndMethod,
     TransportService,
-    ValueDefinition,
 )
 from cosemic.server import (
     ClockObject,
     DisconnectControlObject,
     LimiterObject,
     LogicalDevice,
+    PushSetupObject,
     RegisterMonitorObject,
     ScheduleObject,
     ScriptTableObject,
@@ -43,15 +53,28 @@ from cosemic.server import (
     SpecialDaysObject,
     executing,
 )
-from cosemic.server.kept import KeptObject
 from cosemic.simulator import names
+from cosemic.simulator.plan import MeterPlan
+from cosemic.values import Date, Time
 
 LIMIT: Final = 25_000
 """Watts."""
 EMERGENCY_LIMIT: Final = 5_000
 _LOCAL_DISCONNECT, _LOCAL_RECONNECT = (ActionItem(names.BREAKER_SCRIPTS, number) for number in (3, 4))
-_PUSHED: Final = (CaptureObjectDefinition(Data.class_id, names.SERIAL_NUMBER, 2, 0),)
-_NOWHERE: Final = SendDestinationAndMethod(TransportService.TCP, b"", PushMessage.A_XDR_APDU)
+_UNRESTRICTED: Final = RestrictionElement(RestrictionType.NONE, None)
+_PUSHED: Final = tuple(
+    PushObjectDefinition(class_id, name, attribute, 0, _UNRESTRICTED, ())
+    for class_id, name, attribute in (
+        (PushSetup.class_id, names.PUSH_SETUP, 1),
+        (Clock.class_id, names.CLOCK, 2),
+        (Data.class_id, names.SERIAL_NUMBER, 2),
+        (Register.class_id, names.ENERGY, 2),
+        (Register.class_id, names.EXPORT, 2),
+        (Register.class_id, names.POWER, 2),
+    )
+)
+PUSH_PERIOD: Final = 15
+"""Minutes."""
 
 
 class Controls:
@@ -66,6 +89,7 @@ class Controls:
         clock: ClockObject,
         breaker: DisconnectControlObject,
         special_days: SpecialDaysObject,
+        plan: MeterPlan,
     ) -> None:
         remote = DisconnectControlVersion0(names.BREAKER)
         device.add(
@@ -105,15 +129,42 @@ class Controls:
         device.add(ScheduleObject(device, clock, names.SCHEDULE, special_days=special_days))
         voltage = ValueDefinition(Register.class_id, names.VOLTAGE, Register.value.index)
         device.add(RegisterMonitorObject(device, names.VOLTAGE_MONITOR, voltage))
-        push = {
-            "push_object_list": _PUSHED,
-            "send_destination_and_method": _NOWHERE,
-            "communication_window": (),
-            "randomisation_start_interval": 0,
-            "number_of_retries": 0,
-            "repetition_delay": 0,
-        }
-        device.add(KeptObject(PushSetupVersion0(names.PUSH_SETUP), push, writable=push))
+        self.push = _push_of(device, clock, plan)
+
+
+def _push_of(device: LogicalDevice, clock: ClockObject, plan: MeterPlan) -> PushSetupObject:
+    """Add push setup, script and schedule; the client that can read everything is pushed to."""
+    push = device.add(
+        PushSetupObject(
+            device,
+            clock,
+            names.PUSH_SETUP,
+            _PUSHED,
+            SendDestinationAndMethod(TransportService.TCP, (plan.push or "").encode(), PushMessage.A_XDR_APDU),
+            version=2,
+            number_of_retries=3,
+            repetition_delay=60,
+            push_client_SAP=plan.protection().client_sap,
+            randomness=Random(plan.curve_seed),
+        )
+    )
+    script = executing(PushSetup(names.PUSH_SETUP).push, 0)
+    device.add(ScriptTableObject(device, names.PUSH_SCRIPTS, {1: (script,)}))
+    times = [
+        ExecutionTime(Time.of(minute=minute, second=0, hundredths=0), Date.of()) for minute in range(0, 60, PUSH_PERIOD)
+    ]
+    device.add(
+        SingleActionScheduleObject(
+            device,
+            clock,
+            names.PUSH_SCHEDULE,
+            ActionItem(names.PUSH_SCRIPTS, 1),
+            times if plan.push else (),
+            SingleActionScheduleType.N_ENTRIES_DIFFERENT_TIME_WILDCARD_DATE,
+            make_up=False,
+        )
+    )
+    return push
 
 
 def breaker_of(device: LogicalDevice) -> DisconnectControlObject:

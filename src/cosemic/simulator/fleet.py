@@ -232,7 +232,7 @@ def begin_counters(meter: SimulatedMeter, now: dt.datetime) -> None:
 
 def _endpoint(site: Site) -> Endpoint:
     security = site.plan.protection()
-    url = site.url(security.client_sap)
+    url = site.url(security.client_sap) + ("&referencing=sn" if site.plan.referencing == "sn" else "")
     return Endpoint(url, security.client_settings(), security.kind, site.plan.serial, site)
 
 

@@ -24,6 +24,8 @@
     billing_periods = 3                 # closed months of before
     association_version = 1             # of class 15: 0 to 3
     firmware = "1.0.0"
+    referencing = "ln"                  # logical names; sn: short names; both: as the client wants it
+    push = "10.0.0.1:4059"              # where registers are sent every quarter of an hour; nowhere, unless said
     link = "hdlc"                       # wrapper, hdlc, iec21, mbus: see cosemic.simulator.links
     udp = false                         # true: the wrapper on UDP
     station = 17                        # lower HDLC address, or address on the M-Bus; "serial": from the serial number
@@ -174,6 +176,8 @@ class _Group:
     billing_periods: int = 3
     association_version: int = 1
     firmware: str = "1.0.0"
+    push: str | None = None
+    referencing: str = "ln"
 
 
 _TABLES: Final = ("time", "meter", "meters", "faults")
@@ -235,6 +239,8 @@ def _group(values: Any, seed: int, serial: int, what: str) -> tuple[MeterPlan, .
         billing_periods=said.billing_periods,
         association_version=said.association_version,
         firmware=said.firmware,
+        push=said.push,
+        referencing=said.referencing,
         objects=tuple(object_from(one, f"object {number} of {what}") for number, one in enumerate(objects, 1)),
         rights=_rights(values.get("rights", {}), what),
         link=made(MeterLink, {name: value for name, value in values.items() if name in _LINK}, what),

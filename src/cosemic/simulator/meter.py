@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from cosemic.association.service_provider import ServerSettings
@@ -57,7 +58,7 @@ from cosemic.simulator.firmware import Firmware
 from cosemic.simulator.history import History
 from cosemic.simulator.plan import MeterPlan, clock_rule
 from cosemic.simulator.records import COUNT, WATTS, Records
-from cosemic.simulator.security import MAKER, READING_CLIENT, MeterSecurity
+from cosemic.simulator.security import MAKER, READING_CLIENT, MeterSecurity, context_names
 from cosemic.simulator.tariffs import Tariffs
 from cosemic.values import Obis, Unit
 
@@ -134,7 +135,7 @@ class SimulatedMeter(LogicalDevice):
             periods=history.periods,
         )
         self.firmware = Firmware(self, plan.firmware)
-        self.controls = Controls(self, self.clock, self.breaker, self.tariffs.special_days)
+        self.controls = Controls(self, self.clock, self.breaker, self.tariffs.special_days, plan)
         for make in plan.objects:
             self.add(make(self))
         self._admit(counters if counters is not None else MemoryCounterStore())
@@ -193,15 +194,18 @@ class SimulatedMeter(LogicalDevice):
             READING_CLIENT: reading(),
             MANAGEMENT_CLIENT: everything,
         } | dict(self.plan.rights)
-        self.admit(Admission(client_sap=PUBLIC_CLIENT, settings=ServerSettings(), rights=rights[PUBLIC_CLIENT]))
+        contexts = context_names(self.plan.referencing)
+        public = ServerSettings(context_names=contexts)
+        self.admit(Admission(client_sap=PUBLIC_CLIENT, settings=public, rights=rights[PUBLIC_CLIENT]))
         if security.kind != "none":
-            settings = security.reading_settings()
+            settings = replace(security.reading_settings(), context_names=contexts)
             self.admit(Admission(client_sap=READING_CLIENT, settings=settings, rights=rights[READING_CLIENT]))
         if security.kind == "hls-gmac":
+            ciphered = context_names(self.plan.referencing, ciphered=True)
             self.admit(
                 Admission(
                     client_sap=MANAGEMENT_CLIENT,
-                    settings=security.management_settings(self.system_title, counters),
+                    settings=replace(security.management_settings(self.system_title, counters), context_names=ciphered),
                     rights=rights[MANAGEMENT_CLIENT],
                     security_setup=names.SECURITY_SETUP,
                 )
@@ -235,6 +239,7 @@ class HouseholdMeter(SimulatedMeter):
         counters: CounterStore | None = None,
         association_version: int = 1,
         state: DeviceState | None = None,
+        referencing: str = "ln",
     ) -> None:
         if not -720 <= utc_offset <= 720:
             raise ConfigurationError(f"a clock is at most 12 hours from UTC, not {utc_offset} minutes")
@@ -246,5 +251,6 @@ class HouseholdMeter(SimulatedMeter):
             zone=dt.timezone(dt.timedelta(minutes=utc_offset)) if zone is None else zone,
             profile_days=profile_days,
             association_version=association_version,
+            referencing=referencing,
         )
         super().__init__(plan, now=now, state=state, counters=counters)

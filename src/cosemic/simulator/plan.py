@@ -9,12 +9,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from cosemic.errors import ConfigurationError
+from cosemic.model.push import PushMessage, SendDestinationAndMethod, TransportService
 from cosemic.server import AccessRule, CosemObject, rule_of
 from cosemic.server.local_time import NO_DAYLIGHT_SAVING, DaylightSaving, LocalTime
+from cosemic.server.push.destination import destination_of
+from cosemic.server.push.refusal import PushRefused
 from cosemic.simulator.customers import CUSTOMERS, DAY, FIRST_DATE, HOUSEHOLD, SLOT, SOLAR, Customer
 from cosemic.simulator.links import MeterLink
 from cosemic.simulator.load_curve import LoadCurve
-from cosemic.simulator.security import MeterSecurity
+from cosemic.simulator.security import REFERENCING, MeterSecurity
 from cosemic.simulator.wording import one_of
 
 if TYPE_CHECKING:
@@ -38,7 +41,9 @@ class MeterPlan:
     ``hls-gmac``, or a :class:`MeterSecurity`. zone: that of the clock, with its daylight saving. profile_days: depth of
     the load profile, up to 36525. capture_period: of the load profile, seconds. billing_periods: closed ones of before
     its start, up to 1200. association_version: of class 15, 0 to 3. firmware: version at first. objects: make more
-    objects. rights: of clients by their SAP, in place of the usual ones. link: how it is reached.
+    objects. rights: of clients by their SAP, in place of the usual ones. link: how it is reached. referencing: ``ln``,
+    logical names, ``sn``, short names, or ``both``, as the client wants it. push: where it sends its registers to every
+    quarter of an hour, ``host:port`` on TCP; None: nowhere, until a client says so.
 
     Raises ConfigurationError.
     """
@@ -56,18 +61,23 @@ class MeterPlan:
     objects: tuple[Callable[[SimulatedMeter], CosemObject], ...] = ()
     rights: Mapping[int, AccessRule] = field(default_factory=dict)
     link: MeterLink = MeterLink()  # noqa: RUF009 - frozen
+    push: str | None = None
+    referencing: str = "ln"
 
     def __post_init__(self) -> None:
         if not 0 <= self.serial < 10**13:
             raise ConfigurationError(f"a serial number has up to 13 digits, not {self.serial}")
         if self.customer is not None:
             one_of("customer", self.customer, CUSTOMERS)
+        one_of("referencing", self.referencing, REFERENCING)
         if not 1 <= self.profile_days <= _MOST_DAYS:
             raise ConfigurationError(f"a load profile is of a day or more, up to {_MOST_DAYS}, not {self.profile_days}")
         if not 0 <= self.billing_periods <= _MOST_PERIODS:
             raise ConfigurationError(f"a meter has 0 to {_MOST_PERIODS} billing periods, not {self.billing_periods}")
         if self.capture_period < 60 or DAY % self.capture_period:
             raise ConfigurationError(f"a capture period is 60 s or more and divides a day, not {self.capture_period}")
+        if self.push is not None:
+            _check_destination(self.push)
         standard, rule = clock_rule(self.zone)
         if standard % (SLOT // 60) or rule.deviation % (SLOT // 60):
             raise ConfigurationError("the local zone is a multiple of 15 minutes from UTC")
@@ -92,6 +102,13 @@ class MeterPlan:
         """Return the security, with its keys. Raises ConfigurationError."""
         security = self.security
         return security if isinstance(security, MeterSecurity) else MeterSecurity.of(security, self.serial, self.seed)
+
+
+def _check_destination(text: str) -> None:
+    try:
+        destination_of(SendDestinationAndMethod(TransportService.TCP, text.encode("ascii"), PushMessage.A_XDR_APDU))
+    except (PushRefused, UnicodeEncodeError):
+        raise ConfigurationError(f"a meter pushes to host:port, not to {text!r}") from None
 
 
 def plans_of(

@@ -19,11 +19,18 @@ from cosemic.values import ApplicationContext, AuthenticationMechanism, Secret
 
 READING_CLIENT: Final = 2
 KINDS: Final = ("none", "lls", "hls-gmac")
+REFERENCING: Final[Mapping[str, tuple[bool, ...]]] = {"ln": (False,), "sn": (True,), "both": (False, True)}
+"""Logical names, short names or both: whether application contexts have short names."""
 MAKER: Final = b"CSM"
 """FLAG letters of the simulated maker."""
 CLIENT_TITLE: Final = MAKER + bytes((0xC1, 0, 0, 0, 1))
 """System title of the client that the settings are made for."""
 AUTHENTICATED_ENCRYPTED: Final = SecurityPolicy(0, 3)
+
+
+def context_names(referencing: str, *, ciphered: bool = False) -> frozenset[ApplicationContext]:
+    """Return the application contexts of a meter that is addressed in one of the ways of :data:`REFERENCING`."""
+    return frozenset(ApplicationContext.of(short_names=one, ciphered=ciphered) for one in REFERENCING[referencing])
 
 
 @dataclass(frozen=True, slots=True)

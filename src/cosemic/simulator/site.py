@@ -15,11 +15,12 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from cosemic.errors import CosemicError
 from cosemic.security import CounterStore
-from cosemic.server import MeterConnection, PhysicalDevice
+from cosemic.server import MeterConnection, PhysicalDevice, PushOutlet
 from cosemic.server.state import StateFile
 from cosemic.simulator.device_faults import DeviceFaults
 from cosemic.simulator.faults import Faults, Gaps
@@ -44,6 +45,7 @@ class _Made(NamedTuple):
     meter: SimulatedMeter
     physical: PhysicalDevice
     faults: DeviceFaults
+    outlet: PushOutlet
 
 
 class Site:
@@ -108,6 +110,8 @@ class Site:
     async def start(self) -> None:
         """Listen, or open the port. Raises ConfigurationError where that cannot be."""
         await self._server.start()
+        if self.plan.push is not None:
+            self._present()
 
     @property
     def meter(self) -> SimulatedMeter:
@@ -120,17 +124,28 @@ class Site:
         return self._made is not None
 
     def let_go(self) -> None:
-        """Let the device go, unless somebody talks to it; it is made anew from its state when it is wanted."""
-        if not self._standing:
-            self._made = None
+        """Let the device go, unless somebody talks to it; it is made anew from its state when it is wanted.
+
+        One that sends by itself stays, so that it does.
+        """
+        if not self._standing and self._made is not None and not self._made.meter.outbox.used:
+            self._cut()
 
     def reboot(self) -> None:
         """Cut the power of the device for a moment: connections are reset, and it goes on from its state."""
         if self._made is not None:
+            sends = self._made.meter.outbox.used
             self._made.meter.happened("power-down")
-            self._made = None
+            self._cut()
+            if sends:
+                self._present().meter.happened("power-up")
         for connection in tuple(self._standing):
             connection.reset()
+
+    def _cut(self) -> None:
+        made, self._made = self._made, None
+        if made is not None:
+            made.outlet.cut()
 
     # ---- for connections --------------------------------------------------------------------------------------------
 
@@ -155,7 +170,9 @@ class Site:
         await self._server.close()
         if self._timer is not None:
             self._timer.cancel()
-        self.let_go()
+        if self._made is not None:
+            await self._made.outlet.close()
+            self._made = None
 
     # ---- inside -----------------------------------------------------------------------------------------------------
 
@@ -179,6 +196,10 @@ class Site:
             gaps = self.faults.of(Gaps)
             lived = dt.timedelta(days=self.plan.profile_days if gaps is not None and gaps.always else 0)
             meter = SimulatedMeter(self.plan, now=self._now, state=state, counters=self._counters, lived=lived)
-            self._made = _Made(meter, PhysicalDevice(meter), DeviceFaults(meter, self.faults))
+            physical = PhysicalDevice(meter)
+            outlet = PushOutlet(physical, ready=self.prepare)
+            self._made = _Made(meter, physical, DeviceFaults(meter, self.faults), outlet)
             self._tell_made(meter)
+            with suppress(RuntimeError):  # nothing is sent where no event loop runs
+                outlet.begin()
         return self._made

@@ -14,11 +14,12 @@ from cosemic.stack.client_stack import (
     ClientStack,
     Disconnect,
     Layer,
+    Poll,
     StackRequest,
     Trace,
     Traffic,
 )
-from cosemic.stack.links import association_timeout, link_factory, over_datagrams
+from cosemic.stack.links import association_timeout, in_blocks, link_factory, over_datagrams
 from cosemic.stack.url import OPTIONS, SCHEMES, Address, Framing, Medium, parse_url
 
 __all__ = [
@@ -32,10 +33,12 @@ __all__ = [
     "Framing",
     "Layer",
     "Medium",
+    "Poll",
     "StackRequest",
     "Trace",
     "Traffic",
     "association_timeout",
+    "in_blocks",
     "link_factory",
     "over_datagrams",
     "parse_url",

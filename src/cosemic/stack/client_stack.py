@@ -3,9 +3,10 @@
 ::
 
     Open         where the link has a data link connection of its own: connect it, then open the association
-    services     as :mod:`cosemic.association.client`
+    services     as :mod:`cosemic.association.client`; those to all stations need no data link connection
     Release      ends the association
     Disconnect   ends the data link connection, in order (DL-DISCONNECT), where one stands
+    Poll         gives the turn to a meter that may not send by itself, for its notifications (TriggerEventNotification)
 
 What ends the data link connection, or the link, ends the association (COSEM-ABORT, IEC 62056-5-3).
 """
@@ -16,13 +17,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from cosemic.association.repeating import client_association
 from cosemic.association.requests import Completed, Event, Failed, Open, Request
 from cosemic.association.settings import ClientSettings
 from cosemic.errors import AssociationError, ConfigurationError, ConnectionLost, CosemicError
-from cosemic.link.contract import ApduReceived, Link, LinkConnected, LinkDisconnected, LinkEvent
+from cosemic.link.contract import UNARMED, ApduReceived, Link, LinkConnected, LinkDisconnected, LinkEvent
 from cosemic.link.hdlc import HdlcPrimaryLink
 from cosemic.link.wrapper import ALL_STATION, WrapperLink
 from cosemic.values import AuthenticationMechanism, LineSettings
@@ -39,7 +40,15 @@ class Disconnect:
     """DL-DISCONNECT.request: end the data link connection, where one stands (:attr:`ClientStack.linked`)."""
 
 
-StackRequest = Request | Disconnect
+@dataclass(slots=True, eq=False)
+class Poll:
+    """TriggerEventNotification.request: ask the meter for what it holds back, where the link has it wait for a poll.
+
+    It has ended when the turn is back; what came are events of their own.
+    """
+
+
+StackRequest = Request | Disconnect | Poll
 LinkFactory: TypeAlias = Callable[[int, int], Link]
 """Makes the link between a client SAP and a server SAP."""
 
@@ -51,7 +60,7 @@ def wrapper(client_sap: int, server_sap: int) -> Link:
 
 @dataclass(slots=True)
 class Traffic:
-    """What a connection has cost; ``round_trips`` counts APDUs sent, each of which waits for an answer."""
+    """What a connection has cost; ``round_trips`` counts APDUs sent, or windows of blocks, that wait for an answer."""
 
     round_trips: int = 0
     octets_sent: int = 0
@@ -92,7 +101,7 @@ class ClientStack:
 
     Another association may take the place of the present one (:meth:`use`) while none of its requests is served.
     link: makes the link between two SAPs, the wrapper unless told. trace: sees what passes. Raises ConfigurationError
-    for the server SAP of all stations: nothing is answered there.
+    for the server SAP of all stations, where settings want anything to be answered, or the link cannot reach them.
     """
 
     def __init__(
@@ -115,8 +124,10 @@ class ClientStack:
         """Whether all that is due is handed out at once, and the line never changes."""
         self._unanswered: set[tuple[int, int]] = set()
         """SAPs between which the late answer to an opening or release may still come."""
-        self._held: StackRequest | None = None
-        """What the data link connection is waited for with: an Open, or a Disconnect."""
+        self._held: Open | Disconnect | Poll | None = None
+        """What the data link connection is waited for with, or what has the turn."""
+        self._polled = self._turn_back = False
+        """The poll has left; nothing is due any more, and nothing awaited."""
         self._over = False
         """The medium is gone, or the link; with it every data link connection."""
         self._take(settings, client_sap, server_sap)
@@ -141,11 +152,17 @@ class ClientStack:
         self._take(settings, client_sap, server_sap)
 
     def _take(self, settings: ClientSettings, client_sap: int, server_sap: int) -> None:
-        if server_sap == ALL_STATION:
+        self._to_all = server_sap == ALL_STATION or (
+            isinstance(self._link, HdlcPrimaryLink) and server_sap == self._link.all_station
+        )
+        if self._to_all and (settings.pre_established is None or settings.confirmed):
             raise ConfigurationError(
-                "the server SAP 127 is that of all stations, which serve unconfirmed requests only and answer nothing: "
-                "name the SAP of one logical device"
+                f"the server SAP {server_sap} is that of all stations, which serve unconfirmed requests only and "
+                "answer nothing: name the SAP of one logical device, or settings that are pre-established and not "
+                "confirmed"
             )
+        if self._to_all and self._link.connection_oriented and not isinstance(self._link, HdlcPrimaryLink):
+            raise ConfigurationError("this link reaches no stations but one: name the SAP of one logical device")
         self.steady = isinstance(self._link, WrapperLink) and not settings.repetitions
         self.whole = isinstance(self._link, WrapperLink | HdlcPrimaryLink)
         self.association = client_association(settings)
@@ -171,7 +188,10 @@ class ClientStack:
         if isinstance(request, Disconnect):
             self._link.disconnect()
             self._held = request
-        elif type(request) is Open and not self._link.connected:
+        elif isinstance(request, Poll):
+            self._poll()
+            self._held = request
+        elif type(request) is Open and not self._link.connected and not self._to_all:
             self._link.connect()
             self._held = request
         else:
@@ -184,8 +204,8 @@ class ClientStack:
 
     def cancel(self) -> None:
         """Give up the request being served, if any; see :meth:`ClientAssociation.cancel`."""
-        if self._held is not None:
-            self._held = None
+        held, self._held = self._held, None
+        if held is not None and not isinstance(held, Poll):
             self._link.disconnect()
         self.association.cancel()
 
@@ -199,6 +219,9 @@ class ClientStack:
     def octets_to_send(self) -> bytes:
         """Return octets that are due on the medium; see the contract of links."""
         octets = self._link.octets_to_send()
+        if isinstance(self._held, Poll):
+            self._polled = self._polled or bool(octets)
+            self._turn_back = self._polled and self._link.deadline() is None
         if not octets:
             return octets
         self.traffic.octets_sent += len(octets)
@@ -216,23 +239,25 @@ class ClientStack:
         if self.steady:
             return own
         link = self._link.deadline()
+        if self._turn_back and isinstance(self._held, Poll):
+            return UNARMED
         return own if link is None else link if own is None else min(own, link)
 
     def tick(self, now: float) -> list[Event]:
         """Tell the time."""
         if self.steady:
-            return self.association.tick(now)
+            return self.association.tick(now) + self._go_on()
         happenings = self._link.tick(now)
         events = self._happened(happenings, now) if happenings else []
         events += self.association.tick(now)
-        return events + self._go_on()
+        return events + self._go_on() + self._poll_over()
 
-    def lost(self, error: CosemicError) -> list[Event]:
-        """The medium is gone."""
+    def lost(self, error: CosemicError, refused: bool = False) -> list[Event]:
+        """The medium is gone; refused: see :meth:`ClientAssociation.lost`."""
         self._over = True
         held, self._held = self._held, None
         if held is None:
-            return self.association.lost(error)
+            return self.association.lost(error, refused)
         told = Completed(held, None) if isinstance(held, Disconnect) else Failed(held, error)
         return [told, *self.association.lost(error)]
 
@@ -244,14 +269,12 @@ class ClientStack:
                 if event.destination == self.client_sap and event.source == self.server_sap:
                     if self._trace is not None:
                         self._trace.octets(Layer.APDU, False, event.apdu)
-                    came = self.association.receive(event.apdu, now)
-                    events += came
-                    if not came:  # the request goes on
-                        events += self._go_on()
+                    events += self.association.receive(event.apdu, now)
+                    events += self._go_on()  # the request goes on, ends in order, or something is confirmed
             elif isinstance(event, LinkConnected):
                 events += self._connected(now)
             elif isinstance(event, LinkDisconnected):
-                events += self._disconnected(event.error)
+                events += self._disconnected(event.error, event.refused)
             else:
                 events += self.lost(event.error)
         return events
@@ -260,7 +283,7 @@ class ClientStack:
         """The data link connection stands: go on with the opening that waits for it."""
         self._over = False
         held = self._held
-        if held is None or isinstance(held, Disconnect):
+        if not isinstance(held, Open):
             return []
         self._held = None
         try:
@@ -270,12 +293,14 @@ class ClientStack:
         events = self.association.tick(now)
         return events + self._go_on()
 
-    def _disconnected(self, error: CosemicError | None) -> list[Event]:
+    def _disconnected(self, error: CosemicError | None, refused: bool) -> list[Event]:
         """The data link connection has ended; where it was asked for, that is all, otherwise it is an abort."""
         if isinstance(self._held, Disconnect):
             held, self._held = self._held, None
+            self.association.left()
             return [Completed(held, None)]
-        return self.lost(error or ConnectionLost("the meter has ended the data link connection: connect again"))
+        why = error or ConnectionLost("the meter has ended the data link connection: connect again")
+        return self.lost(why, refused)
 
     def _go_on(self) -> list[Event]:
         """Send what is due; where the link does not take it, that is the end."""
@@ -287,16 +312,36 @@ class ClientStack:
             return self.lost(error)
         return []
 
+    def _poll(self) -> None:
+        """Poll the meter. Raises AssociationError where the link knows nothing of the kind."""
+        link: Any = self._link
+        while not hasattr(link, "poll"):
+            link = getattr(link, "inner", None)
+            if link is None:
+                raise AssociationError("a meter on this link sends by itself: there is nothing to poll it for")
+        self._polled = self._turn_back = False
+        link.poll()
+
+    def _poll_over(self) -> list[Event]:
+        """The turn is back after a poll."""
+        held = self._held
+        if not isinstance(held, Poll) or not self._turn_back:
+            return []
+        self._held = None
+        return [Completed(held, None)]
+
     def _forward(self) -> None:
         apdu = self.association.octets_to_send()
         if apdu:
             self.traffic.round_trips += 1
+        while apdu:
             if self._trace is not None:
                 settings = self.association.settings
                 opens = apdu[0] == _AARQ and settings.mechanism is AuthenticationMechanism.LLS
                 self._masked = settings.secret.reveal() if opens and settings.secret else b""
                 self._trace.octets(Layer.APDU, True, self._shown(apdu))
             self._link.send(apdu, source=self.client_sap, destination=self.server_sap)
+            apdu = self.association.octets_to_send()
 
     def _shown(self, octets: bytes) -> bytes:
         """Octets with the password of an opening masked, in whatever pieces, however often and in whatever echo."""

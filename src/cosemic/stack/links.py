@@ -37,6 +37,8 @@ from cosemic.values import OPTICAL, LineSettings, Parity
 
 RESPONSE_TIMEOUT: Final = 10.0
 RETRIES: Final = 3
+BLOCK_RETRIES: Final = 8
+"""Over datagrams: so many are lost in a row only where nearly all are."""
 _LINES: Final = {
     Framing.HDLC: LineSettings(9600),
     Framing.MODEM: LineSettings(9600),
@@ -95,12 +97,21 @@ def association_timeout(address: Address) -> float | None:
     return 2 * (address.response_timeout or RESPONSE_TIMEOUT) + 2 * line.seconds(longest)
 
 
+def in_blocks(settings: ClientSettings, address: Address) -> ClientSettings:
+    """Return settings with what the address says of general blocks."""
+    if address.general_blocks is None and address.block_window is None:
+        return settings
+    general = settings.general_blocks if address.general_blocks is None else address.general_blocks
+    return replace(settings, general_blocks=general, block_window=address.block_window or settings.block_window)
+
+
 def over_datagrams(settings: ClientSettings, address: Address) -> ClientSettings:
     """Return settings of an association that repeats what is lost; its attempts share the time for an answer."""
     retries = RETRIES if address.retries is None else address.retries
     return replace(
         settings,
         repetitions=retries,
+        block_retries=max(settings.block_retries, BLOCK_RETRIES),
         response_timeout=settings.response_timeout / (retries + 1),
         max_pdu_size=min(settings.max_pdu_size or LARGEST_IN_DATAGRAM, LARGEST_IN_DATAGRAM),
     )

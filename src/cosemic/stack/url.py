@@ -25,6 +25,7 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from cosemic.association.settings import LARGEST_WINDOW
 from cosemic.errors import ConfigurationError
 from cosemic.link.wrapper import PORT
 from cosemic.values import LineSettings, Parity
@@ -69,6 +70,9 @@ class Address:
     response_timeout: float | None = None
     max_pdu_size: int | None = None
     user_id: int | None = None
+    general_blocks: bool | None = None
+    block_window: int | None = None
+    short_names: bool | None = None
     device: str = ""
     medium: Medium = Medium.TCP
     framing: Framing = Framing.WRAPPER
@@ -139,10 +143,22 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _blocks(text: str) -> bool:
+    if text.lower() not in ("general", "service"):
+        raise ValueError("is neither general nor service")
+    return text.lower() == "general"
+
+
 def _flag(text: str) -> bool:
     if text.lower() not in ("", "0", "1", "no", "yes", "false", "true"):
         raise ValueError("is neither yes nor no")
     return text.lower() not in ("0", "no", "false")
+
+
+def _referencing(text: str) -> bool:
+    if text.lower() not in ("ln", "sn"):
+        raise ValueError("is neither ln nor sn")
+    return text.lower() == "sn"
 
 
 def _format(text: str) -> LineSettings:
@@ -213,10 +229,13 @@ def _gateway(address: Address) -> bool:
 OPTIONS: Final[dict[str, Option]] = {
     "client": Option("client_sap", _between(0, 0xFFFF), "SAP of the client; 16, the public client"),
     "server": Option("server_sap", _between(0, 0xFFFF), "SAP of the logical device (HDLC: upper address); 1"),
-    "user": Option("user_id", _between(0, 0xFFFF), "id of the user that the client names, 0 to 255"),
+    "user": Option("user_id", _between(0, 0xFF), "id of the user that the client names, 0 to 255"),
+    "referencing": Option("short_names", _referencing, "sn: the meter speaks with short names; ln, logical names"),
     "timeout": Option("response_timeout", _seconds, "seconds that an answer may take"),
     "connect_timeout": Option("connect_timeout", _seconds, "seconds that connecting may take; 5"),
     "max_pdu": Option("max_pdu_size", _between(0, 0xFFFF), "largest APDU that is taken, in octets"),
+    "blocks": Option("general_blocks", _blocks, "of what is too long for one APDU: general, or service, those of GET"),
+    "block_window": Option("block_window", _between(1, LARGEST_WINDOW), "general blocks taken at a time; 8"),
     "retries": Option(
         "retries",
         _between(0, 20),
@@ -255,7 +274,9 @@ OPTIONS: Final[dict[str, Option]] = {
         "server_name", _text, "name that the certificate of the server has to have; server_title of the security", _tls
     ),
 }
-_SECRETS: Final = frozenset(("key", "password", "secret", "ek", "ak", "encryption_key", "authentication_key"))
+_SECRETS: Final = frozenset(
+    ("key", "password", "secret", "ek", "ak", "encryption_key", "authentication_key", "broadcast_key")
+)
 _SCHEMES: Final[dict[str, tuple[Framing, Medium]]] = {
     "tcp": (Framing.WRAPPER, Medium.TCP),
     "tls": (Framing.WRAPPER, Medium.TLS),

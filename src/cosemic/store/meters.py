@@ -7,6 +7,7 @@
     security = "kitchen.toml"            # a file beside this one; "environment"; or the settings themselves, as a table
     zone = "Europe/Berlin"               # of the meter, for its stamps without deviation; unless said UTC
     profiles = ["1-0:99.1.0"]            # its load profiles
+    logical_device_name = "MMM0000000012345"   # by which it is known again when it calls
     dialect = { deviation_sign = "inverted", quirks = ["acse-short-lengths"] }   # switches that differ
 
     [meters.shed]
@@ -52,6 +53,7 @@ class KnownMeter:
     zone: dt.tzinfo | None = None
     dialect: Dialect = STANDARD
     profiles: tuple[Obis, ...] = ()
+    logical_device_name: str = ""
 
 
 def meters_file(path: str | os.PathLike[str] | None = None) -> Path:
@@ -135,6 +137,12 @@ def _profiles(value: Any, where: Path) -> tuple[Obis, ...]:
     return tuple(map(Obis, value))
 
 
+def _device_name(value: Any, where: Path) -> str:
+    if not isinstance(value, str) or not 1 <= len(value) <= 16 or not value.isascii():
+        raise ConfigurationError("logical_device_name is text of 1 to 16 ASCII characters")
+    return value
+
+
 def _dialect(value: Any, where: Path) -> Dialect:
     if not isinstance(value, dict):
         raise ConfigurationError("dialect is a table of switches: { release_request = false }")
@@ -169,5 +177,6 @@ _READERS: Final[Mapping[str, Callable[[Any, Path], Any]]] = {
     "security": _security,
     "zone": _zone,
     "profiles": _profiles,
+    "logical_device_name": _device_name,
     "dialect": _dialect,
 }

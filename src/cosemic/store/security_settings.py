@@ -8,12 +8,14 @@
     server_sap = 1
     user_id = 7                        # of the user that is named (client user identification); used where the URL
                                        # names none
+    referencing = "ln"                 # or sn: the meter speaks with short names; used where the URL does not say it
     password = "12345678"              # LLS; or secret = "...", for HLS 2, 3, 4, 6 (text, or hex: behind "hex:")
     ciphered = true                    # application context with ciphering; true with encryption_key unless said
     system_title = "434f530000000001"  # ours; hex
     server_title = "..."               # the meter's, where it must be one certain
     encryption_key = "..."             # hex
     authentication_key = "..."         # hex
+    broadcast_key = "..."              # hex; for what is sent to all stations (server SAP 127), which is not answered
     dedicated_key = false
     pre_established = false            # true: the association stands without being opened; the services of it are those
                                        # that meters have as a rule, the mechanism is lowest, and with ciphering
@@ -53,11 +55,11 @@ PREFIX: Final = "COSEMIC_"
 _NAMES: Final = frozenset(
     (
         "mechanism", "client_sap", "server_sap", "user_id", "password", "secret", "ciphered", "system_title",
-        "server_title", "encryption_key", "authentication_key", "dedicated_key", "protection",
-        "invocation_counter", "counters", "pre_established",
+        "server_title", "encryption_key", "authentication_key", "broadcast_key", "dedicated_key", "protection",
+        "invocation_counter", "counters", "pre_established", "referencing",
     )
 )  # fmt: skip
-SECRETS: Final = frozenset(("password", "secret", "encryption_key", "authentication_key"))
+SECRETS: Final = frozenset(("password", "secret", "encryption_key", "authentication_key", "broadcast_key"))
 """Settings that nobody else may see."""
 _PROTECTIONS: Final = {
     "authenticated-encrypted": BOTH,
@@ -91,12 +93,14 @@ def load_security(
     response_timeout: float | None = None,
     max_pdu_size: int | None = None,
     user_id: int | None = None,
+    short_names: bool | None = None,
 ) -> SecuritySettings:
     """Return the settings that a source holds; what else is given takes the place of what it says.
 
     Raises ConfigurationError, which never quotes a key.
     """
     settings: dict[str, Any] = {"response_timeout": response_timeout, "max_pdu_size": max_pdu_size, "user_id": user_id}
+    settings["short_names"] = short_names
     settings = {name: value for name, value in settings.items() if value is not None}
     if isinstance(source, SecuritySettings):
         if dialect is not STANDARD:
@@ -132,14 +136,16 @@ def _client_settings(
     material: SecurityMaterial | None = None
     encryption_key = _octets(values, "encryption_key")
     authentication_key = _octets(values, "authentication_key")
+    broadcast_key = _octets(values, "broadcast_key")
     if encryption_key is not None:
         material = SecurityMaterial.of(
             Secret(encryption_key, "encryption key"),
             None if authentication_key is None else Secret(authentication_key, "authentication key"),
+            broadcast_key=None if broadcast_key is None else Secret(broadcast_key, "broadcast key"),
         )
         settings["counters"] = _counters(values, beside)
-    elif authentication_key is not None:
-        raise ConfigurationError("authentication_key needs encryption_key beside it")
+    elif authentication_key is not None or broadcast_key is not None:
+        raise ConfigurationError("authentication_key and broadcast_key need encryption_key beside them")
     secret = _secret(values)
     if secret is not None and material is not None and "mechanism" not in values:
         raise ConfigurationError("with a secret and an encryption_key, name the mechanism")
@@ -152,6 +158,10 @@ def _client_settings(
         raise ConfigurationError(f"protection is one of {', '.join(_PROTECTIONS)}")
     if "user_id" not in settings and (user_id := _number(values, "user_id", LARGEST_USER_ID)) is not None:
         settings["user_id"] = user_id
+    if "short_names" not in settings and "referencing" in values:
+        if values["referencing"] not in ("ln", "sn"):
+            raise ConfigurationError("referencing is ln or sn")
+        settings["short_names"] = values["referencing"] == "sn"
     if "invocation_counter" in values:
         settings["invocation_counter"] = Obis(str(values["invocation_counter"]))
     return ClientSettings(

@@ -35,8 +35,8 @@ from cosemic.transport.memory import BlockingMemoryConnection
 from tests.server.support import NOW, device_with
 
 T = TypeVar("T")
-SERVICES = frozenset((0xC0, 0xC1, 0xC3))
-"""First octets of GET, SET and ACTION requests; the wrapper has eight in front."""
+SERVICES = frozenset((0xC0, 0xC1, 0xC3, 0x05, 0x06))
+"""First octets of GET, SET, ACTION, Read and Write requests; the wrapper has eight in front."""
 _HEADER = 8
 
 
@@ -94,6 +94,7 @@ class Bench(BlockingDriver):
         zone: dt.tzinfo = dt.UTC,
         recovery: Recovery = STANDARD,
         dialect: Dialect = dialects.STANDARD,
+        short_names: bool = False,
         **changed: Any,
     ) -> None:
         self.device = device or device_with(*objects, **changed)
@@ -104,7 +105,7 @@ class Bench(BlockingDriver):
         self.requests = 0
         self.connections = 0
         self.waited = 0.0
-        security = load_security(None, dialect=dialect)
+        security = load_security(None, dialect=dialect, short_names=short_names or None)
         session = Session(security, lambda: ClientStack(security.client, 16, 1), zone, recovery)
         super().__init__(session, self._memory, lambda: NOW)
 

@@ -26,17 +26,17 @@ Answering = Callable[[Port], Any]
 
 
 @functools.cache
-def device(security: str = "none") -> PhysicalDevice:
+def device(security: str = "none", referencing: str = "ln") -> PhysicalDevice:
     """The meter with serial number 12345678."""
-    plan = MeterPlan(serial=12345678, security=security, profile_days=1, billing_periods=0)
+    plan = MeterPlan(serial=12345678, security=security, profile_days=1, billing_periods=0, referencing=referencing)
     return PhysicalDevice(SimulatedMeter(plan, now=lambda: NOW))
 
 
-def meter(link: Callable[[], Link], security: str = "none") -> Answering:
+def meter(link: Callable[[], Link], security: str = "none", referencing: str = "ln") -> Answering:
     """A meter behind a link."""
 
     def put(port: Port) -> None:
-        connection = MeterConnection(device(security), port, link=link(), clock=port.time)
+        connection = MeterConnection(device(security, referencing), port, link=link(), clock=port.time)
         port.attach(connection)
         connection.begin()
 

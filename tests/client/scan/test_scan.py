@@ -173,6 +173,18 @@ def test_a_meter_that_is_protected_altogether_is_the_best_there_is() -> None:
     )
 
 
+@pytest.mark.parametrize("link", [WrapperLink, hdlc()])
+def test_a_meter_with_short_names_alone_is_found_and_told_in_the_url(link: Callable[[], Link]) -> None:
+    report = World(hosts={4059: meter(link, "hls-gmac", "sn")}).scan("10.0.0.7:4059", patience=0.5)
+    found = {one.client_sap: (one.verdict, "referencing=sn" in one.url, one.name) for one in report.findings}
+    assert found == {
+        16: (Verdict.OPEN, True, NAME),
+        2: (Verdict.PROTECTED, True, None),
+        1: (Verdict.PROTECTED, False, None),
+    }
+    assert report.findings[0].text == "works without password and keys, with short names"
+
+
 def test_clients_that_nobody_knows_are_one_finding_where_none_is_known() -> None:
     report = World(meter(hdlc())).scan(PORT, depth=QUICK, clients=(5, 6))
     (found,) = report.findings

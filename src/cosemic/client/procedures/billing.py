@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cosemic.client.faces import AsyncGroup, BlockingGroup, ProcedureGroup, asynchronously, blocking
+from cosemic.client.lists import LIST_LENGTH
 from cosemic.client.procedures.changing import called
 from cosemic.client.procedures.history import recorded
 from cosemic.client.procedures.reading import read_out
-from cosemic.client.services import LIST_LENGTH
 from cosemic.client.steps import Procedure
 from cosemic.errors import CosemicError, DataAccessError
 from cosemic.model import (

@@ -6,7 +6,7 @@ answer to the AARQ                   verdict    and then
 AARE accepted                        OPEN       the logical device name (0-0:42.0.0) is read; RLRQ
 AARE, authentication-required        PROTECTED  it asks for high level security
 AARE refused: authentication,        PROTECTED  :data:`WANTS_SECRETS`
-context, titles
+context, titles                                 where it is the context, short names are tried at once
 AARE ciphered                        PROTECTED
 AARE refused otherwise               REFUSED    some meters say no reason where a password is wanted
 exception-response,                  REFUSED
@@ -23,13 +23,15 @@ which primary address an M-Bus device answers that was called as whoever is ther
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from cosemic.apdu import CosemAttributeDescriptor
 from cosemic.association.requests import Get, Open, Release
+from cosemic.client.associating import transferred
 from cosemic.client.scan.results import Answer, Finding, Verdict
 from cosemic.client.session import Session
+from cosemic.client.short_names import ShortNames
 from cosemic.client.steps import Connect, Procedure, Wait
 from cosemic.codec import EncodedData
 from cosemic.errors import (
@@ -62,6 +64,7 @@ WANTS_SECRETS: Final = frozenset(
     )
 )
 """Diagnostics of an AARE that refuses somebody who comes without password and keys."""
+_ANOTHER_CONTEXT: Final = UserDiagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED.label
 MOST_CLOSED: Final = 2
 """Connections that are closed on an AARQ, in a row, after which no other client SAP is tried."""
 RECONNECT_AFTER: Final = 0.5
@@ -111,17 +114,22 @@ class Overheard:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What came of asking as one client SAP; verdict None: nothing is there. name: that of the logical device."""
+    """What came of asking as one client SAP; verdict None: nothing is there.
+
+    name: that of the logical device. short_names: it answers to short names, and not to logical ones.
+    """
 
     client_sap: int
     verdict: Verdict | None
     answer: Answer
     text: str
     name: str | None = None
+    short_names: bool = False
 
     def finding(self, url: str, identification: str | None = None) -> Finding:
         """Return it as a finding. url: what reaches the meter as this client."""
         assert self.verdict is not None
+        url += "&referencing=sn" if self.short_names else ""
         return Finding(self.verdict, url, self.answer, self.text, self.client_sap, self.name, identification)
 
 
@@ -166,20 +174,42 @@ def _connect_again() -> Procedure[None]:
 
 
 def _ask(session: Session, client: int, server: int, overheard: Overheard) -> Procedure[Judgement]:
-    name: str | None = None
+    short_names = False
     try:
         if session.stack.client_sap != client:
             session.stack.use(session.settings, client, server)
         yield Open()
     except CosemicError as error:
-        return Judgement(client, *judge(error, overheard.answer))
+        refused = Judgement(client, *judge(error, overheard.answer))
+        if not isinstance(error, AssociationRejected) or error.diagnostic != _ANOTHER_CONTEXT:
+            return refused
+        again = yield from _ask_with_short_names(session, client, server, overheard)
+        if again is not None:
+            return again if again.verdict is Verdict.PROTECTED else refused
+        short_names = True
+    name: str | None = None
     try:
-        found = yield Get(LOGICAL_DEVICE_NAME)
+        found = yield from transferred(Get(LOGICAL_DEVICE_NAME), ShortNames() if short_names else None)
         if isinstance(found, EncodedData) and isinstance(value := found.value(), bytes):
             name = value.decode("latin-1")
     except CosemicError:
         name = None  # it is not shown to everybody, or not there; the association stands all the same
-    return Judgement(client, Verdict.OPEN, Answer.ACCEPTED, "works without password and keys", name)
+    text = f"works without password and keys{', with short names' if short_names else ''}"
+    return Judgement(client, Verdict.OPEN, Answer.ACCEPTED, text, name, short_names)
+
+
+def _ask_with_short_names(
+    session: Session, client: int, server: int, overheard: Overheard
+) -> Procedure[Judgement | None]:
+    """Ask again on the same connection; None: the association stands."""
+    try:
+        session.stack.use(replace(session.settings, short_names=True), client, server)
+        yield Open()
+    except CosemicError as error:
+        another = isinstance(error, AssociationRejected) and error.diagnostic == _ANOTHER_CONTEXT
+        verdict, answer, text = judge(error, overheard.answer)
+        return Judgement(client, None if another else verdict, answer, text, short_names=True)
+    return None
 
 
 def _leave(session: Session, judgement: Judgement) -> Procedure[bool]:

@@ -32,13 +32,17 @@ from cosemic.faults.lies.lie import (
     Silent,
     Then,
 )
+from cosemic.faults.lies.of_access import ACCESS_LIES
 from cosemic.faults.lies.of_blocks import BLOCK_LIES
 from cosemic.faults.lies.of_clients import AARQ_LIES
+from cosemic.faults.lies.of_general_blocks import GENERAL_BLOCK_LIES
 from cosemic.faults.lies.of_hdlc import HDLC_LIES
+from cosemic.faults.lies.of_notifications import NOTIFICATION_LIES
 from cosemic.faults.lies.of_openings import OPENING_LIES
 from cosemic.faults.lies.of_security import SECURITY_LIES
 from cosemic.faults.lies.of_servers import AARE_LIES
 from cosemic.faults.lies.of_services import ANSWER_LIES, SERVICE_LIES
+from cosemic.faults.lies.of_short_names import SHORT_NAME_LIES
 from cosemic.faults.lies.of_time_and_size import SIZE_LIES, TIME_LIES
 from cosemic.faults.lies.of_wrapper import WRAPPER_LIES
 
@@ -51,6 +55,10 @@ LIES: Final[tuple[Lie, ...]] = (
     *SERVICE_LIES,
     *ANSWER_LIES,
     *BLOCK_LIES,
+    *SHORT_NAME_LIES,
+    *ACCESS_LIES,
+    *GENERAL_BLOCK_LIES,
+    *NOTIFICATION_LIES,
     *SECURITY_LIES,
     *TIME_LIES,
     *SIZE_LIES,

@@ -14,7 +14,7 @@ a server lies         what becomes of the request of the client that is lied to
 ====================  =================================================================================================
 :class:`Right`        it is answered rightly: the lie does no harm, or is passed over
 :class:`Fails`        it ends in this error of :mod:`cosemic.errors`
-:class:`Gets`         it ends in this data-access-result
+:class:`Gets`         it ends in this data-access-result, or these
 ====================  =================================================================================================
 
 ====================  =================================================================================================
@@ -25,6 +25,11 @@ a client lies         what the server that is lied to does
 :class:`Silent`       it answers nothing
 :class:`Closes`       it closes the connection; what it answered before is an error
 ====================  =================================================================================================
+
+Where a notification is sent outside associations (:attr:`Moment.PUSHING`), the meter is the one that asks::
+
+    a meter lies      Right: its notification is taken    Fails: it is refused with this error
+    a client lies     Right: its confirmation counts      Fails: the notification counts as undelivered, by this error
 """
 
 from __future__ import annotations
@@ -34,7 +39,7 @@ from dataclasses import KW_ONLY, dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
-from cosemic.association.opening import REPLY_TO_HLS_AUTHENTICATION
+from cosemic.association.passes import REPLY_TO_HLS_AUTHENTICATION
 from cosemic.errors import CosemicError
 from cosemic.values import DataAccessResult
 
@@ -56,6 +61,10 @@ class Family(Enum):
     WRAPPER = "wrapper"
     ASSOCIATION = "association"
     SERVICES = "services"
+    SHORT_NAMES = "short names"
+    ACCESS = "access"
+    GENERAL_BLOCKS = "general blocks"
+    NOTIFICATIONS = "notifications"
     SECURITY = "security"
     TIME = "time"
     SIZE = "size"
@@ -72,6 +81,14 @@ class Setting(Enum):
     """High level security with GMAC; all services authenticated and encrypted, under the global key."""
     DEDICATED = "dedicated"
     """The same, under a dedicated key."""
+    NARROW = "narrow"
+    """As PLAIN; agreed upon are GET, SET and ACTION of one attribute or method, and nothing else."""
+    SHORT_NAMES = "short names"
+    """As PLAIN, with short names."""
+    BLOCKS = "blocks"
+    """As PLAIN, with general block transfer."""
+    CIPHERED_BLOCKS = "ciphered blocks"
+    """As CIPHERED, with general block transfer."""
 
 
 class Moment(Enum):
@@ -93,7 +110,16 @@ class Moment(Enum):
     INVOKING = "invoking"
     BLOCK_INVOKING = "block invoking"
     """action-request-with-pblock: from the second block on."""
+    ACCESSING = "accessing"
+    ACCESS_WRITING = "access writing"
+    """ACCESS that changes something, and breaks on error."""
+    GENERAL_READING = "general reading"
+    """General blocks of an answer, from the second turn on: they are asked for by an acknowledgement."""
+    GENERAL_WRITING = "general writing"
+    """General blocks of a request."""
     RELEASING = "releasing"
+    PUSHING = "pushing"
+    """A data-notification outside associations."""
 
 
 _MOMENTS: Mapping[bytes, Moment] = {
@@ -106,6 +132,11 @@ _MOMENTS: Mapping[bytes, Moment] = {
     b"\xc3\x01": Moment.INVOKING,
     b"\xc3\x06": Moment.BLOCK_INVOKING,
 }
+_READ, _WRITE, _DATA_NOTIFICATION, _ACCESS_REQUEST, _GENERAL_BLOCK = b"\x05", b"\x06", b"\x0f", b"\xd9", b"\xe0"
+_BREAK_ON_ERROR = 0x20
+_BLOCK_NUMBER_ACCESS, _WRITE_DATA_BLOCK = b"\x05", b"\x07"
+_BLOCK_DATA = 6
+"""Where the length of its data stands in a general block."""
 _PROOF = REPLY_TO_HLS_AUTHENTICATION.encode()
 
 
@@ -117,7 +148,24 @@ def moment_of(request: bytes) -> Moment | None:
         return Moment.RELEASING
     if request[:2] == b"\xc3\x01" and request[3:].startswith(_PROOF):
         return Moment.PROVING
-    return _MOMENTS.get(request[:2])
+    if request[:1] in (_READ, _WRITE):
+        return _moment_of_short_names(request)
+    if request[:1] == _ACCESS_REQUEST:
+        return Moment.ACCESS_WRITING if request[1] & _BREAK_ON_ERROR else Moment.ACCESSING
+    if request[:1] == _GENERAL_BLOCK:
+        return Moment.GENERAL_WRITING if any(request[_BLOCK_DATA : _BLOCK_DATA + 1]) else Moment.GENERAL_READING
+    return Moment.PUSHING if request[:1] == _DATA_NOTIFICATION else _MOMENTS.get(request[:2])
+
+
+def _moment_of_short_names(request: bytes) -> Moment | None:
+    reading, kind = request[:1] == _READ, request[2:3]
+    if request[1:2] != b"\x01":
+        return Moment.LIST_READING if reading else Moment.LIST_WRITING
+    if kind == _BLOCK_NUMBER_ACCESS:
+        return Moment.BLOCK_READING
+    if kind == _WRITE_DATA_BLOCK:
+        return None if request[4:6] == b"\0\1" else Moment.BLOCK_WRITING
+    return Moment.READING if reading else Moment.WRITING
 
 
 class Then(Enum):
@@ -146,9 +194,9 @@ class Fails:
 
 @dataclass(frozen=True, slots=True)
 class Gets:
-    """The request of the client ends in this result, which is no value."""
+    """The request of the client ends in this result, which is no value; of ACCESS in these of its entries."""
 
-    result: DataAccessResult
+    result: DataAccessResult | tuple[DataAccessResult, ...]
     then: Then = Then.STANDS
 
 
@@ -181,7 +229,7 @@ class Closes:
 
 
 OfServer: TypeAlias = Right | Fails | Gets
-OfClient: TypeAlias = Right | Says | Silent | Closes
+OfClient: TypeAlias = Right | Fails | Says | Silent | Closes
 Tell: TypeAlias = "Callable[[Said, Scene], Sequence[bytes] | None]"
 Reframe: TypeAlias = "Callable[[bytes, Scene], bytes | None]"
 Pace: TypeAlias = Callable[[bytes], Sequence[tuple[float, bytes]]]
@@ -195,6 +243,7 @@ class Lie:
     told. server, client: what comes of it when a server or a client tells it; None: no such peer does. tell, reframe,
     pace: exactly one of them. passing: so many occasions are let pass before. times: how often it is told; None at
     every occasion. ahead: the liar has used counters that its honest half has not: only the same liar can go on.
+    notifications: how many the other side is told of; None: any number.
     """
 
     name: str
@@ -212,6 +261,7 @@ class Lie:
     passing: int = 0
     times: int | None = 1
     ahead: bool = False
+    notifications: int | None = 0
 
     @property
     def roles(self) -> tuple[Role, ...]:

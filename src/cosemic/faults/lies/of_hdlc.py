@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-from cosemic.errors import ConnectionFailed, ConnectionLost, DecodeError, ProtocolError, ResponseTimeout
+from cosemic.errors import ConnectionFailed, ConnectionLost, ProtocolError, ResponseTimeout
 from cosemic.faults.lies.lie import Fails, Family, Lie, Moment, Reframe, Right, Silent, Then
 from cosemic.faults.lies.scene import Scene
 from cosemic.link.hdlc import FLAG, Control, FrameReject, HdlcAddress, HdlcFrame, HdlcParameters, HdlcStreamReader
@@ -272,7 +272,7 @@ HDLC_LIES: Final = (
         "an information field of 1,000 octets where 128 were agreed upon",
         "HDLC_INFO_N1: FRMR, or no answer",
         reframe=_frame(lambda body, frame: _made(frame._replace(information=frame.information.ljust(1000, b"\0")))),
-        server=Fails(DecodeError),
+        server=Fails(ProtocolError),
         client=Silent(_AGAIN),
     ),
     _lie(

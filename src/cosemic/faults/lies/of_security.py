@@ -305,6 +305,28 @@ SECURITY_LIES: Final = (
         server=Fails(ExceptionReceived),
     ),
     _lie(
+        "counter-hint-near",
+        "an exception-response that asks for a counter a thousand ahead",
+        "security 3: anybody may have sent it; the association stands with its own counter",
+        tell=bare("d8010600001000"),
+        server=Fails(ExceptionReceived),
+    ),
+    _lie(
+        "counter-hint-lower",
+        "an exception-response that asks for counter 0 again",
+        "security 3: a counter is never used twice",
+        tell=bare("d8010600000000"),
+        server=Fails(ExceptionReceived),
+    ),
+    _lie(
+        "counter-hint-to-a-change",
+        "an exception-response that asks for a higher counter, to a SET",
+        "14: in clear it is a hint; nobody knows what became of the change",
+        tell=bare("d8010600001000"),
+        moment=Moment.WRITING,
+        server=Fails(OutcomeUnknown),
+    ),
+    _lie(
         "answer-in-clear-to-a-change",
         "a set-response without protection",
         _POLICY + "; nobody knows what became of the change",

@@ -21,12 +21,14 @@ from cosemic.faults.lies.scene import Scene
 from cosemic.faults.lies.telling import initiate, instead, opening, plain, wire
 from cosemic.values import (
     AssociationResult,
+    Conformance,
     UserDiagnostic,
 )
 
 _OPEN: Final = Then.OPEN_AGAIN
 _CONNECT: Final = Then.CONNECT_AGAIN
 _C: Final = Setting.CIPHERED
+_EVERYTHING: Final = Conformance(0x7EFFFF)
 _USER: Final = "acse_service_user"
 _lie: Final = partial(Lie, family=Family.ASSOCIATION, moment=Moment.OPENING)
 
@@ -92,6 +94,28 @@ AARE_LIES: Final = (
         "6.2: the size is that of the server's own receiver, and binds nobody to use it",
         tell=initiate(server_max_receive_pdu_size=0xFFFF),
         server=Right(),
+    ),
+    _lie(
+        "everything-agreed",
+        "an agreement to services that were not proposed",
+        "6.3: agreed upon is what both want; the others are not asked for",
+        tell=initiate(conformance=_EVERYTHING),
+        server=Right(),
+    ),
+    _lie(
+        "everything-agreed-narrow",
+        "the same, where GET, SET and ACTION were proposed alone",
+        "as everything-agreed",
+        tell=initiate(conformance=_EVERYTHING),
+        server=Fails(ServiceFailed, at=Moment.LIST_READING),
+        setting=Setting.NARROW,
+    ),
+    _lie(
+        "nothing-agreed",
+        "an agreement to no service at all",
+        "6.3, 6.4: nothing is asked for that was not agreed upon",
+        tell=initiate(conformance=Conformance(0)),
+        server=Fails(ServiceFailed, at=Moment.READING, then=_OPEN),
     ),
     _lie(
         "aarq-echoed",

@@ -55,13 +55,6 @@ REQUEST_LIES: Final = (
         client=_UNKNOWN,
     ),
     _lie(
-        "service-not-agreed",
-        "an ACCESS request that was not agreed upon",
-        "14: as response-for-request",
-        tell=instead("d94000000100010100030100010800ff020100"),
-        client=_UNKNOWN,
-    ),
-    _lie(
         "unconfirmed",
         "a GET of service-class unconfirmed",
         "18: an unconfirmed service is never answered",
@@ -79,10 +72,10 @@ REQUEST_LIES: Final = (
     _lie(
         "values-fewer",
         "one value fewer than attributes in a SET with list",
-        "9: one value for each; nothing is written, each result is other-reason",
+        "9: one value for each; the request is malformed, and nothing is written",
         tell=instead("c104II02" + "00010000600100ff0200" + "00010000600100ff0200" + "010601020304"),
         moment=Moment.LIST_WRITING,
-        client=Says("c505..02fafa"),
+        client=_MALFORMED,
     ),
     _lie(
         "value-of-another-type-written",
@@ -158,6 +151,7 @@ SERVICE_LIES: Final = (
         tell=before(_NOTIFICATION),
         server=Right(),
         client=_UNKNOWN,
+        notifications=1,
     ),
     _lie(
         "twice",
@@ -285,6 +279,7 @@ ANSWER_LIES: Final = (
         "12: they answer nothing; a peer that sends nothing else is broken",
         tell=before(_NOTIFICATION, 100),
         server=Fails(ProtocolError),
+        notifications=100,
     ),
     _lie(
         "get-answer-to-set",

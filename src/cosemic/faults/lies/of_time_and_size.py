@@ -181,7 +181,7 @@ SIZE_LIES: Final = (
         "an APDU filled up to 65,535 octets",
         "18: the negotiated size binds from the first service on; pdu-too-long",
         tell=wire(lambda octets, scene: [octets.ljust(0xFFFF, b"\0")]),
-        server=Fails(DecodeError),
+        server=Fails(ProtocolError),
         client=Says("d80104"),
     ),
     _size(
@@ -207,7 +207,7 @@ SIZE_LIES: Final = (
     _size(
         "notifications-of-a-megabyte",
         "a megabyte of notifications before the APDU",
-        "12: they answer nothing, and are not kept; no service of a server",
+        "12: they answer nothing, and what is above the limits is not kept; no service of a server",
         tell=before(_DATA_NOTIFICATION, MEGABYTE // _LARGE + 1),
         server=Right(),
         client=Says("d80202"),

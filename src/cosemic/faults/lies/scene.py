@@ -16,6 +16,9 @@ MOST_ANSWERS: Final = 1024
 """First answers after a lie that are remembered."""
 ANSWER_OCTETS: Final = 64
 """First octets of each of them."""
+_DATA_NOTIFICATION_CONFIRM: Final = b"\x10"
+_SHORT_NAMES: Final = (b"\x05", b"\x06")
+"""Read and Write, whose block numbers have two octets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Scene:
         plain = self.seals.of_peer(apdu)
         if self.told and len(self.answers) < MOST_ANSWERS:
             self.answers.append(plain[:ANSWER_OCTETS])
-        if self.role is Role.SERVER:
+        if self.role is Role.SERVER or moment_of(plain) is Moment.PUSHING:
             self.request = plain
 
     def says(self, apdu: bytes) -> Said:
@@ -64,7 +67,8 @@ class Scene:
             fresh = self.seals.fresh(seal)
             apdu = apdu if fresh == seal else fresh.around(plain)
             seal = fresh
-        if self.role is Role.CLIENT:
+        confirms = plain[:1] == _DATA_NOTIFICATION_CONFIRM
+        if (self.role is Role.CLIENT and not confirms) or moment_of(plain) is Moment.PUSHING:
             self.request = plain
         return Said(apdu, plain, seal)
 
@@ -90,10 +94,16 @@ class Scene:
         return self.request[2] if len(self.request) > 2 else 0
 
     @property
+    def long_invoke(self) -> bytes:
+        """Long-invoke-id and priority of the request, as octets."""
+        return self.request[1:5]
+
+    @property
     def block_number(self) -> int:
         """The number of the block that the request names, or brings."""
         at = 3 if moment_of(self.request) is Moment.BLOCK_READING else 4
-        return int.from_bytes(self.request[at : at + 4], "big")
+        size = 2 if self.request[:1] in _SHORT_NAMES else 4
+        return int.from_bytes(self.request[at : at + size], "big")
 
     def sealed(self, plain: bytes, said: Said) -> bytes:
         """Return an APDU with the protection that the honest one would have, its counter included."""

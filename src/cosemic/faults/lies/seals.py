@@ -14,12 +14,16 @@ from cosemic.codec import encode_length
 from cosemic.errors import CosemicError
 from cosemic.faults.lies.lie import Role
 from cosemic.security import Envelope, Key, SecurityMaterial
-from cosemic.security.envelopes import DED_TAGS, GLO_TAGS, open_envelope
+from cosemic.security.envelopes import DED_TAGS, GENERAL_GLO, GLO_TAGS, open_envelope
 from cosemic.security.protection import protect, unprotect
 from cosemic.security.suite import CONTROLS
 from cosemic.values import Secret
 
 NO_TITLE: Final = bytes(8)
+_BOTH: Final = 0x30
+"""Security control: authenticated and encrypted."""
+_AHEAD: Final = 1000
+"""Counters that APDUs have used which are not seen one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +87,10 @@ class Seals:
         """The dedicated key of the association."""
         return self._dedicated
 
-    def know(self, server_title: bytes | None) -> None:
-        """Know the server before it has told its system title."""
+    def know(self, server_title: bytes | None, client_title: bytes | None = None) -> None:
+        """Know the server, and the client, before they have told their system titles."""
         self._titles[Role.SERVER] = server_title or NO_TITLE
+        self._titles[Role.CLIENT] = client_title or self._titles[Role.CLIENT]
 
     def learn(self, apdu: bytes) -> None:
         """Take from an AARQ or AARE what it tells."""
@@ -116,6 +121,14 @@ class Seals:
         counter = max(seal.counter, self._next[seal.dedicated])
         self._next[seal.dedicated] = counter + 1
         return replace(seal, counter=counter)
+
+    def general(self, plain: bytes) -> bytes:
+        """Return an APDU in general-glo-ciphering, authenticated and encrypted, under a counter far ahead."""
+        assert self.material is not None
+        keys = self.material.encryption_key, self.material.authentication_key
+        seal = Seal(GENERAL_GLO, self.own_title, self.own_title, _BOTH, self._next[False] + _AHEAD, *keys)
+        self.gone_ahead(seal)
+        return seal.around(plain)
 
     def gone_ahead(self, seal: Seal) -> None:
         """Go on behind the counter of a seal that was made by hand."""

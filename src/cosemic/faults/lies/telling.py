@@ -6,7 +6,8 @@ wire(change)           other octets, whatever protects them
 seal(change)           the same APDU in another protection
 opening(**fields)      an AARQ or AARE with other fields
 initiate(**fields)     an AARQ or AARE whose Initiate (plain or ciphered) has other fields
-instead("..")          these octets in place of the APDU; ``II`` stands for the invoke-id and priority of the request
+instead("..")          these octets in place of the APDU; ``II`` stands for the invoke-id and priority of the request,
+                       ``LLLLLLLL`` for the long ones
 before("..")           these octets in an APDU of its own before the honest one
 after("..")            and behind it
 wpdu(change)           another WPDU: its header and its APDU
@@ -114,8 +115,9 @@ def acse(octets: bytes) -> Any:
 
 
 def written(octets: str, scene: Scene) -> bytes:
-    """Return octets that are written in hexadecimal, the invoke-id and priority of the request as ``II``."""
-    return bytes.fromhex(octets.replace("II", f"{scene.invoke:02x}"))
+    """Return octets that are written in hexadecimal, the invoke-id and priority of the request as ``II``, long ones as
+    ``LLLLLLLL``."""
+    return bytes.fromhex(octets.replace("II", f"{scene.invoke:02x}").replace("LLLLLLLL", scene.long_invoke.hex()))
 
 
 def instead(octets: str) -> Tell:
@@ -135,6 +137,16 @@ def before(octets: str, count: int = 1) -> Tell:
         extra = written(octets, scene)
         more = [scene.another(extra, said) for _ in range(count - 1)]
         return [scene.sealed(extra, said), *more, scene.another(said.plain, said)]
+
+    return tell
+
+
+def after(octets: str, count: int = 1) -> Tell:
+    """Send these octets so many times, each in an APDU of its own, behind the honest APDU."""
+
+    def tell(said: Said, scene: Scene) -> Sequence[bytes]:
+        extra = written(octets, scene)
+        return [said.apdu, *(scene.another(extra, said) for _ in range(count))]
 
     return tell
 
