@@ -4,7 +4,8 @@
 #   VENV=.venv                where packages go
 #   WORKERS=auto              processes that run tests
 #   COUNT=10000000            inputs of `make fuzz`
-#   MINUTES=30                how long `make soak` goes on
+#   MINUTES=30                how long `make soak` collects
+#   STEPS=100000              steps of client and server in `make soak`
 #   CORES=4                   tools that `make check` runs, and faults that `make seeds` tries, at a time
 
 VENV ?= .venv
@@ -12,6 +13,7 @@ PYTHON ?=
 WORKERS ?= auto
 COUNT ?= 10000000
 MINUTES ?= 30
+STEPS ?= 100000
 CORES ?= 4
 
 SHELL := /bin/sh
@@ -40,7 +42,7 @@ help:
 	@echo "make interop  against other implementations, both ways; writes build/interop.json"
 	@echo "make bench    our speed beside that of others; writes build/bench.json"
 	@echo "make fuzz     $(COUNT) mutated inputs into every public entry point"
-	@echo "make soak     a fleet collected for $(MINUTES) minutes: nothing lost, doubled or growing"
+	@echo "make soak     $(STEPS) steps of client and server, then a fleet collected for $(MINUTES) minutes"
 	@echo "make seeds    faults put into the server, one at a time: each has to be caught by a test"
 	@echo "make services the table of services: each row counts because its test fails without it"
 	@echo "make docs     the reference of all modules as pages; writes build/docs"
@@ -92,9 +94,9 @@ fuzz: $(MADE)/check
 	@echo "== fuzz: $(COUNT) mutated inputs"
 	@$(PY) -m fuzz --count $(COUNT)
 
-soak: $(MADE)/package
-	@echo "== soak: $(MINUTES) minutes of rounds"
-	@$(PY) -m soak --minutes $(MINUTES)
+soak: $(MADE)/check
+	@echo "== soak: $(STEPS) steps of client and server, and $(MINUTES) minutes of rounds"
+	@$(PY) -m soak --association-steps $(STEPS) --minutes $(MINUTES)
 
 seeds: $(MADE)/check
 	@echo "== seeds: faults of tools/seeded_faults.toml, each in a copy of the tree"

@@ -8,10 +8,10 @@ from importlib.metadata import version
 from typing import Any
 
 from benchmarks import samples
-from benchmarks.contender import Contender, Task, always, decoding
+from benchmarks.contender import Contender, Task, always, decoding, same
 from benchmarks.responder import Address
 from cosemic import apdu
-from cosemic.client import BlockingMeter, Meter
+from cosemic.client import BlockingMeter, Meter, Read
 from cosemic.codec import DataType, EncodedData
 from cosemic.link.hdlc import FLAG, Control, HdlcAddress, HdlcStreamReader, decode_frame, encode_frame
 from cosemic.model import AttributeReference
@@ -133,6 +133,30 @@ def _get_blocking(url: str) -> Callable[[], Task]:
     return make
 
 
+def _profile(address: Address, pdu_size: int, read: Callable[[EncodedData], Any], plain: Any) -> Callable[[], Task]:
+    def make() -> Task:
+        meter = BlockingMeter.connect(f"{_url(address)}&max_pdu={pdu_size}")
+        meter.open()
+        buffer = AttributeReference.of(7, Obis(samples.PROFILE_LOGICAL_NAME), 2)
+        return Task(lambda target: read(meter.get(target)), always(buffer), plain, meter.close)
+
+    return make
+
+
+def _several(
+    address: Address, wanted: Callable[[AttributeReference[Any]], Any], read: Callable[[BlockingMeter, Any], Any]
+) -> Callable[[], Task]:
+    """Several values: ``read`` gets the meter, and what is ``wanted`` for each."""
+
+    def make() -> Task:
+        meter = BlockingMeter.connect(_url(address))
+        meter.open()
+        several = [wanted(AttributeReference.of(1, Obis(name), 2)) for name in samples.ACCESSED]
+        return Task(lambda several: read(meter, several), always(several), list, meter.close)
+
+    return make
+
+
 def _get_asyncio(address: Address) -> Callable[[], Task]:
     """All GETs of a repeat are awaited in one call of the event loop, as a collector does."""
 
@@ -207,5 +231,12 @@ def contender(address: Address) -> Contender:
         "get-tcp-asyncio": _get_asyncio(address),
         "get-hdlc-tcp": _get_blocking(_url(address, "hdlc+tcp")),
         "association-tcp": _associate(address),
+        **{
+            f"profile-{name}-{form}-tcp": _profile(address, size, read, plain)
+            for name, size in samples.PDU_SIZES.items()
+            for form, read, plain in (("rows", EncodedData.value, _lists), ("columns", EncodedData.columns, _columns))
+        },
+        "access-50-tcp": _several(address, Read, BlockingMeter.access),
+        samples.SINGLY: _several(address, same, lambda meter, several: [meter.get(one).value() for one in several]),
     }
     return Contender(NAME, version(NAME), tasks)

@@ -2,9 +2,9 @@
 
 The first octet of a connection tells what is spoken on it: the TCP wrapper (IEC 62056-4-7: version, source,
 destination, length; two octets each), or HDLC (IEC 62056-46) between addresses of one octet, with a window of 1 and
-APDUs in one frame. AARQ, GET and RLRQ have one answer each; the invoke-id-and-priority of a GET is echoed. All
-contenders talk to one and the same responder. It checks nothing; frames are made once and kept. A few threads wait in
-`accept`, so that connecting costs no start of a thread.
+APDUs in one frame. What it answers is in `answers.py`. All contenders talk to one and the same responder. It checks
+nothing; WPDUs and frames are made once and kept. A few threads wait in `accept`, so that connecting costs no start of a
+thread.
 """
 
 from __future__ import annotations
@@ -19,25 +19,19 @@ from functools import lru_cache
 from multiprocessing.connection import Connection
 
 from benchmarks import samples
+from benchmarks.answers import answer, proposed_pdu_size
 
 Address = tuple[str, int]
 THREADS = 8
-RLRE = bytes.fromhex("6303800100")
+KEPT = 1 << 14
+"""Answers."""
+_AARQ, _ACCESS = b"\x60", b"\xd9"
+_FRAMED = 118
+"""Octets of an APDU in one frame of 128 octets of information, with room to spare."""
 _SNRM, _DISC = 0x93, 0x53
 _INFORMATION = 8
 """Where it begins in a frame: behind flag, format, addresses, control and HCS."""
 _APDU = _INFORMATION + len(samples.LLC_RESPONSE)
-
-
-def _answer(apdu: bytes) -> bytes:
-    match apdu[0]:
-        case 0xC0:
-            return samples.GET_RESPONSE[:2] + apdu[2:3] + samples.GET_RESPONSE[3:]
-        case 0x60:
-            return samples.AARE
-        case 0x62:
-            return RLRE
-    return b"\xd8\x01\x02"
 
 
 def _serve(connection: socket.socket) -> None:
@@ -48,21 +42,36 @@ def _serve(connection: socket.socket) -> None:
 
 
 def _serve_wrapper(connection: socket.socket, octets: bytes) -> None:
+    pdu_size = 0xFFFF
     received = octets
     while received:
-        while len(octets) >= 8 and len(octets) >= 8 + int.from_bytes(octets[6:8], "big"):
-            end = 8 + int.from_bytes(octets[6:8], "big")
-            answer = _answer(octets[8:end])
-            head = octets[:2] + octets[4:6] + octets[2:4] + len(answer).to_bytes(2, "big")
-            connection.sendall(head + answer)
+        while len(octets) >= 8 and len(octets) >= (end := 8 + int.from_bytes(octets[6:8], "big")):
+            apdu = octets[8:end]
+            if apdu[:1] == _AARQ:
+                pdu_size = proposed_pdu_size(apdu)
+            # A long invoke-id does not come again soon.
+            make = _wpdu.__wrapped__ if apdu[:1] == _ACCESS else _wpdu
+            connection.sendall(make(octets[:6], apdu, pdu_size))
             octets = octets[end:]
         received = connection.recv(4096)
         octets += received
 
 
+@lru_cache(KEPT)
+def _wpdu(head: bytes, apdu: bytes, pdu_size: int) -> bytes:
+    """The answer between the same SAPs, the other way."""
+    found = answer(apdu, pdu_size)
+    return head[:2] + head[4:6] + head[2:4] + len(found).to_bytes(2, "big") + found
+
+
 @lru_cache(1024)
 def _frame(control: int, information: bytes = b"") -> bytes:
     return samples.hdlc_frame(samples.CLIENT_ADDRESS, samples.METER_ADDRESS, control, information)
+
+
+@lru_cache(1024)
+def _information(apdu: bytes) -> bytes:
+    return samples.LLC_RESPONSE + answer(apdu, _FRAMED)
 
 
 def _serve_frames(connection: socket.socket, octets: bytes) -> None:
@@ -74,8 +83,8 @@ def _serve_frames(connection: socket.socket, octets: bytes) -> None:
             control = octets[5]
             if not control & 1:
                 expected = (control + 2 & 0x0E) << 4
-                answer = samples.LLC_RESPONSE + _answer(octets[_APDU : end - 3])
-                connection.sendall(_frame(expected | samples.HDLC_I_FRAME & 0x10 | control >> 4 & 0x0E, answer))
+                information = _information(octets[_APDU : end - 3])
+                connection.sendall(_frame(expected | samples.HDLC_I_FRAME & 0x10 | control >> 4 & 0x0E, information))
             elif control == _SNRM:
                 connection.sendall(_frame(samples.HDLC_UA_FRAME, samples.HDLC_DEFAULTS))
             elif control == _DISC:

@@ -15,6 +15,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 REGISTER_LOGICAL_NAME = bytes.fromhex("0100010800ff")
 REGISTER_VALUE = 12345678
+PROFILE_ROWS = 10_000
+PDU_SIZES = {"1k": 1024, "64k": 65_535}
+PROFILE_LOGICAL_NAME = bytes.fromhex("0100630100ff")
+PROFILE_BUFFER = b"\x00\x07" + PROFILE_LOGICAL_NAME + b"\x02"
+ACCESSED = [bytes((0, 0, 96, 8, e, 255)) for e in range(50)]
+"""Logical names of Data objects; the value of each is that of the register and its E."""
+SINGLY = "gets-50-tcp"
 PASSWORD = b"12345678"
 
 ENCRYPTION_KEY = bytes.fromhex("000102030405060708090a0b0c0d0e0f")
@@ -95,6 +102,8 @@ ACTION_REQUEST = b"\xc3\x01\xc1\x00\x03" + REGISTER_LOGICAL_NAME + b"\x01\x01\x0
 CONFORMANCE = bytes.fromhex("007e1f")
 """Priority management, attribute 0 with get, all block transfers, multiple references, the services of a reader."""
 SERVER_CONFORMANCE = bytes.fromhex("00501d")
+MULTIPLE_REFERENCES, ACCESS = 0x000200, 0x000040
+"""Conformance bits 14 and 17, which the responder agrees to where they are proposed."""
 MAX_RECEIVE_PDU_SIZE = 0xFFFF
 SERVER_MAX_RECEIVE_PDU_SIZE = 0x0400
 

@@ -12,13 +12,17 @@ from benchmarks import samples
 
 @dataclass(frozen=True)
 class Workload:
-    """One piece of work: `truth` is called once and compared with what each contender delivers."""
+    """One piece of work: `truth` is called once and compared with what each contender delivers.
+
+    beside: the name under which Cosemic does the same by other means; the goal is how far ahead of that it wants to be.
+    """
 
     name: str
     what: str
     goal: float
     truth: Callable[[], Any]
     over_tcp: bool = False
+    beside: str = ""
 
 
 def _columns(rows: samples.Rows) -> list[list[Any]]:
@@ -32,6 +36,14 @@ def _built(size: int) -> bytes:
 
 def _streamed() -> list[bytes]:
     return [samples.hdlc_information(128)] * samples.HDLC_STREAM_FRAMES
+
+
+def _profile_rows() -> samples.Rows:
+    return samples.even_rows(samples.PROFILE_ROWS)
+
+
+def _profile_columns() -> list[list[Any]]:
+    return _columns(_profile_rows())
 
 
 _PROFILE = "array of structure{octet-string(12), unsigned, double-long-unsigned x4}"
@@ -99,4 +111,23 @@ WORKLOADS = (
         over_tcp=True,
     ),
     Workload("association-tcp", "connect, AARQ/AARE, RLRQ/RLRE, close", 2, lambda: True, over_tcp=True),
+    *[
+        Workload(
+            f"profile-{name}-{form}-tcp",
+            f"{samples.PROFILE_ROWS:,} rows over TCP, blocking, in blocks of GET of {size:,} octets, to {form}",
+            goal,
+            truth,
+            over_tcp=True,
+        )
+        for (name, size), goals in zip(samples.PDU_SIZES.items(), ((9, 12), (25, 150)), strict=True)
+        for form, goal, truth in zip(("rows", "columns"), goals, (_profile_rows, _profile_columns), strict=True)
+    ],
+    Workload(
+        "access-50-tcp",
+        "50 attributes in one ACCESS, or by the fastest means that a peer has; beside 50 GETs of our own",
+        3,
+        lambda: [samples.REGISTER_VALUE + name[4] for name in samples.ACCESSED],
+        over_tcp=True,
+        beside=samples.SINGLY,
+    ),
 )

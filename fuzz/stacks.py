@@ -177,14 +177,14 @@ def _gateway_itself() -> Subject:
 
 # ---- associations on datagrams --------------------------------------------------------------------------------------
 
-_MATERIAL: Final = SecurityMaterial.of(Secret(bytes(range(16))), Secret(bytes(range(0xD0, 0xE0))))
-_CLIENT_TITLE, _SERVER_TITLE = b"CLI00001", b"SRV00001"
+MATERIAL: Final = SecurityMaterial.of(Secret(bytes(range(16))), Secret(bytes(range(0xD0, 0xE0))))
+CLIENT_TITLE, SERVER_TITLE = b"CLI00001", b"SRV00001"
 
 
 class Association:
-    """An association as a machine of its own: an APDU is a datagram."""
+    """An association, or what sends or receives notifications, as a machine of its own: an APDU is a datagram."""
 
-    def __init__(self, association: RepeatingClient | ServerAssociation) -> None:
+    def __init__(self, association: Any) -> None:
         self.association = association
 
     def receive(self, octets: bytes, now: float) -> Any:
@@ -203,23 +203,23 @@ class Association:
         return self.association.tick(now)
 
 
-def _drawn(first: int) -> Callable[[int], bytes]:
+def drawn(first: int) -> Callable[[int], bytes]:
     """Challenges that are the same in each process, and others on the other side."""
     numbers = count(first)
     return lambda length: next(numbers).to_bytes(length, "big")
 
 
-def _secured(ciphered: bool) -> dict[str, Any]:
-    return {"mechanism": AuthenticationMechanism.HLS_GMAC, "material": _MATERIAL} if ciphered else {}
+def secured(ciphered: bool) -> dict[str, Any]:
+    return {"mechanism": AuthenticationMechanism.HLS_GMAC, "material": MATERIAL} if ciphered else {}
 
 
 def repeating(ciphered: bool, **settings: Any) -> Subject:
     """A client that repeats."""
     chosen = ClientSettings(
-        ciphered=ciphered, system_title=_CLIENT_TITLE if ciphered else b"", counters=MemoryCounterStore(),
-        max_pdu_size=200, repetitions=3, response_timeout=2.0, **_secured(ciphered), **settings,
+        ciphered=ciphered, system_title=CLIENT_TITLE if ciphered else b"", counters=MemoryCounterStore(),
+        max_pdu_size=200, repetitions=3, response_timeout=2.0, **secured(ciphered), **settings,
     )  # fmt: skip
-    association = RepeatingClient(chosen, randomness=_drawn(1))
+    association = RepeatingClient(chosen, randomness=drawn(1))
     left = [make for make in REQUESTS if make is not Disconnect]
 
     def go_on(event: Any = None) -> None:
@@ -236,14 +236,14 @@ def repeating(ciphered: bool, **settings: Any) -> Subject:
 def keeping(ciphered: bool) -> Subject:
     """A server that keeps its answers."""
     client_settings = ClientSettings(
-        ciphered=ciphered, system_title=_CLIENT_TITLE if ciphered else b"", **_secured(ciphered)
+        ciphered=ciphered, system_title=CLIENT_TITLE if ciphered else b"", **secured(ciphered)
     )
     settings = ServerSettings(
-        context_names=frozenset((client_settings.application_context,)), system_title=_SERVER_TITLE,
+        context_names=frozenset((client_settings.application_context,)), system_title=SERVER_TITLE,
         counters=MemoryCounterStore(), policy=SecurityPolicy(0, 3 if ciphered else 0), max_pdu_size=200,
-        keep_answers=True, max_transfer=2000, **_secured(ciphered),
+        keep_answers=True, max_transfer=2000, **secured(ciphered),
     )  # fmt: skip
-    return Subject(Association(ServerAssociation(settings, Provider(), randomness=_drawn(1 << 32))))
+    return Subject(Association(ServerAssociation(settings, Provider(), randomness=drawn(1 << 32))))
 
 
 _ASSOCIATIONS: Final = (

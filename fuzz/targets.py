@@ -38,6 +38,7 @@ from cosemic.values import (
     Secret,
     Time,
 )
+from fuzz.associations import ASSOCIATIONS
 from fuzz.codecs import CODECS
 from fuzz.stacks import STACKS
 from fuzz.stations import LINKS
@@ -347,4 +348,5 @@ TARGETS: dict[str, Target] = {
     **CODECS,
     **LINKS,
     **STACKS,
+    **ASSOCIATIONS,
 }

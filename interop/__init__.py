@@ -11,10 +11,12 @@
     peers.py             who can do what, and what is wrong with whom
     matrix.py            runs each client in a process of its own, under a time limit
     judgement.py         holds what it prints against the description, and against what our meter (watched.py) has seen
+    pushes.py            what meters say by themselves, both ways: notifying/ has the programs that send and hear it
     capture.py           records what passes: tshark.py and pymeterbus.py have it read by others
 
-On the wrapper everything is tried; on the other ways a register, the view, a range of the load profile and the clock,
-and that release and disconnection are in order. `--only 'hdlc-*' mbus` tries some ways alone.
+On the wrapper everything is tried, also with short names and in general blocks what there is of it; on the other ways a
+register, the view, a range of the load profile and the clock, and that release and disconnection are in order. `--only
+'hdlc-*' mbus notify` tries some ways, and the notifications, alone.
 
 Where a peer is known to be wrong, `peers.py` says so and the case is not run, or its driver says so in a comment and
 goes around it.

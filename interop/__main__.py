@@ -14,8 +14,10 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
+from itertools import chain
 from pathlib import Path
 
+from interop import pushes
 from interop.driver import ATTRIBUTES
 from interop.matrix import Result, observe, read
 from interop.peers import CLIENTS, SERVERS
@@ -51,14 +53,16 @@ def main() -> int:
     parser.add_argument("--target", choices=SERVERS, default="cosemic", help="the server that the clients read")
     parser.add_argument("--reader", choices=CLIENTS, default="cosemic", help="the client that reads the servers")
     parser.add_argument(
-        "--only", nargs="+", default=["*"], metavar="WAY", help="ways to try, as patterns: hdlc-*, mbus"
+        "--only", nargs="+", default=["*"], metavar="WAY", help="ways to try, as patterns: hdlc-*, mbus, notify"
     )
     parser.add_argument("--captures", type=Path, default=Path("build/interop"), help="folder for the pcap files")
     options = parser.parse_args()
+    pushed = any(fnmatch(pushes.NAME, pattern) for pattern in options.only)
     ways = [way for name, way in WAYS.items() if any(fnmatch(name, pattern) for pattern in options.only)]
     print(_row(("peer", "version", "role", "case", "passed", "why")))
     done = []
-    for result in results(options.target, options.reader, options.captures, ways):
+    found = results(options.target, options.reader, options.captures, ways)
+    for result in chain(found, pushes.results(options.captures) if pushed else ()):
         done.append(result)
         passed = {True: "yes", False: "NO", None: "-"}[result.passed]
         print(_row((result.peer, result.version, result.role, result.case, passed, result.why)), flush=True)

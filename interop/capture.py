@@ -23,7 +23,7 @@ CLIENT_PORT = 49_200
 CLIENT, SERVER = bytes([192, 0, 2, 1]), bytes([192, 0, 2, 2])
 SEGMENT = 60_000
 """Octets. As on a loopback interface, so that every WPDU is in one piece: the dissector does not join several, and of
-several HDLC frames in one piece it sees the first alone."""
+several frames in one piece it sees the first alone."""
 FLAG = 0x7E
 LINKTYPE_ETHERNET = 1
 ACK, PSH, SYN, FIN = 0x10, 0x08, 0x02, 0x01
@@ -100,9 +100,13 @@ class _Writer:
 
 
 def _pieces(octets: bytes) -> Iterator[bytes]:
-    """HDLC frames one by one, by the length in their format field; anything else as it is."""
+    """HDLC frames and WPDUs one by one, by their length; anything else as it is."""
     while octets[:1] == bytes((FLAG,)) and len(octets) > 2:
         end = 2 + (int.from_bytes(octets[1:3], "big") & 0x7FF)
+        yield octets[:end]
+        octets = octets[end:]
+    while octets[:2] == b"\0\1" and 8 <= len(octets) <= SEGMENT:
+        end = 8 + int.from_bytes(octets[6:8], "big")
         yield octets[:end]
         octets = octets[end:]
     for at in range(0, len(octets), SEGMENT):

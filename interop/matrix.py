@@ -197,9 +197,7 @@ def _in_the_capture(
         passed, told = False, f"{type(error).__name__}: {error}"
     else:
         passed = not missed and verdict.frames > 0 and not verdict.malformed
-        told = f"{verdict.frames} APDUs, {len(verdict.malformed)} malformed"
-        told += f": {verdict.malformed[0][:160]}" if verdict.malformed else ""
-        told += missed
+        told = f"{verdict}{missed}"
     return "tshark", tshark.version(), passed, told
 
 

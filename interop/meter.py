@@ -61,6 +61,9 @@ MESSAGE = bytes.fromhex("0000600d01ff")
 BILLING = bytes.fromhex("0000620100ff")
 KEPT_REGISTER = bytes.fromhex("0100800801ff")
 
+TRIGGER, CIPHERED_TRIGGER = bytes.fromhex("0000600e01ff"), bytes.fromhex("0000600e02ff")
+"""Data objects: who reads one is sent notifications first, in clear or ciphered."""
+
 EVENT_LOG = bytes.fromhex("0000636200ff")
 EVENT_CODE = bytes.fromhex("0000600b00ff")
 
@@ -127,7 +130,12 @@ PEAK_SCRIPT, PEAK = 3, b"peak"
 """A script that no calendar runs, and the name of the active mask afterwards."""
 
 NEW_MESSAGE = b"hello"
-NEW_VALUE = 4_711
+LONG_MESSAGE = bytes(n % 251 for n in range(2_000))
+"""Octets: more than three APDUs hold."""
+OTHER_MESSAGE, ACCESSED_MESSAGE = b"one of a list", b"by access"
+NEW_VALUE, OTHER_VALUE = 4_711, 1_174
+NOT_THERE, NO_METHOD = bytes.fromhex("0000600d02ff"), 9
+"""The name of no object, and the number of no method of the switch."""
 NEW_THRESHOLD = 4_000
 NEW_CALENDAR = b"2027"
 NEW_HOLIDAY = (2, bytes.fromhex("07ea0c1aff"), 2)

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import datetime as dt
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from cosemic.apdu import DataNotification, EventNotificationRequest
+from cosemic.association.notifications import Notified
 from cosemic.association.service_provider import ServerSettings
-from cosemic.client import BlockingMeter
-from cosemic.codec import DataType
+from cosemic.client import BlockingMeter, Call, Read, Write
+from cosemic.codec import DataType, EncodedData
+from cosemic.dialect import STANDARD, LongReadContent
+from cosemic.errors import ServiceFailed
 from cosemic.link.contract import Link
 from cosemic.link.hdlc import HdlcSecondaryLink, HdlcSettings
 from cosemic.link.iec21 import Identification, Iec21Server, MeterData, ModeEServerLink
 from cosemic.link.iec21 import ServerSettings as SignOnSettings
 from cosemic.link.mbus import DeviceAddress, MbusSlaveLink
 from cosemic.model import (
+    AttributeReference,
     CaptureObjectDefinition,
+    Data,
+    DisconnectControl,
     InterfaceClass,
     LoadProfile,
     Register,
@@ -55,11 +63,19 @@ _BY_ITSELF = (15, 17)
 """Association LN and SAP assignment are added by the server, in one version."""
 
 
-def settings_of(association: meter.Association) -> ServerSettings:
+_PEERS: Final = STANDARD.but(long_read_content=LongReadContent.DATA)
+"""With short names, pydlms takes the blocks of a long answer for bare Data."""
+
+
+def settings_of(association: meter.Association, way: Way = TCP) -> ServerSettings:
     """Return what our server asks of that association."""
+    contexts = frozenset((ApplicationContext.of(short_names=way.short_names, ciphered=association.ciphered),))
+    common: dict[str, Any] = {"context_names": contexts, "dialect": _PEERS}
+    if way.block_window:
+        common["block_window"] = way.block_window
     if association.ciphered:
         return ServerSettings(
-            context_names=frozenset((ApplicationContext.LN_CIPHERED,)),
+            **common,
             mechanism=AuthenticationMechanism(association.mechanism),
             material=SecurityMaterial.of(Secret(meter.ENCRYPTION_KEY), Secret(meter.AUTHENTICATION_KEY)),
             counters=MemoryCounterStore(),
@@ -69,7 +85,10 @@ def settings_of(association: meter.Association) -> ServerSettings:
         )
     secret = Secret.password(meter.PASSWORD) if association.mechanism else None
     return ServerSettings(
-        mechanism=AuthenticationMechanism(association.mechanism), secret=secret, max_pdu_size=meter.MAX_PDU_SIZE
+        **common,
+        mechanism=AuthenticationMechanism(association.mechanism),
+        secret=secret,
+        max_pdu_size=meter.MAX_PDU_SIZE,
     )
 
 
@@ -96,7 +115,7 @@ def add_metering(device: LogicalDevice) -> ClockObject:
     return clock
 
 
-def build(association: str) -> Watched:
+def build(association: str, way: Way = TCP) -> Watched:
     """The meter of :mod:`interop.meter` on our server, with an object of every class that the model declares.
 
     association: by whose name the version of Association LN, and so the coding of rights, is chosen.
@@ -110,7 +129,7 @@ def build(association: str) -> Watched:
         device.admit(
             Admission(
                 client_sap=one.client_sap,
-                settings=settings_of(one),
+                settings=settings_of(one, way),
                 rights=managing() if one.manages else reading(),
                 security_setup=Obis("0-0:43.0.0") if one.ciphered else None,
             )
@@ -155,7 +174,7 @@ _LINKS: dict[str, Callable[[Way], Link]] = {"hdlc": _hdlc, "mode-e": _mode_e, "m
 @contextmanager
 def serve(association: str, way: Way = TCP, *, simulated: bool = False) -> Iterator[tuple[int | str, Watched]]:
     """Serve on a way; yields the port, or the path of the serial port, with the meter."""
-    device = _Household(1, profile_days=1) if simulated else build(association)
+    device = _Household(1, profile_days=1) if simulated else build(association, way)
     make = _LINKS.get(way.framing)
     link = None if make is None else lambda: make(way)
     if way.framing == "mode-e":
@@ -188,6 +207,17 @@ def _stamp(moment: dt.datetime | None) -> str:
     return "" if moment is None else meter.clock_octets(moment).hex()
 
 
+def _number(notified: Notified) -> int:
+    apdu = notified.apdu
+    if isinstance(apdu, DataNotification):
+        return int(apdu.notification_body.value())
+    return int((apdu.attribute_value if isinstance(apdu, EventNotificationRequest) else apdu.list_of_data[0]).value())
+
+
+def _failed(results: Sequence[int]) -> list[int]:
+    return [at for at, result in enumerate(results) if result]
+
+
 def _rows(profile: LoadProfile) -> list[list[Any]]:
     return [
         [_stamp(row.interval_end), row.status, *(energy.raw for energy in row.values[1:])] for row in profile.rows()
@@ -203,9 +233,15 @@ def _url(place: Place, association: meter.Association) -> str:
         named = f"identification={IDENTIFICATION}" if way.selects else f"station={BUS_ADDRESS}"
         return f"mbus+tcp://{where}&{named}"
     if way.framing == "tcp":
-        return f"tcp://{where}"
+        referencing = "&referencing=sn" if way.short_names else ""
+        blocks = f"&blocks=general&block_window={way.block_window}" if way.block_window else ""
+        most = f"&max_pdu={meter.MAX_PDU_SIZE}" if way.cuts else ""
+        return f"tcp://{where}{referencing}{blocks}{most}"
     lower = "" if way.station is None else f"&station={way.station}"
     return f"hdlc+tcp://{where}&window={way.window}&max_info={way.max_info}&address={way.address}{lower}"
+
+
+_MESSAGE: Final = Data(Obis(meter.MESSAGE)).value
 
 
 class Reader:
@@ -244,9 +280,78 @@ class Reader:
         profile = self._meter.load_profile_entries(Obis(meter.LOAD_PROFILE), meter.FIRST_ENTRY, meter.LAST_ENTRY)
         return _rows(profile)
 
+    def read_list(self) -> list[int]:
+        register: Any = Register(Obis(meter.ENERGY_IMPORT))
+        value, scaler_unit = self._meter.read_many((register.value, register.scaler_unit))
+        return [value.raw, scaler_unit.scaler, int(scaler_unit.unit)]
+
+    def _message(self, content: bytes) -> str:
+        self._meter.write(_MESSAGE, EncodedData.of(DataType.OCTET_STRING, content))
+        return bytes(self._meter.read(_MESSAGE)).hex()
+
+    def message(self) -> str:
+        return self._message(meter.NEW_MESSAGE)
+
+    def long_message(self) -> str:
+        return self._message(meter.LONG_MESSAGE)
+
+    def value(self) -> int:
+        kept: Any = Register(Obis(meter.KEPT_REGISTER)).value
+        self._meter.write(kept, EncodedData.of(DataType.DOUBLE_LONG_UNSIGNED, meter.NEW_VALUE))
+        return int(self._meter.read(kept).raw)
+
+    def write_list(self) -> list[Any]:
+        kept: Any = Register(Obis(meter.KEPT_REGISTER)).value
+        octets = [
+            EncodedData.of(DataType.OCTET_STRING, meter.OTHER_MESSAGE),
+            EncodedData.of(DataType.DOUBLE_LONG_UNSIGNED, meter.OTHER_VALUE),
+            EncodedData.of(DataType.OCTET_STRING, meter.MESSAGE),
+        ]
+        name = AttributeReference.of(1, Obis(meter.MESSAGE), 1)
+        results = self._meter.run(self._meter.session.set_many((_MESSAGE, kept, name), octets))
+        return [bytes(self._meter.read(_MESSAGE)).hex(), int(self._meter.read(kept).raw), _failed(results)]
+
+    def act_list(self) -> list[Any]:
+        breaker = DisconnectControl(Obis(meter.BREAKER))
+        none = dataclasses.replace(breaker.remote_disconnect, method_id=meter.NO_METHOD)
+        called = (breaker.remote_disconnect, none, breaker.remote_reconnect, breaker.remote_disconnect)
+        answers = self._meter.run(self._meter.session.invoke_many(called, [EncodedData.of(DataType.INTEGER, 0)] * 4))
+        return [_failed([one.result for one in answers]), int(self._meter.read(breaker.control_state))]
+
+    def access(self) -> list[Any]:
+        breaker = DisconnectControl(Obis(meter.BREAKER))
+        values = self._meter.access(
+            (
+                Read(Register(Obis(meter.ENERGY_IMPORT)).value),
+                Write(_MESSAGE, EncodedData.of(DataType.OCTET_STRING, meter.ACCESSED_MESSAGE)),
+                Read(_MESSAGE),
+                Read(Data(Obis(meter.NOT_THERE)).value),
+                Call(breaker.remote_reconnect, 0),
+                Read(breaker.control_state),
+            )
+        )
+        failed = [at for at, value in enumerate(values) if isinstance(value, ServiceFailed)]
+        return [values[0].raw, bytes(values[2]).hex(), int(values[5]), failed]
+
+    def access_read(self) -> list[int]:
+        register: Any = Register(Obis(meter.ENERGY_IMPORT))
+        value, scaler_unit = self._meter.access((Read(register.value), Read(register.scaler_unit)))
+        return [value.raw, scaler_unit.scaler, int(scaler_unit.unit)]
+
+    def long_access(self) -> str:
+        content = EncodedData.of(DataType.OCTET_STRING, meter.LONG_MESSAGE[::-1])
+        return bytes(self._meter.access((Write(_MESSAGE, content), Read(_MESSAGE)))[1]).hex()
+
+    def notified(self) -> list[int]:
+        trigger = meter.CIPHERED_TRIGGER if hasattr(self, "_folder") else meter.TRIGGER
+        self._meter.read(Data(Obis(trigger)).value)
+        return [_number(one) for one in self._meter.notifications(timeout=0.3)]
+
     def read_out(self) -> list[list[Any]]:
         values: dict[Obis, Any] = self._meter.billing.registers().values()
-        return sorted([name.octets.hex(), value.raw] for name, value in values.items())
+        return sorted(
+            [name.octets.hex(), value.raw] for name, value in values.items() if name.octets in meter.REGISTERS
+        )
 
     def events(self) -> list[list[Any]]:
         return [[_stamp(event.time), event.code] for event in self._meter.events.read(Obis(meter.EVENT_LOG))]

@@ -17,11 +17,10 @@ from importlib.metadata import version as distribution_version
 from typing import NamedTuple
 
 from interop import jvm, meter
-from interop.deeds import DONE_BY_OURS, DONE_TO_OURS
+from interop.deeds import AT_ONCE, DONE_BY_OURS, DONE_TO_OURS, NOTIFIED
 from interop.driver import ATTRIBUTES, READINGS
 from interop.watched import Watched
-from interop.ways import HDLC, MBUS, MODE_E, TCP, Place, Way
-from interop.ways import READINGS as ON_ALL_WAYS
+from interop.ways import GBT, HDLC, MBUS, MODE_E, SN, TCP, Place, Way
 
 Attribute = tuple[int, int, int]
 """class_id, version, attribute."""
@@ -78,11 +77,11 @@ class Server:
     def readings_for(self, association: str, way: Way) -> list[str]:
         """What can be read, and done, in an association."""
         deeds = meter.ASSOCIATIONS[association].manages or not self.managed
-        there = self.readings if way is TCP else [one for one in self.readings if one in ON_ALL_WAYS]
-        return [one for one in there if deeds or one in (*READINGS, ATTRIBUTES)]
+        return [one for one in self.readings if way.has(one) and (deeds or one in (*READINGS, ATTRIBUTES))]
 
 
-def _distribution(name: str) -> str:
+def distribution(name: str) -> str:
+    """The version that is installed, or nothing."""
     try:
         return distribution_version(name)
     except PackageNotFoundError:
@@ -123,7 +122,9 @@ def _serve_ours(association: str, way: Way, *, simulated: bool = False) -> Itera
         yield Running(where, watched)
 
 
-_ALL = (*READINGS, ATTRIBUTES, *DONE_TO_OURS)
+_SOME_OF_ALL = (*READINGS, ATTRIBUTES, *DONE_TO_OURS)
+_ALL = (*_SOME_OF_ALL, *AT_ONCE)
+_BY_OURS = tuple(dict.fromkeys((*READINGS, "message", "value", *AT_ONCE, *DONE_BY_OURS, NOTIFIED)))
 
 _TWO_FRAMES = (
     "of a burst it takes two frames: where the second has F = 0 it keeps the number in a local variable, and drops the "
@@ -158,34 +159,53 @@ def _bursts(why: str) -> dict[str, str]:
     return {"hdlc-w7-*/view": why, "hdlc-w7-i128-*/profile": why}
 
 
+_PROOF_WRITTEN = (
+    "with short names it sends its proof by WriteRequest, 06 01 02 FA58 01 09 11 ..., which returns nothing, 0D 01 00, "
+    "and misses that of the meter: a method that returns something is called by ReadRequest, 05 01 04 FA58 00 09 11 ..."
+)
+
+
 CLIENTS = {
     "cosemic": Client(
         "cosemic",
-        _distribution("cosemic"),
+        distribution("cosemic"),
         _python("interop.ours"),
-        (*READINGS, *DONE_BY_OURS),
-        ways=(TCP, *HDLC, MODE_E, *MBUS),
+        _BY_OURS,
+        ways=(TCP, SN, *GBT, *HDLC, MODE_E, *MBUS),
     ),
     "pydlms": Client(
         "pydlms-client",
-        _distribution("pydlms-client"),
+        distribution("pydlms-client"),
         _python("interop.clients.pydlms"),
         _ALL,
         _PYDLMS,
-        ways=(TCP, *HDLC, MODE_E, *MBUS),
+        ways=(TCP, SN, *GBT, *HDLC, MODE_E, *MBUS),
     ),
     "gurux": Client(
         "gurux-dlms",
-        _distribution("gurux-dlms"),
+        distribution("gurux-dlms"),
         _python("interop.clients.gurux"),
         _ALL,
         _GURUX,
-        _bursts(_TWO_FRAMES),
-        ways=(TCP, *HDLC, MODE_E),
+        _bursts(_TWO_FRAMES)
+        | {
+            "act-list": "it has no ACTION with list",
+            "access": "it builds no ACCESS with set or action: AttributeError, no attribute 'settings'",
+            "tcp hls-gmac/access-read": "ciphered, it has ACCESS only where general-protection is agreed upon; then it "
+            "uses general-glo for everything, as on gbt-*",
+            "sn hls-gmac/*": "with short names an assertion of its own ends what is ciphered",
+            "sn */long-message": "of a long WriteRequest it sends the head of the value alone, as the last block, "
+            "without its name, 06 01 07 01 0001 01 09 04 09 82 07 D0; at an answer in blocks, 0C 01 02 00 0001 ..., it "
+            "raises AttributeError, no attribute 'getMoreData'",
+            "sn */shift-clock": "its table of short names has no method 6 for a Clock: ValueError, methodIndex",
+            "gbt-* */long-*": "its blocks are two octets longer than the 512 that were agreed upon, E0 01 0001 0000 82 "
+            "01F9 and 505 octets, and are refused with D8 01 04, pdu-too-long",
+        },
+        ways=(TCP, SN, *GBT, *HDLC, MODE_E),
     ),
     "dlms-cosem": Client(
         "dlms-cosem",
-        _distribution("dlms-cosem"),
+        distribution("dlms-cosem"),
         _python("interop.clients.dlms_cosem"),
         (*READINGS, *DONE_TO_OURS),
         lacks={
@@ -198,31 +218,52 @@ CLIENTS = {
         "gurux.dlms.java",
         jvm.version("gurux.dlms"),
         _java("GuruxClient"),
-        _ALL,
+        _SOME_OF_ALL,
         _GURUX_JAVA,
-        _bursts(_FINAL_ONLY),
-        (TCP, *_SOME),
+        _bursts(_FINAL_ONLY) | {"sn hls-gmac/*": _PROOF_WRITTEN},
+        (TCP, SN, *GBT, *_SOME),
     ),
     "jdlms": Client(
         "jDLMS", jvm.version("jdlms"), _java("JdlmsClient"), (*READINGS, *DONE_TO_OURS), ways=(TCP, HDLC[0], HDLC[2])
     ),
 }
 
+_WRITES_METHODS = (
+    "it takes a WriteRequest to the name of a method, 06 01 02 18 20 01 0F 00 to remote_disconnect of the switch at "
+    "1800, for one of attribute 5, answers 0D 01 00 and does nothing; it calls methods for a ReadRequest alone"
+)
 _RAISES = "its handlers of SET and ACTION raise before they have done anything, and it answers hardware-fault"
+_ONE_COUNTER = (
+    "with short names all its ciphered answers have one invocation counter, 2C 27 30 00000001 ..., 2C 81 EE 30 "
+    "00000001 ...: a client has to refuse"
+)
+_BLOCKS_UNASKED = (
+    "with short names it answers in blocks, 0C 01 02 00 0001 82 01F7 ..., though of 1C1BA0 it has agreed to 1C0320, "
+    "without block-transfer-with-get-or-read"
+)
+_NO_SHORT_NAMES = (
+    "with short names its server calls what is no function: object_list, 05 01 02 FA08, it answers with "
+    "hardware-fault, every other read twice, 05 01 02 0208 with 0C 01 00 06 00BC614E 0C 01 01 01, and every write "
+    "with 0D 01 01 01"
+)
+_FRMR = (
+    "it agrees to ACCESS, and answers D9 40000001 00 02 01 0003 0100010800FF 02 01 0003 0100010800FF 03 02 00 00, on "
+    "the wrapper, with the HDLC frame 7E A0 07 21 03 97 2B E1 7E"
+)
 _NO_SELECTION = "its server answers every selection of rows with hardware-fault"
 
 SERVERS = {
     "cosemic": Server(
         "cosemic",
-        _distribution("cosemic"),
+        distribution("cosemic"),
         _serve_ours,
         readings=_ALL,
         managed=True,
-        ways=(TCP, *HDLC, MODE_E, *MBUS),
+        ways=(TCP, SN, *GBT, *HDLC, MODE_E, *MBUS),
     ),
     "simulated": Server(
         "cosemic",
-        _distribution("cosemic"),
+        distribution("cosemic"),
         lambda association, way: _serve_ours(association, way, simulated=True),
         associations=("none",),
         readings=("view", ATTRIBUTES),
@@ -231,32 +272,40 @@ SERVERS = {
     ),
     "pydlms": Server(
         "pydlms-client",
-        _distribution("pydlms-client"),
+        distribution("pydlms-client"),
         _serve("interop.servers.pydlms"),
-        ways=(TCP, *HDLC, MODE_E, *MBUS),
+        readings=_BY_OURS,
+        # With short names it passes over the selection of rows and sends them all: our client takes those it wants.
+        lacks=dict.fromkeys(("sn */disconnect", "sn */shift-clock"), _WRITES_METHODS),
+        ways=(TCP, SN, *GBT, *HDLC, MODE_E, *MBUS),
     ),
     "gurux": Server(
         "gurux-dlms",
-        _distribution("gurux-dlms"),
+        distribution("gurux-dlms"),
         _serve("interop.servers.gurux"),
         associations=("none",),
         view=frozenset(meter.VIEW - {(1, meter.LOGICAL_DEVICE_NAME), (7, meter.LOAD_PROFILE)}),
-        lacks=dict.fromkeys(("profile", "entries"), _NO_SELECTION)
+        lacks={"sn *": _NO_SHORT_NAMES, "access-read": _FRMR}
+        | dict.fromkeys(("profile", "entries"), _NO_SELECTION)
         | dict.fromkeys(("image", "disconnect", "reconnect", "set-clock", "shift-clock", "synchronise"), _RAISES),
-        ways=(TCP, *HDLC, MODE_E),
+        ways=(TCP, SN, *HDLC, MODE_E),
     ),
     "gurux.java": Server(
         "gurux.dlms.java",
         jvm.version("gurux.dlms"),
         _serve_java("GuruxServer"),
-        ways=(TCP, *_SOME),
-        lacks={"entries": "its server takes from_entry for an index from 0, and to_entry for a number of rows"},
+        ways=(TCP, SN, *GBT, *_SOME),
+        lacks={
+            "entries": "its server takes from_entry for an index from 0, and to_entry for a number of rows",
+            "sn hls-gmac/*": _ONE_COUNTER,
+            "sn */profile": _BLOCKS_UNASKED,
+        },
     ),
     "jdlms": Server(
         "jDLMS",
         jvm.version("jdlms"),
         _serve_java("JdlmsServer"),
-        lacks={"hdlc-*": _UNACKNOWLEDGED},
+        lacks={"hdlc-*": _UNACKNOWLEDGED, "access-read": "it does not agree to ACCESS"},
         ways=(TCP, HDLC[0]),
         view=frozenset(meter.VIEW - {(1, meter.LOGICAL_DEVICE_NAME)}),
         refusals={"lls": "its AARE to a plain AARQ with a password names the ciphered context; a client has to refuse"},

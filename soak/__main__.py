@@ -1,4 +1,6 @@
-"""``python -m soak --minutes 30``: simulated months of collection, one round after the other.
+"""``python -m soak --association-steps 100000 --minutes 30``: conversations, then simulated months of collection.
+
+First client and server of the application layer, whatever they agree upon (:mod:`soak.associations`). Then rounds.
 
 Each round moves the meters' clocks on by some hours (more in some rounds than in others), breaks one connection in the
 middle, collects, and holds what the store has against what must be there: every interval once, and the last register
@@ -15,12 +17,14 @@ import resource
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 from cosemic.head_end import Collector, MeterPoint, Store
 from cosemic.simulator import Fleet
 from cosemic.store import FileCounterStore
 from cosemic.values import Obis
+from soak.associations import soak_associations
 
 PROFILE = Obis("1-0:99.1.0")
 PERIOD = dt.timedelta(minutes=15)
@@ -101,10 +105,21 @@ def _check(store: Store, points: list[MeterPoint], now: dt.datetime) -> None:
 def main() -> int:
     """Parse, run, report."""
     parser = argparse.ArgumentParser(prog="python -m soak", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--minutes", type=float, default=30.0, help="of rounds; 0: none")
+    parser.add_argument("--association-steps", type=int, default=0, metavar="STEPS", help="of conversations before")
     parser.add_argument("--meters", type=int, default=12)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    if options.association_steps > 0:
+        try:
+            print(f"All good: {soak_associations(options.association_steps, options.seed)}.", flush=True)
+        except Exception:
+            traceback.print_exc()  # Hypothesis has added the shortest steps
+            again = f"python -m soak --association-steps {options.association_steps} --minutes 0 --seed {options.seed}"
+            print(f"FAILED: the same once more with `{again}`", file=sys.stderr)
+            return 1
+    if not options.minutes > 0:
+        return 0
     with tempfile.TemporaryDirectory(prefix="cosemic-soak-") as folder:
         try:
             summary = asyncio.run(soak(options.minutes, options.meters, options.seed, Path(folder)))

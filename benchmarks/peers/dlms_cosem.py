@@ -21,7 +21,7 @@ from dlms_cosem.security import NoSecurityAuthentication
 from dlms_cosem.utils import parse_as_dlms_data
 
 from benchmarks import samples
-from benchmarks.contender import Contender, Task, always, decoding, with_bytes
+from benchmarks.contender import Contender, Task, always, decoding, same, with_bytes
 from benchmarks.responder import Address
 
 NAME = "dlms-cosem"
@@ -142,23 +142,54 @@ def _parse_frame(size: int) -> Callable[[], Task]:
     return lambda: Task(lambda octets: InformationFrame.from_bytes(octets).information, always(octets))
 
 
-def _client(address: Address, kind: Any = TcpTransport) -> Any:
+def _client(address: Address, kind: Any = TcpTransport, **settings: Any) -> Any:
     host, port = address
     transport = kind(client_logical_address=16, server_logical_address=1, io=BlockingTcpIO(host, port))
-    return DlmsClient(transport=transport, authentication=NoSecurityAuthentication())
+    return DlmsClient(transport=transport, authentication=NoSecurityAuthentication(), **settings)
+
+
+def _asking(client: Any, run: Callable[[Any], Any], argument: Any, plain: Callable[[Any], Any] = same) -> Task:
+    """A task on an association, which is opened and closed here."""
+    client.connect()
+    client.associate()
+
+    def close() -> None:
+        client.release_association()
+        client.disconnect()
+
+    return Task(run, always(argument), plain, close)
 
 
 def _get(address: Address, kind: Any = TcpTransport) -> Callable[[], Task]:
     def make() -> Task:
         client = _client(address, kind)
-        client.connect()
-        client.associate()
+        return _asking(client, lambda attribute: parse_as_dlms_data(client.get(attribute)), _ATTRIBUTE)
 
-        def close() -> None:
-            client.release_association()
-            client.disconnect()
+    return make
 
-        return Task(lambda attribute: parse_as_dlms_data(client.get(attribute)), always(_ATTRIBUTE), close=close)
+
+def _profile(address: Address, pdu_size: int, decode: Callable[[bytes], Any]) -> Callable[[], Task]:
+    name = cosem.Obis.from_bytes(samples.PROFILE_LOGICAL_NAME)
+    buffer = cosem.CosemAttribute(enumerations.CosemInterface.PROFILE_GENERIC, name, 2)
+
+    def make() -> Task:
+        client = _client(address, max_pdu_size=pdu_size)
+        return _asking(client, lambda attribute: decode(client.get(attribute)), buffer, with_bytes)
+
+    return make
+
+
+def _listed(address: Address) -> Callable[[], Task]:
+    """By GET with list: it has no ACCESS."""
+
+    def make() -> Task:
+        client = _client(address)
+        names = map(cosem.Obis.from_bytes, samples.ACCESSED)
+        wanted = [
+            cosem.CosemAttributeWithSelection(cosem.CosemAttribute(enumerations.CosemInterface.DATA, name, 2), None)
+            for name in names
+        ]
+        return _asking(client, lambda wanted: client.get_many(wanted).result, wanted)
 
     return make
 
@@ -213,6 +244,12 @@ def contender(address: Address) -> Contender:
         "get-tcp-asyncio": _get(address),
         "get-hdlc-tcp": _get(address, HdlcTransport),
         "association-tcp": _associate(address),
+        **{
+            f"profile-{name}-{form}-tcp": _profile(address, size, decode)
+            for name, size in samples.PDU_SIZES.items()
+            for form, decode in (("rows", parse_as_dlms_data), ("columns", _columns))
+        },
+        "access-50-tcp": _listed(address),
     }
     stream = "has no reader of streams"
     declined = {"hdlc-stream-octets": stream, "hdlc-stream-chunks": stream}

@@ -22,7 +22,7 @@ from gurux_dlms.GXUInt8 import GXUInt8
 from gurux_dlms.GXUInt32 import GXUInt32
 from gurux_dlms.internal._GXCommon import _GXCommon
 from gurux_dlms.internal._GXDataInfo import _GXDataInfo
-from gurux_dlms.objects import GXDLMSRegister
+from gurux_dlms.objects import GXDLMSData, GXDLMSProfileGeneric, GXDLMSRegister
 
 from benchmarks import samples
 from benchmarks.contender import Contender, Task, always, decoding, with_bytes
@@ -220,8 +220,9 @@ def _read_stream(pieces: list[bytes]) -> Callable[[], Task]:
 class _Session:
     """An association over a blocking socket, in the order that the library's own examples use."""
 
-    def __init__(self, address: Address, interface: Any = InterfaceType.WRAPPER) -> None:
+    def __init__(self, address: Address, interface: Any = InterfaceType.WRAPPER, pdu_size: int = 0xFFFF) -> None:
         self.client = _client(interface)
+        self.client.maxReceivePDUSize = pdu_size
         self.socket = socket.create_connection(address)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if interface == InterfaceType.HDLC:
@@ -230,13 +231,28 @@ class _Session:
         reply = self.exchange(self.client.aarqRequest()[0])
         self.client.parseAareResponse(reply.data)
 
-    def exchange(self, frame: Any) -> Any:
+    def exchange(self, frame: Any, reply: Any = None) -> Any:
         self.socket.sendall(frame)
-        reply, received = GXReplyData(), GXByteBuffer()
+        reply, received = reply or GXReplyData(), GXByteBuffer()
         received.set(self.socket.recv(65536))
         while not self.client.getData(received, reply):
             received.set(self.socket.recv(65536))
         return reply
+
+    def read_blocks(self, target: Any) -> Any:
+        """The value as it is decoded, of the joined blocks."""
+        reply = self.exchange(self.client.read(target, 2)[0])
+        while reply.isMoreData():
+            self.exchange(self.client.receiverReady(reply), reply)
+        return reply.value
+
+    def read_list(self, targets: Any) -> Any:
+        """The values; it asks for ten at a time."""
+        asked = [(target, 2) for target in targets]
+        frames = [frame for frames in self.client.readList(asked) for frame in frames]
+        values = [value for frame in frames for value in self.exchange(frame).value]
+        self.client.updateValues(asked, values)
+        return [target.value for target in targets]
 
     def read(self, target: Any) -> Any:
         reply = self.exchange(self.client.read(target, 2)[0])
@@ -253,6 +269,35 @@ def _get(address: Address, interface: Any = InterfaceType.WRAPPER) -> Callable[[
     def make() -> Task:
         session = _Session(address, interface)
         return Task(session.read, always(GXDLMSRegister(_LOGICAL_NAME)), int, session.close)
+
+    return make
+
+
+def _profile(address: Address, pdu_size: int, *, columns: bool) -> Callable[[], Task]:
+    def make() -> Task:
+        session = _Session(address, pdu_size=pdu_size)
+
+        def run(target: Any) -> Any:
+            rows = session.read_blocks(target)
+            return list(zip(*rows, strict=True)) if columns else rows
+
+        return Task(
+            run,
+            always(GXDLMSProfileGeneric(".".join(map(str, samples.PROFILE_LOGICAL_NAME)))),
+            with_bytes,
+            session.close,
+        )
+
+    return make
+
+
+def _listed(address: Address) -> Callable[[], Task]:
+    """By GET with list; its ACCESS takes as long."""
+
+    def make() -> Task:
+        session = _Session(address)
+        targets = [GXDLMSData(".".join(map(str, name))) for name in samples.ACCESSED]
+        return Task(session.read_list, always(targets), close=session.close)
 
     return make
 
@@ -296,6 +341,12 @@ def contender(address: Address) -> Contender:
         "get-tcp-asyncio": _get(address),
         "get-hdlc-tcp": _get(address, InterfaceType.HDLC),
         "association-tcp": _associate(address),
+        **{
+            f"profile-{name}-{form}-tcp": _profile(address, size, columns=form == "columns")
+            for name, size in samples.PDU_SIZES.items()
+            for form in ("rows", "columns")
+        },
+        "access-50-tcp": _listed(address),
     }
     declined = {"decode-profile-100000-columns": "rejects the length form 83 (arrays over 65,535 elements)"}
     return Contender(NAME, version(NAME), tasks, declined)

@@ -9,6 +9,7 @@ from typing import Any
 from pydlms import DlmsClient, DlmsData, ObisCode, SecurityContext, decode_data, encode_data
 from pydlms.apdu import xdlms
 from pydlms.apdu.acse import AARE, AARQ
+from pydlms.client import AccessGet
 from pydlms.hdlc.address import HdlcAddress
 from pydlms.hdlc.framing import FrameReader, HdlcFrame, control_i, decode_frame, encode_frame
 from pydlms.security.ciphering import unwrap, wrap
@@ -137,6 +138,32 @@ def _get(address: Address, **framing: Any) -> Callable[[], Task]:
     return make
 
 
+def _profile(address: Address, pdu_size: int, *, columns: bool) -> Callable[[], Task]:
+    def make() -> Task:
+        client = DlmsClient.tcp(*address, client_sap=16, max_receive_pdu_size=pdu_size).connect()
+
+        def run(obis: ObisCode) -> Any:
+            rows = client.get(obis, 7, 2).to_python()
+            return list(zip(*rows, strict=True)) if columns else rows
+
+        return Task(run, always(ObisCode.from_bytes(samples.PROFILE_LOGICAL_NAME)), _lists, client.close)
+
+    return make
+
+
+def _accessed(address: Address) -> Callable[[], Task]:
+    """By ACCESS; its lists take fifteen times as long, since it measures the request anew for each entry."""
+
+    def make() -> Task:
+        client = DlmsClient.tcp(*address, client_sap=16, propose_access=True).connect()
+        several = [AccessGet(ObisCode.from_bytes(name), 1, 2) for name in samples.ACCESSED]
+        return Task(
+            lambda several: [one.data.value for one in client.access(several)], always(several), close=client.close
+        )
+
+    return make
+
+
 def _associate(address: Address) -> Callable[[], Task]:
     def run(_: None) -> bool:
         client = DlmsClient.tcp(*address, client_sap=16)
@@ -181,5 +208,11 @@ def contender(address: Address) -> Contender:
         "get-tcp-asyncio": _get(address),
         "get-hdlc-tcp": _get(address, hdlc=True, address_size=1),
         "association-tcp": _associate(address),
+        **{
+            f"profile-{name}-{form}-tcp": _profile(address, size, columns=form == "columns")
+            for name, size in samples.PDU_SIZES.items()
+            for form in ("rows", "columns")
+        },
+        "access-50-tcp": _accessed(address),
     }
     return Contender(NAME, version(NAME), tasks)

@@ -8,8 +8,18 @@ import socket
 import time
 from typing import Any, Protocol
 
-from gurux_dlms import GXByteBuffer, GXDateTime, GXReplyData
-from gurux_dlms.enums import Authentication, Conformance, DataType, InterfaceType, RequestTypes, Security
+from gurux_dlms import GXByteBuffer, GXDateTime, GXDLMSAccessItem, GXReplyData, GXWriteItem
+from gurux_dlms.enums import (
+    AccessServiceCommandType,
+    Authentication,
+    Conformance,
+    DataType,
+    ErrorCode,
+    InterfaceType,
+    RequestTypes,
+    Security,
+)
+from gurux_dlms.GXDLMSSettings import GXDLMSSettings
 from gurux_dlms.internal._GXCommon import _GXCommon
 from gurux_dlms.internal._GXDataInfo import _GXDataInfo
 from gurux_dlms.objects import (
@@ -99,13 +109,36 @@ class _ModeE:
         return octets
 
 
+class _WithBlockNumber(GXDLMSSettings):
+    """With what it asks its settings for when it acknowledges a block."""
+
+    @property
+    def blockNumber(self) -> int:
+        return int(self.blockIndex)
+
+    @classmethod
+    def put_in(cls, client: Any) -> None:
+        client.settings.__class__ = cls
+
+
+class _WriteItem(GXWriteItem):
+    """With the accessor that its client calls."""
+
+    def __init__(self, target: GXDLMSObject, index: int, data_type: DataType) -> None:
+        super().__init__()
+        self.target, self.index, self.dataType = target, index, data_type
+
+    def getDataType(self) -> DataType:
+        return self.dataType
+
+
 class Reader:
     """One association."""
 
     def __init__(self, place: Place, association: meter.Association) -> None:
         way = place.way
         client = GXDLMSSecureClient(
-            True,
+            not way.short_names,
             association.client_sap,
             meter.SERVER_SAP
             if way.station is None
@@ -114,8 +147,15 @@ class Reader:
             meter.PASSWORD if association.name == "lls" else None,
             InterfaceType.WRAPPER if way.framing == "tcp" else InterfaceType.HDLC,
         )
-        # It handles general block transfer only partly and would use general-glo where that bit is agreed.
-        client.proposedConformance &= ~(Conformance.GENERAL_BLOCK_TRANSFER | Conformance.GENERAL_PROTECTION)
+        if not way.short_names:
+            # It would use general-glo for all where that bit is agreed, and general blocks where that one is.
+            client.proposedConformance &= ~(Conformance.GENERAL_BLOCK_TRANSFER | Conformance.GENERAL_PROTECTION)
+            client.proposedConformance |= Conformance.ACCESS
+        if way.block_window:
+            client.maxReceivePDUSize = meter.MAX_PDU_SIZE
+            client.proposedConformance |= Conformance.GENERAL_BLOCK_TRANSFER | Conformance.GENERAL_PROTECTION
+            client.settings.gbtWindowSize = way.block_window
+            _WithBlockNumber.put_in(client)
         if association.ciphered:
             client.ciphering.security = Security.AUTHENTICATION_ENCRYPTION
             client.ciphering.systemTitle = TITLE
@@ -131,14 +171,25 @@ class Reader:
             client.serverAddressSize = 0 if way.address == 1 else way.address
             client.parseUAResponse(self._exchange(client.snrmRequest()).data)
         client.parseAareResponse(self._exchange(client.aarqRequest()).data)
+        self._short_names = way.short_names
         if client.isAuthenticationRequired:
             reply = self._exchange(client.getApplicationAssociationRequest())
             client.parseApplicationAssociationResponse(reply.data)
 
+    def _known(self, target: Any) -> Any:
+        """The object, with the short name that the view gives it."""
+        if self._short_names:
+            if not self._client.objects:
+                self._client.parseObjects(self._exchange(self._client.getObjectsRequest()).data, True)
+            target.shortName = self._client.objects.findByLN(target.objectType, target.logicalName).shortName
+        return target
+
     def _frame(self, request: Any, reply: Any) -> None:
-        self._medium.send(request)
-        received, notify = GXByteBuffer(), GXReplyData()
-        while not received.size or not self._client.getData(received, reply, notify):
+        if request:  # of a window of blocks, the next one comes unasked, or has come already
+            self._received = GXByteBuffer()
+            self._medium.send(request)
+        received, notify = self._received, GXReplyData()
+        while not received.available() or not self._client.getData(received, reply, notify):
             received.set(self._medium.receive())
 
     def _exchange(self, requests: Any) -> Any:
@@ -147,7 +198,7 @@ class Reader:
             reply.clear()
             self._frame(request, reply)
             while reply.isMoreData():
-                following = self._client.receiverReady(reply)
+                following = b"" if reply.isStreaming() else self._client.receiverReady(reply)
                 # The reply keeps what came before; only its frame marks are new for the next block.
                 self._frame(following, reply)
         if reply.error:
@@ -161,7 +212,7 @@ class Reader:
         return _GXCommon.getData(self._client.settings, GXByteBuffer(reply.data.array()), _GXDataInfo())
 
     def register(self) -> list[int]:
-        target = GXDLMSRegister(_dotted(meter.ENERGY_IMPORT))
+        target = self._known(GXDLMSRegister(_dotted(meter.ENERGY_IMPORT)))
         value = self._value(self._client.read(target, 2))
         scaler, unit = self._value(self._client.read(target, 3))
         return [int(value), int(scaler), int(unit)]
@@ -172,7 +223,7 @@ class Reader:
         return [[int(item.objectType), int(item.version), _name(item)] for item in objects]
 
     def profile(self) -> list[list[Any]]:
-        target = GXDLMSProfileGeneric(_dotted(meter.LOAD_PROFILE))
+        target = self._known(GXDLMSProfileGeneric(_dotted(meter.LOAD_PROFILE)))
         self._client.updateValue(target, 3, self._value(self._client.read(target, 3)))
         if not isinstance(target.captureObjects[0][0], GXDLMSClock):
             raise RuntimeError("the first capture object is not the clock")
@@ -216,19 +267,51 @@ class Reader:
         return self._read(target, index)
 
     def entries(self) -> list[list[Any]]:
-        target = GXDLMSProfileGeneric(_dotted(meter.LOAD_PROFILE))
+        target = self._known(GXDLMSProfileGeneric(_dotted(meter.LOAD_PROFILE)))
         count = meter.LAST_ENTRY - meter.FIRST_ENTRY + 1
         rows = self._value(self._client.readRowsByEntry(target, meter.FIRST_ENTRY, count))
         return [[bytes(row[0]).hex(), *map(int, row[1:])] for row in rows]
 
-    def message(self) -> str:
-        target = GXDLMSData(_dotted(meter.MESSAGE))
-        target.value = meter.NEW_MESSAGE
+    def _message(self, content: bytes) -> str:
+        target = self._known(GXDLMSData(_dotted(meter.MESSAGE)))
+        target.value = content
         target.setDataType(2, DataType.OCTET_STRING)
         return bytes(self._write(target, 2)).hex()
 
+    def message(self) -> str:
+        return self._message(meter.NEW_MESSAGE)
+
+    def long_message(self) -> str:
+        return self._message(meter.LONG_MESSAGE)
+
+    def read_list(self) -> list[int]:
+        target = GXDLMSRegister(_dotted(meter.ENERGY_IMPORT))
+        (requests,) = self._client.readList([(target, 2), (target, 3)])
+        value, scaler_unit = self._exchange(requests).value
+        return [int(value), *map(int, scaler_unit)]
+
+    def write_list(self) -> list[Any]:
+        message, kept = GXDLMSData(_dotted(meter.MESSAGE)), GXDLMSRegister(_dotted(meter.KEPT_REGISTER))
+        message.value, kept.value = meter.OTHER_MESSAGE, meter.OTHER_VALUE
+        text, number = DataType.OCTET_STRING, DataType.UINT32
+        items = [_WriteItem(message, 2, text), _WriteItem(kept, 2, number), _WriteItem(message, 1, text)]
+        try:
+            self._exchange(self._client.writeList(items))
+        except Refused as refused:  # of the results of a list it keeps the last alone
+            failed = [2] if refused.code == ErrorCode.READ_WRITE_DENIED else [refused.code]
+        else:
+            failed = []
+        return [bytes(self._read(message, 2)).hex(), int(self._read(kept, 2)), failed]
+
+    def access_read(self) -> list[int]:
+        target = GXDLMSRegister(_dotted(meter.ENERGY_IMPORT))
+        items = [GXDLMSAccessItem(AccessServiceCommandType.GET, target, index) for index in (2, 3)]
+        reply = self._exchange(self._client.accessRequest(None, items))
+        self._client.parseAccessResponse(items, reply.data)
+        return [int(items[0].value), *map(int, items[1].value)]
+
     def value(self) -> int:
-        target = GXDLMSRegister(_dotted(meter.KEPT_REGISTER))
+        target = self._known(GXDLMSRegister(_dotted(meter.KEPT_REGISTER)))
         target.value = meter.NEW_VALUE
         target.setDataType(2, DataType.UINT32)
         return int(self._write(target, 2))
@@ -276,22 +359,22 @@ class Reader:
         return int(self._read(target, 6))
 
     def disconnect(self) -> int:
-        target = GXDLMSDisconnectControl(_dotted(meter.BREAKER))
+        target = self._known(GXDLMSDisconnectControl(_dotted(meter.BREAKER)))
         self._exchange(target.remoteDisconnect(self._client))
         return int(self._read(target, 3))
 
     def reconnect(self) -> int:
-        target = GXDLMSDisconnectControl(_dotted(meter.BREAKER))
+        target = self._known(GXDLMSDisconnectControl(_dotted(meter.BREAKER)))
         self._exchange(target.remoteReconnect(self._client))
         return int(self._read(target, 3))
 
     def set_clock(self) -> str:
-        target = GXDLMSClock(_dotted(meter.CLOCK))
+        target = self._known(GXDLMSClock(_dotted(meter.CLOCK)))
         target.time = GXDateTime(meter.CLOCK_SET)
         return bytes(self._write(target, 2)).hex()
 
     def shift_clock(self) -> str:
-        target = GXDLMSClock(_dotted(meter.CLOCK))
+        target = self._known(GXDLMSClock(_dotted(meter.CLOCK)))
         self._exchange(target.shiftTime(self._client, meter.CLOCK_SHIFT))
         return bytes(self._read(target, 2)).hex()
 

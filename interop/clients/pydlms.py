@@ -6,10 +6,12 @@ here, as that does it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydlms import DlmsClient, DlmsData, Mechanism, ObisCode, SecurityContext, encode_data
 from pydlms.apdu.xdlms import entry_descriptor, range_descriptor
+from pydlms.client import AccessAction, AccessGet, AccessSet
 from pydlms.cosem.interface_classes import lookup
 from pydlms.cosem.model import SpecialDay
 from pydlms.cosem.time import CosemDate
@@ -41,11 +43,24 @@ def _client(place: Place, client_sap: int, **options: Any) -> DlmsClient:
     return DlmsClient.tcp(meter.HOST, place.port, client_sap=client_sap, server_logical=meter.SERVER_SAP, **options)
 
 
+def _failed(results: Sequence[Any]) -> list[int]:
+    return [at for at, result in enumerate(results) if int(result)]
+
+
 class Reader:
     """One association."""
 
     def __init__(self, place: Place, association: meter.Association) -> None:
-        options: dict[str, Any] = {"mechanism": Mechanism(association.mechanism)}
+        way = place.way
+        options: dict[str, Any] = {
+            "mechanism": Mechanism(association.mechanism),
+            "logical_names": not way.short_names,
+            "propose_access": not way.short_names,
+            "propose_gbt": bool(way.block_window),
+            "gbt_window": way.block_window or 1,
+        }
+        if way.cuts:
+            options["max_receive_pdu_size"] = meter.MAX_PDU_SIZE
         if association.name == "lls":
             options["password"] = meter.PASSWORD
         if association.ciphered:
@@ -111,10 +126,68 @@ class Reader:
         buffer = self._client.read_profile(ObisCode.from_bytes(meter.LOAD_PROFILE), selection)
         return [[row[0].hex(), *row[1:]] for row in buffer.rows]
 
-    def message(self) -> str:
+    def read_list(self) -> list[int]:
+        name = ObisCode.from_bytes(meter.ENERGY_IMPORT)
+        found: list[Any] = self._client.get_many([(name, 3, 2), (name, 3, 3)])
+        value, scaler_unit = found
+        return [value.value, *(one.value for one in scaler_unit.value)]
+
+    def _message(self, content: bytes) -> str:
         target = self._object(1, meter.MESSAGE)
-        target.set("value", DlmsData.octet_string(meter.NEW_MESSAGE))
+        target.set("value", DlmsData.octet_string(content))
         return bytes(target.value.value).hex()
+
+    def message(self) -> str:
+        return self._message(meter.NEW_MESSAGE)
+
+    def long_message(self) -> str:
+        return self._message(meter.LONG_MESSAGE)
+
+    def write_list(self) -> list[Any]:
+        message, kept = ObisCode.from_bytes(meter.MESSAGE), ObisCode.from_bytes(meter.KEPT_REGISTER)
+        results = self._client.set_many(
+            [
+                (message, 1, 2, DlmsData.octet_string(meter.OTHER_MESSAGE)),
+                (kept, 3, 2, DlmsData.uint32(meter.OTHER_VALUE)),
+                (message, 1, 1, DlmsData.octet_string(meter.MESSAGE)),
+            ]
+        )
+        values = self._client.get(message, 1, 2).value, self._client.get(kept, 3, 2).value
+        return [bytes(values[0]).hex(), values[1], _failed(results)]
+
+    def act_list(self) -> list[Any]:
+        name, nothing = ObisCode.from_bytes(meter.BREAKER), DlmsData.int8(0)
+        answers = self._client.action_many([(name, 70, method, nothing) for method in (1, meter.NO_METHOD, 2, 1)])
+        return [_failed([one or 0 for one in answers]), int(self._object(70, meter.BREAKER).control_state)]
+
+    def access(self) -> list[Any]:
+        message, breaker = ObisCode.from_bytes(meter.MESSAGE), ObisCode.from_bytes(meter.BREAKER)
+        found = self._client.access(
+            [
+                AccessGet(ObisCode.from_bytes(meter.ENERGY_IMPORT), 3, 2),
+                AccessSet(message, 1, 2, DlmsData.octet_string(meter.ACCESSED_MESSAGE)),
+                AccessGet(message, 1, 2),
+                AccessGet(ObisCode.from_bytes(meter.NOT_THERE), 1, 2),
+                AccessAction(breaker, 70, 2, DlmsData.int8(0)),
+                AccessGet(breaker, 70, 3),
+            ]
+        )
+        values = [one.data.value for one in found]
+        return [values[0], bytes(values[2]).hex(), values[5], _failed([one.result for one in found])]
+
+    def access_read(self) -> list[int]:
+        name = ObisCode.from_bytes(meter.ENERGY_IMPORT)
+        value, scaler_unit = (
+            one.data.value for one in self._client.access([AccessGet(name, 3, 2), AccessGet(name, 3, 3)])
+        )
+        return [value, *(one.value for one in scaler_unit)]
+
+    def long_access(self) -> str:
+        message = ObisCode.from_bytes(meter.MESSAGE)
+        content = DlmsData.octet_string(meter.LONG_MESSAGE[::-1])
+        return bytes(
+            self._client.access([AccessSet(message, 1, 2, content), AccessGet(message, 1, 2)])[1].data.value
+        ).hex()
 
     def value(self) -> int:
         target = self._object(3, meter.KEPT_REGISTER)

@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 from pydlms import DlmsData, Mechanism, ObisCode
+from pydlms.apdu.sn import InformationReportRequest
+from pydlms.apdu.xdlms import AttributeDescriptor, Conformance, DataNotification, EventNotificationRequest
 from pydlms.cosem.time import CosemDateTime
-from pydlms.simulator import ActionFailure, ClientProfile, HdlcServer, ImageTransferTarget, MeterSimulator, serve_mbus
+from pydlms.security.ciphering import wrap, wrap_general_glo
+from pydlms.simulator import (
+    ActionFailure,
+    ClientProfile,
+    HdlcServer,
+    ImageTransferTarget,
+    MeterSimulator,
+    SimulatedPush,
+    serve_mbus,
+)
 from pydlms.simulator import serve as serve_wrapper
 
 from interop import meter
@@ -74,6 +86,27 @@ def _methods(simulator: Any) -> None:
     simulator.add_method(8, clock, 6, shift)
 
 
+def _pushes(simulator: Any, way: Way) -> None:
+    """Objects that answer with a number, after notifications: in clear, or ciphered."""
+    numbers = DlmsData.uint32(meter.NEW_VALUE), DlmsData.uint32(meter.OTHER_VALUE)
+
+    def push(ciphered: bool) -> Any:
+        notification = DataNotification(1, numbers[0]).to_bytes()
+        energy = AttributeDescriptor(3, ObisCode.from_bytes(meter.ENERGY_IMPORT), 2)
+        event = EventNotificationRequest(energy, numbers[1]).to_bytes()
+        if way.short_names:
+            base_name = simulator.base_names[3, ObisCode.from_bytes(meter.ENERGY_IMPORT)]
+            event = InformationReportRequest(None, [base_name + 8], [numbers[1]]).to_bytes()
+        if ciphered:
+            notification, event = wrap_general_glo(simulator.security, notification), wrap(simulator.security, event)
+        # The simulator holds its lock while it answers, and `push_before_response` waits for that.
+        simulator.pending_pushes += [SimulatedPush(notification), SimulatedPush(event)]
+        return numbers[0]
+
+    for name, ciphered in ((meter.TRIGGER, False), (meter.CIPHERED_TRIGGER, True)):
+        simulator.objects[1, ObisCode.from_bytes(name)][2] = partial(push, ciphered)
+
+
 def _image_transfer(simulator: Any) -> None:
     """Its image transfer, which loses two blocks, works for two looks, and takes the image that was to come only."""
     name = ObisCode.from_bytes(meter.IMAGE_TRANSFER)
@@ -89,15 +122,21 @@ def _image_transfer(simulator: Any) -> None:
     simulator.add_method(18, name, 3, compare)
 
 
-def build() -> Any:
+def build(way: Way = TCP) -> Any:
     """The simulator with the objects and associations of the meter."""
+    conformance = Conformance.default_sn() if way.short_names else None
+    if way.block_window:
+        bits = Conformance.GENERAL_PROTECTION | Conformance.ACCESS | Conformance.GENERAL_BLOCK_TRANSFER
+        conformance = Conformance.default_ln() | bits
     simulator = MeterSimulator(
+        conformance=conformance,
         system_title=meter.METER_TITLE,
         encryption_key=meter.ENCRYPTION_KEY,
         authentication_key=meter.AUTHENTICATION_KEY,
         max_pdu=meter.MAX_PDU_SIZE,
     )
     simulator.association_version = 1
+    simulator.gbt_window = way.block_window or 1
     for association in meter.ASSOCIATIONS.values():
         simulator.clients[association.client_sap] = ClientProfile(
             Mechanism(association.mechanism),
@@ -107,11 +146,16 @@ def build() -> Any:
     objects: list[tuple[int, bytes, dict[int, Any], int]] = [
         (1, meter.LOGICAL_DEVICE_NAME, {2: DlmsData.octet_string(meter.DEVICE_NAME)}, 0),
         (1, meter.PROFILE_STATUS, {2: DlmsData.uint8(0)}, 0),
+        (1, meter.TRIGGER, {2: DlmsData.null()}, 0),
+        (1, meter.CIPHERED_TRIGGER, {2: DlmsData.null()}, 0),
+        (1, meter.MESSAGE, {2: DlmsData.octet_string(b"nothing yet")}, 0),
         (8, meter.CLOCK, {2: DlmsData.octet_string(meter.clock_octets(meter.FIRST)), 3: DlmsData.int16(0)}, 0),
     ]
     for name, (value, scaler, unit) in meter.REGISTERS.items():
         scaler_unit = DlmsData.structure([DlmsData.int8(scaler), DlmsData.enum(unit)])
         objects.append((3, name, {2: DlmsData.uint32(value), 3: scaler_unit}, 0))
+    watt_hours = DlmsData.structure([DlmsData.int8(0), DlmsData.enum(30)])
+    objects.append((3, meter.KEPT_REGISTER, {2: DlmsData.uint32(17), 3: watt_hours}, 0))
     profile = {
         2: DlmsData.array([_row(row) for row in meter.rows()]),
         3: DlmsData.array([_capture_object(*captured) for captured in meter.CAPTURE_OBJECTS]),
@@ -128,9 +172,11 @@ def build() -> Any:
     billings = [(stamp, DlmsData.uint32(energy)) for stamp, energy in meter.BILLINGS]
     objects.append((7, meter.BILLING, _history(3, meter.ENERGY_IMPORT, billings), 1))
     objects.append((70, meter.BREAKER, {2: DlmsData.boolean(True), 3: DlmsData.enum(1), 4: DlmsData.enum(4)}, 0))
-    for class_id, name, attributes, version in objects:
-        simulator.add_object(class_id, ObisCode.from_bytes(name), attributes, version=version)
+    for number, (class_id, name, attributes, version) in enumerate(objects, 1):
+        base_name = number * 0x200 if way.short_names else None
+        simulator.add_object(class_id, ObisCode.from_bytes(name), attributes, version=version, base_name=base_name)
     _methods(simulator)
+    _pushes(simulator, way)
     _image_transfer(simulator)
     return simulator
 
@@ -138,7 +184,7 @@ def build() -> Any:
 @contextmanager
 def serve(way: Way = TCP) -> Iterator[int | str]:
     """Serve on a way; yields the port, or the path of the serial port."""
-    simulator = build()
+    simulator = build(way)
     if way.framing in ("hdlc", "mode-e"):
 
         def begin(send: listening.Send) -> listening.Take:

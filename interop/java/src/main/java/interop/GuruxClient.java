@@ -41,6 +41,7 @@ public final class GuruxClient implements Driver.Reader {
     private final Meter meter;
     private final GXDLMSSecureClient client;
     private final Socket socket;
+    private final GXByteBuffer received = new GXByteBuffer();
 
     private GuruxClient(Meter meter, Place place, String association) throws Exception {
         this.meter = meter;
@@ -48,11 +49,16 @@ public final class GuruxClient implements Driver.Reader {
         if (place.isHdlc() && place.address() > 1) {
             server = GXDLMSSecureClient.getServerAddress(server, Place.STATION, place.address());
         }
-        client = new GXDLMSSecureClient(true, meter.number("sap." + association), server,
+        client = new GXDLMSSecureClient(!place.isShortNames(), meter.number("sap." + association), server,
                 AUTHENTICATIONS.get(association), association.equals("lls") ? meter.text("password") : null,
                 place.isHdlc() ? InterfaceType.HDLC : InterfaceType.WRAPPER);
         Set<Conformance> proposed = client.getProposedConformance();
         proposed.remove(Conformance.GENERAL_BLOCK_TRANSFER);
+        if (place.isGeneralBlocks()) {
+            proposed.add(Conformance.GENERAL_BLOCK_TRANSFER);
+            client.setMaxReceivePDUSize(meter.number("max_pdu_size"));
+            client.setGbtWindowSize((byte) place.window());
+        }
         proposed.remove(Conformance.GENERAL_PROTECTION);
         client.setProposedConformance(proposed);
         if (association.equals("hls-gmac")) {
@@ -79,18 +85,21 @@ public final class GuruxClient implements Driver.Reader {
         }
     }
 
+    /** No request: of a window of blocks, the next one comes unasked, or has come already. */
     private void frame(byte[] request, GXReplyData reply) throws Exception {
-        socket.getOutputStream().write(request);
+        if (request != null) {
+            received.clear();
+            socket.getOutputStream().write(request);
+        }
         InputStream input = socket.getInputStream();
-        GXByteBuffer received = new GXByteBuffer();
         byte[] octets = new byte[65536];
-        do {
+        while (received.available() == 0 || !client.getData(received, reply, new GXReplyData())) {
             int count = input.read(octets);
             if (count < 0) {
                 throw new IOException("the meter closed the connection");
             }
             received.set(octets, 0, count);
-        } while (!client.getData(received, reply, new GXReplyData()));
+        }
         if (reply.getError() != 0) {
             throw new Refused(reply.getError());
         }
@@ -106,10 +115,22 @@ public final class GuruxClient implements Driver.Reader {
             reply.clear();
             frame(request, reply);
             while (reply.isMoreData()) {
-                frame(client.receiverReady(reply), reply);
+                frame(reply.isStreaming() ? null : client.receiverReady(reply), reply);
             }
         }
         return reply;
+    }
+
+    /** The object, with the short name that the view gives it. */
+    <T extends GXDLMSObject> T named(T target) throws Exception {
+        if (!client.getUseLogicalNameReferencing()) {
+            if (client.getObjects().isEmpty()) {
+                client.parseObjects(exchange(client.getObjectsRequest()).getData(), true);
+            }
+            target.setShortName(
+                    client.getObjects().findByLN(target.getObjectType(), target.getLogicalName()).getShortName());
+        }
+        return target;
     }
 
     static long whole(Object value) {
@@ -127,7 +148,7 @@ public final class GuruxClient implements Driver.Reader {
     }
 
     private String register() throws Exception {
-        GXDLMSRegister target = new GXDLMSRegister(meter.dotted("energy_import"));
+        GXDLMSRegister target = named(new GXDLMSRegister(meter.dotted("energy_import")));
         long value = whole(exchange(client.read(target, 2)).getValue());
         List<?> scalerUnit = (List<?>) exchange(client.read(target, 3)).getValue();
         return String.format("[%d, %d, %d]", value, whole(scalerUnit.get(0)), whole(scalerUnit.get(1)));
@@ -143,7 +164,7 @@ public final class GuruxClient implements Driver.Reader {
     }
 
     private String profile() throws Exception {
-        GXDLMSProfileGeneric target = new GXDLMSProfileGeneric(meter.dotted("load_profile"));
+        GXDLMSProfileGeneric target = named(new GXDLMSProfileGeneric(meter.dotted("load_profile")));
         client.updateValue(target, 3, exchange(client.read(target, 3)).getValue());
         Date since = Date.from(Instant.parse(meter.text("since")));
         Date until = Date.from(Instant.parse(meter.text("until")));

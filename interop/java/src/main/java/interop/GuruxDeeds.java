@@ -76,7 +76,7 @@ final class GuruxDeeds {
     }
 
     private String entries() throws Exception {
-        GXDLMSProfileGeneric target = new GXDLMSProfileGeneric(meter.dotted("load_profile"));
+        GXDLMSProfileGeneric target = wire.named(new GXDLMSProfileGeneric(meter.dotted("load_profile")));
         read(target, 3);
         int first = meter.number("first_entry");
         byte[][] request = client.readRowsByEntry(target, first, meter.number("last_entry") - first + 1);
@@ -84,14 +84,14 @@ final class GuruxDeeds {
     }
 
     private String message() throws Exception {
-        GXDLMSData target = new GXDLMSData(meter.dotted("message"));
+        GXDLMSData target = wire.named(new GXDLMSData(meter.dotted("message")));
         target.setDataType(2, DataType.OCTET_STRING);
         target.setValue(meter.octets("new_message"));
         return hex(write(target, 2));
     }
 
     private String value() throws Exception {
-        GXDLMSRegister target = new GXDLMSRegister(meter.dotted("kept_register"));
+        GXDLMSRegister target = wire.named(new GXDLMSRegister(meter.dotted("kept_register")));
         target.setDataType(2, DataType.UINT32);
         target.setValue((long) meter.number("new_value"));
         return number(write(target, 2));
@@ -157,25 +157,25 @@ final class GuruxDeeds {
     }
 
     private String disconnect() throws Exception {
-        GXDLMSDisconnectControl target = new GXDLMSDisconnectControl(meter.dotted("breaker"));
+        GXDLMSDisconnectControl target = wire.named(new GXDLMSDisconnectControl(meter.dotted("breaker")));
         wire.exchange(target.remoteDisconnect(client));
         return number(read(target, 3));
     }
 
     private String reconnect() throws Exception {
-        GXDLMSDisconnectControl target = new GXDLMSDisconnectControl(meter.dotted("breaker"));
+        GXDLMSDisconnectControl target = wire.named(new GXDLMSDisconnectControl(meter.dotted("breaker")));
         wire.exchange(target.remoteReconnect(client));
         return number(read(target, 3));
     }
 
     private String setClock() throws Exception {
-        GXDLMSClock target = new GXDLMSClock(meter.dotted("clock"));
+        GXDLMSClock target = wire.named(new GXDLMSClock(meter.dotted("clock")));
         target.setTime(new GXDateTime(Date.from(Instant.parse(meter.text("clock_set")))));
         return hex(write(target, 2));
     }
 
     private String shiftClock() throws Exception {
-        GXDLMSClock target = new GXDLMSClock(meter.dotted("clock"));
+        GXDLMSClock target = wire.named(new GXDLMSClock(meter.dotted("clock")));
         wire.exchange(target.shiftTime(client, meter.number("clock_shift")));
         return hex(read(target, 2));
     }

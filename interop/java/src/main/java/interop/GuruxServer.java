@@ -13,6 +13,7 @@ import gurux.dlms.enums.Security;
 import gurux.dlms.enums.SourceDiagnostic;
 import gurux.dlms.enums.Unit;
 import gurux.dlms.objects.GXDLMSAssociationLogicalName;
+import gurux.dlms.objects.GXDLMSAssociationShortName;
 import gurux.dlms.objects.GXDLMSClock;
 import gurux.dlms.objects.GXDLMSData;
 import gurux.dlms.objects.GXDLMSDisconnectControl;
@@ -43,7 +44,7 @@ public final class GuruxServer extends GXDLMSSecureServer {
     private final ByteArrayOutputStream image = new ByteArrayOutputStream();
 
     private GuruxServer(Meter meter, String association, Place way) {
-        super(true, way.isHdlc() ? InterfaceType.HDLC : InterfaceType.WRAPPER);
+        super(!way.isShortNames(), way.isHdlc() ? InterfaceType.HDLC : InterfaceType.WRAPPER);
         if (way.isHdlc()) {
             getHdlcSettings().setMaxInfoTX(way.maxInfo());
             getHdlcSettings().setMaxInfoRX(way.maxInfo());
@@ -56,15 +57,13 @@ public final class GuruxServer extends GXDLMSSecureServer {
         getCiphering().setSystemTitle(meter.octets("meter_title"));
         getCiphering().setBlockCipherKey(meter.octets("encryption_key"));
         getCiphering().setAuthenticationKey(meter.octets("authentication_key"));
-        GXDLMSAssociationLogicalName view = new GXDLMSAssociationLogicalName();
-        if (association.equals("lls")) {
-            view.setSecret(meter.octets("password_octets"));
-        }
         if (association.equals("hls-gmac")) {
             getCiphering().setSecurity(Security.AUTHENTICATION_ENCRYPTION);
-            view.setMethodAccess(1, MethodAccessMode.ACCESS);
         }
-        getItems().add(view);
+        if (way.isGeneralBlocks()) {
+            getSettings().setGbtWindowSize((byte) way.window());
+        }
+        getItems().add(way.isShortNames() ? shortNames() : logicalNames());
         List<GXDLMSObject> captured = objects();
         getItems().add(profile(captured));
         GXDLMSData code = new GXDLMSData(meter.dotted("event_code"));
@@ -76,6 +75,28 @@ public final class GuruxServer extends GXDLMSSecureServer {
         getItems().add(breaker());
         getItems().add(imageTransfer());
         initialize();
+    }
+
+    private GXDLMSObject logicalNames() {
+        GXDLMSAssociationLogicalName view = new GXDLMSAssociationLogicalName();
+        if (association.equals("lls")) {
+            view.setSecret(meter.octets("password_octets"));
+        }
+        if (association.equals("hls-gmac")) {
+            view.setMethodAccess(1, MethodAccessMode.ACCESS);
+        }
+        return view;
+    }
+
+    private GXDLMSObject shortNames() {
+        GXDLMSAssociationShortName view = new GXDLMSAssociationShortName();
+        if (association.equals("lls")) {
+            view.setSecret(meter.octets("password_octets"));
+        }
+        if (association.equals("hls-gmac")) {
+            view.setMethodAccess(8, MethodAccessMode.ACCESS);
+        }
+        return view;
     }
 
     private GXDLMSDisconnectControl breaker() {

@@ -22,6 +22,16 @@ final class Place {
         return way[0].equals("hdlc");
     }
 
+    /** Whether short names stand in place of logical ones. */
+    boolean isShortNames() {
+        return way[0].equals("sn");
+    }
+
+    /** Whether what is long goes in general blocks; then the window is theirs. */
+    boolean isGeneralBlocks() {
+        return way[0].equals("gbt");
+    }
+
     int window() {
         return number(1);
     }
