@@ -11,6 +11,8 @@ import pytest
 from tools.service_table import ROOT, TABLE, Row, proved, rows, table, wrong_in
 
 ROWS = rows()
+SAMPLE = 60
+"""Rows that are proved here; `make services` proves them all."""
 
 
 def test_each_row_has_a_test_and_can_be_switched_off_and_the_table_is_written_from_them() -> None:
@@ -19,7 +21,7 @@ def test_each_row_has_a_test_and_can_be_switched_off_and_the_table_is_written_fr
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.title)
+@pytest.mark.parametrize("row", ROWS[:: len(ROWS) // SAMPLE or 1], ids=lambda row: row.title)
 def test_a_row_counts(row: Row) -> None:
     assert proved(row) is None
 
@@ -38,7 +40,7 @@ def test_rows_that_cannot_be_proved_are_named() -> None:
     one = [
         "the role is one of client, server, both",
         "there is no tests/values/test_obis.py::test_that_is_not_there",
-        "association.opening has 0 times: this is nowhere",
+        f"{row.module} has 0 times: this is nowhere",
     ]
     assert wrong == [*one, *one, "twice"]
 
