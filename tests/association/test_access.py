@@ -278,6 +278,7 @@ def test_requests_are_numbered_in_24_bits_and_beside_the_short_ones() -> None:
         (AccessTime.ALWAYS, b"", STAMP),
         (AccessTime.NEVER, STAMP, b""),
     ],
+    ids=["mirrored, none", "mirrored", "always", "never"],
 )
 def test_time_stamps(when: AccessTime, stamp: bytes, wanted: bytes) -> None:
     conversation = timed(dialect=STANDARD.but(access_time=when))
