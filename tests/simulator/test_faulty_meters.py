@@ -13,6 +13,7 @@ import pytest
 
 from cosemic.client import recovery
 from cosemic.client.recovery import Rule
+from cosemic.dialect import STANDARD as STANDARD_DIALECT
 from cosemic.errors import (
     AssociationRejected,
     ConnectionLost,
@@ -198,18 +199,29 @@ def test_wrong_keys_are_of_associations_that_are_opened_meanwhile() -> None:
     at_meter(work, kind="hls-gmac")
 
 
-def test_a_counter_that_jumps_is_refused_until_the_client_takes_it_over() -> None:
+def test_a_counter_that_jumps_within_the_limit_is_followed() -> None:
+    def work(endpoint: Endpoint) -> None:
+        with opened(endpoint, MemoryCounterStore()) as meter:
+            meter.read("1-0:1.8.0")
+            endpoint.site.faults.add(CounterJump(by=STANDARD_DIALECT.max_counter_jump - 100))
+            for _ in range(2):
+                assert meter.read("1-0:1.8.0").raw > 0
+
+    at_meter(work, kind="hls-gmac")
+
+
+def test_a_counter_that_jumps_too_far_is_refused_until_the_client_takes_it_over() -> None:
     counters = MemoryCounterStore()
 
     def work(endpoint: Endpoint) -> None:
         with opened(endpoint, counters) as meter:
             meter.read("1-0:1.8.0")
-            endpoint.site.faults.add(CounterJump(by=1_000_000))
+            endpoint.site.faults.add(CounterJump(by=2_000_000))
             for _ in range(2):
                 with pytest.raises(ExceptionReceived) as caught:
                     meter.read("1-0:1.8.0")
                 assert caught.value.service_error == "invocation-counter-error"
-                assert (caught.value.invocation_counter or 0) > 1_000_000
+                assert (caught.value.invocation_counter or 0) > 2_000_000
         with pytest.raises(AssociationRejected):
             energy_of(endpoint, counters=counters)
         with opened(publicly(endpoint)) as public:
