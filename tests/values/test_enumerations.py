@@ -174,8 +174,12 @@ def test_an_unknown_conformance_name_is_refused() -> None:
 
 def test_a_peer_with_ever_new_conformance_does_not_fill_the_memory() -> None:
     for number in range(5000):
-        assert int(Conformance.from_octets(number.to_bytes(3))) == number
+        combination = Conformance.from_octets(number.to_bytes(3))
+        assert int(combination) == number
+        assert int(~combination & Conformance.GET) == (0 if Conformance.GET in combination else int(Conformance.GET))
     assert len(Conformance._value2member_map_) < 1100
+    everything = Conformance(0xFFFFFF)
+    assert all(Conformance(int(one)) is one and ~(everything & ~one) & everything is one for one in Conformance)
 
 
 def test_every_public_name_is_there() -> None:

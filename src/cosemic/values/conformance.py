@@ -53,6 +53,8 @@ class Conformance(IntFlag):
         combination = super()._missing_(value)
         if len(cls._value2member_map_) > _REMEMBERED:
             cls._value2member_map_.pop(value, None)
+            if combination.name not in cls._member_map_:  # what is inverted is remembered under both values
+                cls._value2member_map_.pop(combination.value, None)
         return combination
 
     @classmethod
