@@ -150,7 +150,7 @@ def test_every_confirmed_service_error_in_an_aare(octets_: str) -> None:
 
 @pytest.mark.parametrize("version", ["1", "100001"], ids=["1", "of an old stack"])
 def test_a_protocol_version_whose_first_bit_is_1_is_version_1(version: str) -> None:
-    opening(protocol_version=BitString(version)).open()
+    assert opening(protocol_version=BitString(version)).open().dlms_version == 6
 
 
 def test_who_failed_too_often_is_refused_for_a_while() -> None:
@@ -180,9 +180,13 @@ def test_names_that_nobody_looks_at_may_say_anything() -> None:
         "called_ae_invocation_id": -1, "calling_ae_qualifier": bytes(100), "calling_ap_invocation_id": 7,
         "implementation_information": "a tester",
     }  # fmt: skip
-    opening(**dummies).open()
-    opening(server=knowing(called_ap_title=NAME)).open()  # what is left out is not missed
-    opening(server=knowing(called_ap_title=NAME), called_ap_title=NAME).open()
+    left_out_is_not_missed = opening(server=knowing(called_ap_title=NAME))
+    for conversation in (
+        opening(**dummies),
+        left_out_is_not_missed,
+        opening(server=knowing(called_ap_title=NAME), called_ap_title=NAME),
+    ):
+        assert conversation.open().dlms_version == 6
 
 
 # ---- exception-response ---------------------------------------------------------------------------------------------

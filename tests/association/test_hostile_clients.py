@@ -270,7 +270,7 @@ def test_a_client_without_authentication_never_waits() -> None:
         history.failed(1000.0)
     conversation = talk(opened=False)
     conversation.server = ServerAssociation(ServerSettings(), conversation.shelf, history=history)
-    conversation.open()
+    assert conversation.open().confirmed
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 100)), max_size=60))

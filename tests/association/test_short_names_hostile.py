@@ -19,6 +19,7 @@ from cosemic.codec import DEFAULT_LIMITS, DataType, EncodedData
 from cosemic.dialect import STANDARD, LongGetAbort
 from cosemic.errors import CosemicError, DecodeError
 from cosemic.values import DataAccessResult
+from tests.association import mutations
 from tests.association.samples import CLOCK, ECHO, REGISTER, VALUE, M, Talk, octets
 from tests.association.short_name_samples import (
     CLOCK_SN,
@@ -254,27 +255,7 @@ def valid() -> list[bytes]:
 VALID = valid()
 
 
-@st.composite
-def mutated(draw: st.DrawFn) -> bytes:
-    """A valid APDU with some octets changed, left out or put in."""
-    octets_ = bytearray(draw(st.sampled_from(VALID)))
-    for _ in range(draw(st.integers(0, 4))):
-        place = draw(st.integers(0, len(octets_)))
-        kind = draw(st.sampled_from(["change", "cut", "insert", "splice", "end"]))
-        if kind == "change" and place < len(octets_):
-            octets_[place] = draw(st.integers(0, 255))
-        elif kind == "cut":
-            del octets_[place : place + draw(st.integers(1, 8))]
-        elif kind == "insert":
-            octets_[place:place] = draw(st.binary(max_size=8))
-        elif kind == "splice":
-            octets_[place:] = draw(st.sampled_from(VALID))[place:]
-        else:
-            del octets_[place:]
-    return bytes(octets_)
-
-
-anything = st.one_of(mutated(), st.binary(max_size=60), st.sampled_from(VALID))
+anything = mutations.anything(VALID)
 
 
 def waiting(request: Request, *, ciphered: bool, steps: int) -> Talk:

@@ -321,4 +321,5 @@ def read(octets: bytes, limits: Limits) -> a.DataNotification | a.EventNotificat
     if kind is None:
         tag = f"tag {octets[0]:02x}" if octets else "no octets at all"
         raise ProtocolError(f"what came is no notification: {tag}")
-    return kind.decode(octets, limits)  # type: ignore[no-any-return]  # one of the three
+    apdu: a.DataNotification | a.EventNotificationRequest | a.InformationReportRequest = kind.decode(octets, limits)
+    return apdu

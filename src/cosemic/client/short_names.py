@@ -30,6 +30,7 @@ from cosemic.association.requests import (
     INVOKES,
     Action,
     ActionList,
+    DataTransfer,
     Get,
     GetList,
     Read,
@@ -119,7 +120,7 @@ class ShortNames:
         if serve is None:
             return (yield request)
         names = yield from self.names()
-        if request.service_class is ServiceClass.UNCONFIRMED:  # type: ignore[union-attr]  # it is served: a data transfer
+        if isinstance(request, DataTransfer) and request.service_class is ServiceClass.UNCONFIRMED:
             return (yield from self._unconfirmed(names, request))
         return (yield from serve(names, request))
 

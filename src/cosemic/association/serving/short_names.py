@@ -16,6 +16,7 @@ is only read is not invoked: it has no value, and is read-write-denied.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 from cosemic import apdu as a
@@ -122,6 +123,50 @@ class _Variables:
         return self._terms.each(items, self.write, _R.OTHER_REASON)
 
 
+class _LongRequests:
+    """The requests of a service that come block by block, one at a time; nothing is executed before the last block.
+
+    most: octets of one. finish: serves it. refuse, acknowledge: make the answers to a block, by what is wrong with it
+    and by its number. none, aborted: what is wrong where no request is open, and where it is too long.
+    """
+
+    def __init__(
+        self,
+        most: int,
+        finish: Callable[[bytes, Access], Response],
+        refuse: Callable[[DataAccessResult], Response],
+        acknowledge: Callable[[int], Response],
+        none: DataAccessResult,
+        aborted: DataAccessResult,
+    ) -> None:
+        self._most, self._finish = most, finish
+        self._refuse, self._acknowledge = refuse, acknowledge
+        self._none, self._aborted = none, aborted
+        self._open: LongRequest | None = None
+
+    def abandon(self) -> None:
+        """Forget the request that is open."""
+        self._open = None
+
+    def take(self, block: a.DataBlockSA, access: Access) -> Response:
+        """Take a block; return the answer to it, or to the whole request."""
+        if block.block_number == _FIRST:
+            self._open = LongRequest(access, lambda raw: self._finish(raw, access), True, self._most)
+        long = self._open
+        if long is None:
+            return self._refuse(self._none)
+        if not long.take(block, access):
+            self._open = None
+            wrong = block.block_number != long.expected
+            return self._refuse(_R.DATA_BLOCK_NUMBER_INVALID if wrong else self._aborted)
+        if not block.last_block:
+            return self._acknowledge(block.block_number)
+        self._open = None
+        response = long.finish(long.raw())
+        access.require_response(long.access.response)
+        return response
+
+
 class ReadService:
     """Serves Read; a long answer is fetched block by block, a long request comes so."""
 
@@ -129,11 +174,14 @@ class ReadService:
         self._terms = terms
         self._variables = _Variables(terms)
         self._answer: LongAnswer | None = None
-        self._request: LongRequest | None = None
+        self._requests = _LongRequests(
+            terms.max_transfer, self._finish, _unread, _more, _R.NO_LONG_GET_IN_PROGRESS, _R.LONG_GET_ABORTED
+        )
 
     def abandon(self) -> None:
         """Forget what is open in either direction."""
-        self._answer = self._request = None
+        self._answer = None
+        self._requests.abandon()
 
     def _read(self, request: a.ReadRequest, access: Access) -> Response:
         specifications = request.variable_access_specification
@@ -146,7 +194,7 @@ class ReadService:
             if isinstance(one, a.BlockNumberAccess):
                 return self._next(one.block_number, access)
             if isinstance(one, a.ReadDataBlockAccess):
-                return self._take(a.DataBlockSA(one.last_block, one.block_number, one.raw_data), access)
+                return self._requests.take(a.DataBlockSA(one.last_block, one.block_number, one.raw_data), access)
         raise Unservable(StateError.SERVICE_NOT_ALLOWED, ServiceError.OTHER_REASON)
 
     def _read_all(self, variables: tuple[Variable, ...], access: Access) -> Response:
@@ -185,30 +233,13 @@ class ReadService:
             error = _R.LONG_GET_ABORTED
         else:
             error = _R.DATA_BLOCK_NUMBER_INVALID
-        return a.ReadResponse((_error(error),))
-
-    def _take(self, block: a.DataBlockSA, access: Access) -> Response:
-        if block.block_number == _FIRST:
-            self._request = LongRequest(access, lambda raw: self._finish(raw, access), True, self._terms.max_transfer)
-        long = self._request
-        if long is None:
-            return a.ReadResponse((_error(_R.NO_LONG_GET_IN_PROGRESS),))
-        if not long.take(block, access):
-            self._request = None
-            wrong = block.block_number != long.expected
-            return a.ReadResponse((_error(_R.DATA_BLOCK_NUMBER_INVALID if wrong else _R.LONG_GET_ABORTED),))
-        if not block.last_block:
-            return a.ReadResponse((a.ReadResult("block_number", block.block_number),))
-        self._request = None
-        response = long.finish(long.raw())
-        access.require_response(long.access.response)
-        return response
+        return _unread(error)
 
     def _finish(self, raw: bytes, access: Access) -> Response:
         try:
             variables = join_variables(raw, self._terms.limits)
         except DecodeError:
-            return a.ReadResponse((_error(_R.TYPE_UNMATCHED),))
+            return _unread(_R.TYPE_UNMATCHED)
         self._variables.need(variables, _C.BLOCK_TRANSFER_WITH_GET_OR_READ)
         return self._read_all(variables, access)
 
@@ -227,11 +258,18 @@ class WriteService:
     def __init__(self, terms: ServingTerms) -> None:
         self._terms = terms
         self._variables = _Variables(terms)
-        self._request: LongRequest | None = None
+        self._requests = _LongRequests(
+            terms.max_transfer,
+            self._finish,
+            _unwritten,
+            _more_to_write,
+            _R.NO_LONG_SET_IN_PROGRESS,
+            _R.LONG_SET_ABORTED,
+        )
 
     def abandon(self) -> None:
         """Forget the long request."""
-        self._request = None
+        self._requests.abandon()
 
     def _write(self, request: a.WriteRequest, access: Access) -> Response:
         specifications, values = request.variable_access_specification, request.list_of_data
@@ -242,7 +280,7 @@ class WriteService:
         if len(specifications) == len(values) == 1 and values[0].type is DataType.OCTET_STRING:
             (one,) = specifications
             if isinstance(one, a.WriteDataBlockAccess):
-                return self._take(a.DataBlockSA(one.last_block, one.block_number, values[0].value()), access)
+                return self._requests.take(a.DataBlockSA(one.last_block, one.block_number, values[0].value()), access)
         raise Unservable(StateError.SERVICE_NOT_ALLOWED, ServiceError.OTHER_REASON)
 
     def _write_all(
@@ -251,28 +289,11 @@ class WriteService:
         self._terms.need_room(LIST_ROOM + 2 * len(variables))
         return a.WriteResponse(tuple(map(_written, self._variables.write_all(variables, values, access))))
 
-    def _take(self, block: a.DataBlockSA, access: Access) -> Response:
-        if block.block_number == _FIRST:
-            self._request = LongRequest(access, lambda raw: self._finish(raw, access), True, self._terms.max_transfer)
-        long = self._request
-        if long is None:
-            return a.WriteResponse((_written(_R.NO_LONG_SET_IN_PROGRESS),))
-        if not long.take(block, access):
-            self._request = None
-            wrong = block.block_number != long.expected
-            return a.WriteResponse((_written(_R.DATA_BLOCK_NUMBER_INVALID if wrong else _R.LONG_SET_ABORTED),))
-        if not block.last_block:
-            return a.WriteResponse((a.WriteResult("block_number", block.block_number),))
-        self._request = None
-        response = long.finish(long.raw())
-        access.require_response(long.access.response)
-        return response
-
     def _finish(self, raw: bytes, access: Access) -> Response:
         try:
             variables, values = join_writes(raw, self._terms.limits)
         except DecodeError:
-            return a.WriteResponse((_written(_R.TYPE_UNMATCHED),))
+            return _unwritten(_R.TYPE_UNMATCHED)
         self._variables.need(variables, _C.BLOCK_TRANSFER_WITH_SET_OR_WRITE)
         return self._write_all(variables, values, access)
 
@@ -329,6 +350,22 @@ def _error(error: DataAccessResult) -> a.ReadResult:
 
 def _written(result: DataAccessResult) -> a.WriteResult:
     return a.WriteResult("success") if result == _R.SUCCESS else a.WriteResult("data_access_error", result)
+
+
+def _unread(error: DataAccessResult) -> a.ReadResponse:
+    return a.ReadResponse((_error(error),))
+
+
+def _more(number: int) -> a.ReadResponse:
+    return a.ReadResponse((a.ReadResult("block_number", number),))
+
+
+def _unwritten(error: DataAccessResult) -> a.WriteResponse:
+    return a.WriteResponse((_written(error),))
+
+
+def _more_to_write(number: int) -> a.WriteResponse:
+    return a.WriteResponse((a.WriteResult("block_number", number),))
 
 
 def _block(block: tuple[bool, int, bytes]) -> a.ReadResponse:

@@ -13,7 +13,7 @@ only general-ciphering. System titles are the own one and that of the client, or
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from cosemic.association.notifying import NotifyingSettings
@@ -32,7 +32,7 @@ from cosemic.server.push.refusal import PushRefused
 
 LARGEST_APDU: Final = 0xFFFF
 """Octets of an APDU in the wrapper; longer pushes are cut (general block transfer)."""
-_APPLIES: Final = {
+_APPLIES: Final[Mapping[int, Protection]] = {
     ProtectionType.AUTHENTICATION: Protection.AUTHENTICATED,
     ProtectionType.ENCRYPTION: Protection.ENCRYPTED,
     ProtectionType.AUTHENTICATION_AND_ENCRYPTION: Protection.AUTHENTICATED | Protection.ENCRYPTED,
@@ -48,7 +48,7 @@ def push_protection(client: AdmittedClient, elements: Sequence[ProtectionParamet
     if len(elements) > 1:
         raise PushRefused(f"{len(elements)} layers of protection: security suite 0 has one, give one element")
     asked = elements[0]
-    applied: Protection | None = _APPLIES.get(asked.protection_type)  # type: ignore[call-overload]  # a number that is not listed is none
+    applied = _APPLIES.get(asked.protection_type)
     if applied is None:
         raise PushRefused(f"protection_type {_name(asked.protection_type)} needs security suite 1 or 2: use 0, 1 or 2")
     if settings.material is None:

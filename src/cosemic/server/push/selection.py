@@ -28,7 +28,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from cosemic.codec import DataType, EncodedData
 from cosemic.dialect import STANDARD, Dialect
@@ -89,6 +89,14 @@ def columns_of(pushed: PushObject) -> tuple[CaptureObjectDefinition, ...]:
     return getattr(pushed, "columns", ())
 
 
+_RESTRICTIONS: Final[Mapping[int, type[Any]]] = {
+    RestrictionType.NONE: type(None),
+    RestrictionType.BY_DATE: RestrictionByDate,
+    RestrictionType.BY_ENTRY: RestrictionByEntry,
+}
+"""What goes with each type."""
+
+
 def is_buffer(pushed: PushObject) -> bool:
     """Whether the buffer of a profile is pushed."""
     return pushed.class_id == ProfileGeneric.class_id and pushed.attribute_index == BUFFER
@@ -103,11 +111,7 @@ def is_whole_buffer(pushed: PushObject) -> bool:
 def can_be(pushed: PushObject) -> bool:
     """Whether an element of push_object_list says one thing, whatever the device has."""
     restriction, selects = restriction_of(pushed), pushed.data_index > GREATEST_ELEMENT
-    expected = {
-        RestrictionType.NONE: type(None),
-        RestrictionType.BY_DATE: RestrictionByDate,
-        RestrictionType.BY_ENTRY: RestrictionByEntry,
-    }.get(restriction.restriction_type)  # type: ignore[call-overload]  # a number that is not listed is none
+    expected = _RESTRICTIONS.get(restriction.restriction_type)
     if expected is None or not isinstance(restriction.restriction_value, expected):
         return False
     if len(columns_of(pushed)) > MOST_COLUMNS:
