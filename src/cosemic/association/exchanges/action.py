@@ -26,6 +26,7 @@ from cosemic.apdu import (
     DataBlockSA,
 )
 from cosemic.association.exchanges.lists import count_of, counted
+from cosemic.association.exchanges.long_answers import LongAnswer
 from cosemic.association.exchanges.long_requests import acknowledged, blocks_of
 from cosemic.association.joined import join_actions
 from cosemic.association.requests import Action, ActionList
@@ -116,29 +117,19 @@ def _receive_pblocks(
     response: ActionResponseWithPblock, terms: Terms
 ) -> Generator[Any, Any, bytes | ActionResponseWithOptionalData]:
     """Ask for block after block of return parameters; an error of the meter ends the transfer."""
-    parts: list[bytes] = []
-    total = 0
-    expected = 1
+    answer = LongAnswer(terms.limits)
     while True:
         block = response.pblock
-        if block.block_number != expected:
-            raise ProtocolError(f"the meter sent block {block.block_number}, {expected} was due")
-        parts.append(block.raw_data)
-        total += len(block.raw_data)
-        if total > terms.limits.octets:
-            raise ProtocolError(f"the answer is longer than {terms.limits.octets} octets: raise the limit")
-        if block.last_block:
-            return b"".join(parts)
-        if not block.raw_data:
-            raise ProtocolError("the meter sent a block without data that is not the last: the transfer would not end")
+        joined = answer.take(block.block_number, block.raw_data, block.last_block)
+        if joined is not None:
+            return joined
         terms.need(BLOCK_TRANSFER_WITH_ACTION)
-        answer = yield ActionRequestNextPblock(terms.invoke, expected)
-        expected += 1
-        if isinstance(answer, ActionResponseNormal):
-            result: ActionResponseWithOptionalData = answer.single_response
+        following = yield ActionRequestNextPblock(terms.invoke, block.block_number)
+        if isinstance(following, ActionResponseNormal):
+            result: ActionResponseWithOptionalData = following.single_response
             if result.result == ActionResult.SUCCESS:
-                raise unexpected(answer, "action-response-with-pblock")
+                raise unexpected(following, "action-response-with-pblock")
             return result
-        if not isinstance(answer, ActionResponseWithPblock):
-            raise unexpected(answer, "action-response-with-pblock")
-        response = answer
+        if not isinstance(following, ActionResponseWithPblock):
+            raise unexpected(following, "action-response-with-pblock")
+        response = following

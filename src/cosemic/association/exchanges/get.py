@@ -19,6 +19,7 @@ from cosemic.apdu import (
     GetResponseWithList,
 )
 from cosemic.association.exchanges.lists import count_of, counted
+from cosemic.association.exchanges.long_answers import LongAnswer
 from cosemic.association.joined import join_data, join_results
 from cosemic.association.requests import Get, GetList
 from cosemic.association.terms import (
@@ -78,30 +79,20 @@ def get_list(request: GetList, terms: Terms) -> Exchange:
 
 def _receive_blocks(response: GetResponseWithDatablock, terms: Terms) -> Generator[Any, Any, bytes | DataAccessResult]:
     """Ask for block after block: the joined raw data, or the error that ended the transfer."""
-    parts: list[bytes] = []
-    total = 0
-    expected = 1
+    answer = LongAnswer(terms.limits)
     while True:
         block = response.result
         if not isinstance(block.result, bytes):
             if block.result == DataAccessResult.SUCCESS:
                 raise ProtocolError("the meter ended the transfer with success and without data")
             return block.result
-        if block.block_number != expected:
-            raise ProtocolError(f"the meter sent block {block.block_number}, {expected} was due: read again")
-        parts.append(block.result)
-        total += len(block.result)
-        if total > terms.limits.octets:
-            raise ProtocolError(f"the answer is longer than {terms.limits.octets} octets: raise the limit or read less")
-        if block.last_block:
-            return b"".join(parts)
-        if not block.result:
-            raise ProtocolError("the meter sent a block without data that is not the last: the transfer would not end")
+        joined = answer.take(block.block_number, block.result, block.last_block)
+        if joined is not None:
+            return joined
         terms.need(BLOCK_TRANSFER_WITH_GET_OR_READ)
-        answer = yield GetRequestNext(terms.invoke, expected)
-        expected += 1
-        if isinstance(answer, GetResponseNormal) and not isinstance(answer.result, EncodedData):
-            return answer.result
-        if not isinstance(answer, GetResponseWithDatablock):
-            raise unexpected(answer, "get-response-with-datablock")
-        response = answer
+        following = yield GetRequestNext(terms.invoke, block.block_number)
+        if isinstance(following, GetResponseNormal) and not isinstance(following.result, EncodedData):
+            return following.result
+        if not isinstance(following, GetResponseWithDatablock):
+            raise unexpected(following, "get-response-with-datablock")
+        response = following

@@ -30,6 +30,7 @@ from cosemic.apdu import (
     WriteResponse,
 )
 from cosemic.association.exchanges.lists import count_of, counted
+from cosemic.association.exchanges.long_answers import LongAnswer
 from cosemic.association.exchanges.long_requests import acknowledged, blocks_of
 from cosemic.association.joined_short_names import join_read, read_results, variables_octets, writes_octets
 from cosemic.association.requests import Read, UnconfirmedWrite, Write
@@ -163,24 +164,14 @@ def _send_blocks(
 
 def _receive_blocks(block: DataBlockResult, terms: Terms) -> Generator[Any, Any, bytes | DataAccessResult]:
     """Ask for block after block: the joined raw data, or the error that ended the transfer."""
-    parts: list[bytes] = []
-    total = 0
-    expected = min(block.block_number, 1)
+    answer = LongAnswer(terms.limits, first=min(block.block_number, 1))
     while True:
-        if block.block_number != expected:
-            raise ProtocolError(f"the meter sent block {block.block_number}, {expected} was due: read again")
-        parts.append(block.raw_data)
-        total += len(block.raw_data)
-        if total > terms.limits.octets:
-            raise ProtocolError(f"the answer is longer than {terms.limits.octets} octets: raise the limit or read less")
-        if block.last_block:
-            return b"".join(parts)
-        if not block.raw_data:
-            raise ProtocolError("the meter sent a block without data that is not the last: the transfer would not end")
+        joined = answer.take(block.block_number, block.raw_data, block.last_block)
+        if joined is not None:
+            return joined
         terms.need(BLOCK_TRANSFER_WITH_GET_OR_READ)
-        answer = yield ReadRequest((BlockNumberAccess(expected),))
-        expected += 1
-        results = _answered(answer, ReadResponse)
+        following = yield ReadRequest((BlockNumberAccess(block.block_number),))
+        results = _answered(following, ReadResponse)
         error = _only(results, "data_access_error")
         if error is not None:
             if error == DataAccessResult.SUCCESS:
