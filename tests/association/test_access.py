@@ -387,6 +387,15 @@ def test_a_long_answer_goes_in_general_blocks() -> None:
     assert {apdu[0] for apdu in conversation.answers[1:]} == {0xE0}
 
 
+def test_what_was_done_is_answered_where_all_blocks_that_can_be_numbered_are_too_few() -> None:
+    """application_layer.md 16: 65535 blocks at most, here with 5 octets each."""
+    conversation = timed(client={"general_blocks": True, "max_pdu_size": 12})
+    conversation.shelf.put(CLOCK, octets(400_000))
+    accessed = conversation.ask(Access((Set(REGISTER, octets(3)), Get(CLOCK))))
+    assert accessed.results == ((SUCCESS, NO_DATA), (DataAccessResult.OTHER_REASON, NO_DATA))
+    assert conversation.shelf.values[REGISTER.encode()] == octets(3)
+
+
 def test_what_one_request_may_cost_is_bounded() -> None:
     conversation = timed()
     entries = (Get(REGISTER),) * (MOST_LISTED + 5)

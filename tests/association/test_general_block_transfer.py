@@ -317,6 +317,7 @@ VIOLATIONS = {
     "comes again with other contents, behind a gap": made(4, 1, b"xx", last=True, streaming=True),
     "comes after the last one": made(5, 1, b"ab", streaming=True),
     "is another last one": made(3, 1, b"ab", last=True),
+    "is empty and not the last": made(3, 1, b"", streaming=True),
 }
 
 
@@ -328,6 +329,25 @@ def test_what_breaks_a_rule_is_aborted(wrong: GeneralBlockTransfer) -> None:
     client.due.clear()
     with pytest.raises(ProtocolError):
         client.receive(wrong)
+    assert list(client.due) == [ABORT]
+
+
+def test_no_block_comes_after_the_last_one_whichever_comes_first() -> None:
+    client = begun(window=10)
+    client.receive(made(2, 1, b"ab", streaming=True))
+    client.receive(made(5, 1, b"ef", streaming=True))
+    client.due.clear()
+    with pytest.raises(ProtocolError, match="later ones have come"):
+        client.receive(made(4, 1, b"cd", last=True, streaming=True))
+    assert list(client.due) == [ABORT]
+
+
+def test_a_server_cannot_answer_before_it_has_the_whole_request() -> None:
+    client = BlockExchange(terms(), asks=True)
+    client.send(b"abcdef")
+    client.due.clear()
+    with pytest.raises(ProtocolError, match="before it had the whole request"):
+        client.receive(made(1, 1, b"xy", last=True))
     assert list(client.due) == [ABORT]
 
 

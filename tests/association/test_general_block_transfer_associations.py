@@ -21,10 +21,18 @@ from cosemic.association.settings import ClientSettings, PreEstablished
 from cosemic.association.unconfirmed_blocks import cut
 from cosemic.codec import Limits
 from cosemic.dialect import STANDARD, BlockRecovery, CipheredForm, Dialect, Quirk
-from cosemic.errors import ConfigurationError, CosemicError, ExceptionReceived, OutcomeUnknown, ProtocolError
+from cosemic.errors import (
+    ConfigurationError,
+    CosemicError,
+    ExceptionReceived,
+    InvocationCounterError,
+    OutcomeUnknown,
+    ProtocolError,
+)
 from cosemic.security import Envelope, Protection, SecurityPolicy, Unprotected
 from cosemic.security.suite import SecurityControl
 from cosemic.values import ActionResult, Conformance, DataAccessResult, ServiceClass
+from tests.association.notification_samples import due
 from tests.association.samples import (
     BOTH,
     CLOCK,
@@ -400,6 +408,30 @@ def test_with_the_quirk_the_least_protected_block_counts() -> None:
     assert talk.shelf.protection == [Protection.AUTHENTICATED]
 
 
+def test_a_request_in_unacknowledged_blocks_is_protected_as_its_own_blocks_are() -> None:
+    """Whatever other blocks come in between, or came before."""
+    talk = conversation(ciphered=True, dialect=SEALED, policy=SecurityPolicy(0, 0))
+    context = talk.client.context
+    assert context is not None
+    invoke = a.InvokeIdAndPriority.of(1, ServiceClass.UNCONFIRMED)
+    request = a.SetRequestNormal(invoke, REGISTER, None, octets(20)).encode()
+    first, last = cut(request, 12 + len(request) // 2)
+    between = a.GeneralBlockTransfer(
+        a.BlockControl.of(last_block=False, streaming=True, window=5), 1, 0, b"\xc0"
+    ).encode()
+    for blocks, sealed, protection in (
+        ((first, between, last), (False, True, True), Protection.NONE),
+        ((first, last), (True, True), BOTH),
+        ((first, between, last), (True, False, True), BOTH),
+    ):
+        for one, seals in zip(blocks, sealed, strict=True):
+            apdu = context.protect_apdu(one, Envelope.GENERAL_GLO) if seals else one
+            talk.server.receive(apdu, talk.now)
+            due(talk.server)
+        assert talk.shelf.protection.pop() == protection
+    assert len(talk.shelf.calls) == 3
+
+
 def test_a_joined_request_in_clear_is_refused_where_the_policy_demands_more() -> None:
     talk = conversation(ciphered=True)
     for apdu in blocks_of(a.GetRequestNormal(a.InvokeIdAndPriority(0x41), REGISTER, None).encode(), 6):
@@ -479,6 +511,94 @@ def test_a_violation_of_the_meter_is_aborted() -> None:
     (failed,) = talk.client.receive(bytes.fromhex("E00500020009020102"), talk.now)
     assert isinstance(failed, Failed)
     assert talk.client.octets_to_send() == ABORT
+
+
+def test_an_abort_in_an_envelope_goes_out_too() -> None:
+    talk = conversation(ciphered=True, dialect=SEALED)
+    talk.shelf.put(CLOCK, octets(1000))
+    context = talk.server.context
+    assert context is not None
+    talk.client.send(Get(CLOCK))
+    talk.client.tick(talk.now)
+    talk.step()
+    wrong = bytes.fromhex("E0050002FFFF020102")  # acknowledges what was never sent
+    (failed,) = talk.client.receive(context.protect_apdu(wrong, Envelope.GENERAL_GLO), talk.now)
+    assert isinstance(failed, Failed)
+    abort = talk.client.octets_to_send()
+    assert context.unprotect_apdu(abort).plaintext == ABORT
+    assert talk.client.octets_to_send() == b""
+    assert talk.ask(Get(CLOCK)) == octets(1000)
+
+
+def test_a_late_first_block_that_acknowledges_something_begins_nothing() -> None:
+    talk = conversation()
+    talk.client.send(Get(REGISTER))
+    talk.client.tick(talk.now)
+    talk.client.octets_to_send()
+    assert talk.client.receive(bytes.fromhex("E0050001000302C401"), talk.now) == []  # what was sent has no number
+    assert talk.client.octets_to_send() == b""
+
+
+def test_a_late_answer_is_read_itself_and_not_the_one_before() -> None:
+    talk = conversation(ciphered=True, dialect=SEALED)
+    talk.shelf.put(CLOCK, octets(1000))
+    assert talk.ask(Get(CLOCK)) == octets(1000)
+    for _ in range(2):
+        talk.client.send(Get(REGISTER))
+        talk.client.octets_to_send()
+        talk.client.cancel()
+    first, _ = talk.client._owed
+    assert talk.server.context is not None
+    late = talk.server.context.protect_apdu(bytes((0xC4, 1, first, 0, 0x11, 5)))
+    assert talk.client.receive(late, talk.now) == []
+    assert len(talk.client._owed) == 1
+
+
+def test_a_block_that_cannot_be_protected_ends_the_request_at_its_time_out() -> None:
+    talk = conversation(ciphered=True, dialect=SEALED)
+    talk.shelf.put(CLOCK, octets(1000))
+    talk.client.send(Get(CLOCK))
+    talk.client.tick(talk.now)
+    talk.step()
+    talk.client.octets_to_send()
+    exchange = talk.client._blocks._exchange
+    assert exchange is not None
+
+    def fails(_: bytes) -> bytes:
+        raise InvocationCounterError("used up")
+
+    exchange.seal = fails
+    talk.now += 1e6
+    (failed,) = talk.client.tick(talk.now)
+    assert isinstance(failed, Failed)
+    assert not talk.client.busy
+
+
+def test_an_answer_in_one_apdu_amid_a_long_request_is_refused() -> None:
+    talk = conversation()
+    talk.client.send(Set(REGISTER, octets(500)))
+    talk.client.tick(talk.now)
+    talk.client.octets_to_send()
+    invoke = talk.client._terms.invoke
+    (failed,) = talk.client.receive(bytes((0xC5, 1, invoke, 0)), talk.now)
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, OutcomeUnknown)
+    assert isinstance(failed.error.__cause__, ProtocolError)
+    assert talk.client.octets_to_send() == ABORT
+
+
+def test_what_is_cancelled_before_it_has_left_does_not_leave() -> None:
+    talk = conversation()
+    talk.client.send(Get(CLOCK))
+    talk.client.tick(talk.now)
+    talk.client.octets_to_send()
+    talk.client.receive(bytes.fromhex("E0050001000002C401"), talk.now)
+    talk.client.octets_to_send()
+    talk.client.receive(bytes.fromhex("E00500020009020102"), talk.now)  # an abort is due
+    talk.client.send(Set(REGISTER, octets(500), service_class=ServiceClass.UNCONFIRMED))
+    assert talk.client.octets_to_send() == ABORT
+    talk.client.cancel()
+    assert talk.client.octets_to_send() == b""
 
 
 def test_a_violation_of_the_client_is_aborted_and_the_next_request_served() -> None:

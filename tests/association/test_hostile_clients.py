@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from cosemic.association.requests import Action, ActionList, Get, GetList, Relea
 from cosemic.association.server import ServerAssociation
 from cosemic.association.server_events import Associated, Refused
 from cosemic.association.service_provider import Access, ServerSettings
+from cosemic.association.transfers import LongRequest
 from cosemic.codec import DataType, EncodedData
 from cosemic.errors import (
     AssociationRejected,
@@ -168,6 +170,19 @@ def test_a_long_request_is_held_up_to_a_bound(length: int, taken: bool) -> None:
     assert listed_result == ((SUCCESS if taken else DataAccessResult.LONG_SET_ABORTED),)
     assert len(conversation.shelf.calls) == 3 * taken
     assert len(conversation.requests) < 40
+
+
+def test_blocks_without_data_hold_nothing() -> None:
+    """They do not come to a bound: block numbers have 32 bits."""
+    long = LongRequest(Access(Protection.NONE), bytes, False, 1_000)
+    tracemalloc.start()
+    try:
+        for number in range(1, 20_001):
+            assert long.take(a.DataBlockSA(False, number, b""), long.access)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 10_000
 
 
 def test_a_bound_of_nothing_is_refused() -> None:

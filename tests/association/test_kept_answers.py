@@ -223,6 +223,36 @@ def test_what_is_held_is_bounded() -> None:
     assert sum(len(exchange.requests) for exchange in kept._exchanges.values()) <= PARTS_KEPT + 16
 
 
+def test_a_request_that_has_no_number_leaves_what_is_kept_alone() -> None:
+    conversation = keeping()
+    (first,) = answers(conversation, set_(1))
+    (refused,) = answers(conversation, bytes.fromhex("0501020100"))  # a Read, with logical names
+    assert refused == bytes.fromhex("d80202")
+    assert answers(conversation, set_(1)) == [first]
+    assert len(conversation.shelf.calls) == 1
+
+
+def test_what_was_asked_before_pass_3_is_served_when_it_is_asked_again() -> None:
+    conversation = Talk(*settings(M.HLS_SHA1, server=KEEPING))
+    conversation.client.send(Open())
+    conversation.step()
+    assert answers(conversation, get(1)) == [bytes.fromhex("d80101")]
+    pass_3 = conversation.client.octets_to_send()
+    assert len(answers(conversation, pass_3[:2] + b"\x42" + pass_3[3:])) == 1  # some count it, too
+    assert conversation.server.state is State.ASSOCIATED
+    (answer,) = answers(conversation, get(1))
+    assert answer.endswith(VALUE.octets)
+
+
+def test_with_short_names_nothing_is_kept_and_refusals_are_answered() -> None:
+    short = frozenset((ApplicationContext.SN,))
+    client = {"short_names": True, "conformance": Conformance.READ}
+    conversation = Talk(*settings(client=client, server=KEEPING | {"context_names": short}))
+    conversation.open()
+    for _ in range(2):
+        assert answers(conversation, bytes.fromhex("050202010002 0108")) == [bytes.fromhex("0e050302")]
+
+
 # ---- opening and release --------------------------------------------------------------------------------------------
 
 

@@ -378,6 +378,23 @@ def test_ciphered_pieces_are_refused() -> None:
     assert isinstance(refusal(receiver(), a.GeneralGloCiphering(SERVER_TITLE, piece).encode()), DecodeError)
 
 
+def test_what_all_links_together_hold_of_messages_in_blocks_is_bounded() -> None:
+    settings = ReceivingSettings(require=NONE, most_held=40)
+    shared = Originators(settings)
+    one, two = (NotificationReceiver(settings, originators=shared) for _ in range(2))
+    first, second, *_ = cut(PLAIN + bytes(100), 32)
+    assert one.receive(first, 0.0) == []
+    (event,) = two.receive(first, 0.0)
+    assert isinstance(event, NotificationRefused)
+    assert "at a time" in str(event.error)
+    assert two.deadline() is None
+    one.drop()
+    assert shared.held == 0
+    assert two.receive(first, 0.0) == []
+    assert isinstance(two.receive(second, 0.0)[0], NotificationRefused)
+    assert shared.held == 0
+
+
 def test_what_is_held_of_a_message_in_blocks_is_bounded_in_octets_and_in_time() -> None:
     machine = open_to_all(max_octets=1000, block_timeout=30)
     endless = [

@@ -750,7 +750,7 @@ def test_an_rlrq_outside_an_association_is_answered() -> None:
 def test_an_rlrq_that_cannot_be_read_releases_nothing() -> None:
     conversation = talk()
     assert conversation.server.receive(bytes.fromhex("6205"), 0.0) == []
-    assert conversation.server.octets_to_send() == bytes.fromhex("d80105")
+    assert conversation.server.octets_to_send() == bytes.fromhex("d80103")  # nothing was ciphered
     assert conversation.server.state is State.ASSOCIATED
 
 

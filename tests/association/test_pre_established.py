@@ -14,6 +14,7 @@ from cosemic.association.repeating import RepeatingClient, client_association
 from cosemic.association.requests import Completed, Get, GetList, Open, Release, Set
 from cosemic.association.server import ServerAssociation
 from cosemic.association.settings import AGREED_BEFOREHAND, ClientSettings, PreEstablished
+from cosemic.dialect import STANDARD, CipheredForm, Edition
 from cosemic.errors import (
     AssociationError,
     AssociationRejected,
@@ -350,6 +351,23 @@ def test_a_client_that_repeats_opens_at_once_too() -> None:
 def test_what_a_client_cannot_have_agreed(client: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         agreed(client=client)
+
+
+@pytest.mark.parametrize(
+    "client",
+    [
+        {"pre_established": PreEstablished(conformance=Conformance.GET)},
+        {"conformance": Conformance.GET},
+        {"pre_established": None, "response_allowed": False, "conformance": Conformance.SET},
+        {"edition": Edition.GREEN_BOOK_7},
+    ],
+    ids=["beforehand", "proposed", "unconfirmed", "edition"],
+)
+def test_general_envelopes_have_to_be_agreed_upon(client: dict[str, Any]) -> None:
+    client = dict(client)
+    dialect = STANDARD.but(ciphered_form=CipheredForm.GENERAL, edition=client.pop("edition", STANDARD.edition))
+    with pytest.raises(ConfigurationError, match="general-protection is not agreed"):
+        agreed(ciphered=True, client={"dialect": dialect} | client)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from cosemic.errors import (
 )
 from cosemic.security import Envelope, Protection, SecurityContext, SecurityPolicy
 from cosemic.values import Secret
+from tests.association.notification_samples import due
 from tests.association.samples import (
     AK,
     BOTH,
@@ -44,6 +45,7 @@ from tests.association.samples import (
     settings,
     talk,
 )
+from tests.association.short_name_samples import sn_talk
 
 FORMS = {
     "glo": (CipheredForm.SERVICE_SPECIFIC, False),
@@ -464,3 +466,35 @@ def test_nothing_that_failed_to_verify_is_decoded() -> None:
     assert isinstance(event, Failed)
     assert not isinstance(event.error, DecodeError)
     assert isinstance(event.error, DecipheringError)
+
+
+LONG = {
+    "set": ("c10241 0003 0100010800ff 02 00 00 00000001 01 09", "c10341 01 00000002 03 020102"),
+    "set list": ("c10541 01 0003 0100010800ff 02 00 00 00000001 01 01", "c10341 01 00000002 02 1105"),
+    "action": ("c30441 0009 00000a0000ff 01 00 00000001 01 09", "c30641 01 00000002 03 020102"),
+    "action list": ("c30541 01 0009 00000a0000ff 01 00 00000001 01 01", "c30641 01 00000002 02 1105"),
+    "read": ("0501 06 00 0001 01 01", "0501 06 01 0002 03 020108"),
+    "write": ("0601 07 00 0001 01 09 01 01", "0601 07 01 0002 01 09 06 020108 01 1105"),
+}
+"""Requests in two blocks."""
+
+
+@pytest.mark.parametrize("kind", LONG)
+@pytest.mark.parametrize("ciphered", [0, 1], ids=["first", "last"])
+def test_the_answer_to_a_request_in_blocks_is_protected_as_the_rights_demand(kind: str, ciphered: int) -> None:
+    """Where the policy demands nothing; and the request counts as protected as its least protected block is."""
+    made = sn_talk if kind in ("read", "write") else talk
+    conversation = made(ciphered=True, policy=SecurityPolicy(0, 0))
+    context = conversation.client.context
+    assert context is not None
+    conversation.shelf.response = BOTH
+    for number, block in enumerate(LONG[kind]):
+        apdu = bytes.fromhex(block)
+        conversation.server.receive(context.protect_apdu(apdu) if number == ciphered else apdu, conversation.now)
+        (answer,) = due(conversation.server)
+    assert context.unprotect_apdu(answer).security_control.protection == BOTH
+    assert conversation.shelf.protection == [Protection.NONE]
+    for block in LONG[kind]:
+        conversation.server.receive(bytes.fromhex(block), conversation.now)
+        (answer,) = due(conversation.server)
+    assert context.unprotect_apdu(answer).security_control.protection == BOTH

@@ -20,6 +20,7 @@ from cosemic.errors import (
     AssociationRejected,
     AuthenticationFailed,
     ConfigurationError,
+    CosemicError,
     ProtocolError,
     ServiceErrorReceived,
     ServiceFailed,
@@ -107,12 +108,19 @@ def test_a_wrong_secret_is_refused_and_counted(client: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", ["0c01000903010203", "0c0100" + "1105", "0c010100", "0c010103", "0c01000920" + "00" * 32]
+    ("answer", "error"),
+    [
+        ("0c01000903010203", AuthenticationFailed),
+        ("0c0100" + "1105", AuthenticationFailed),
+        ("0c010100", ProtocolError),  # success, and nothing proved
+        ("0c010103", AuthenticationFailed),
+        ("0c01000920" + "00" * 32, AuthenticationFailed),
+    ],
 )
-def test_a_server_that_does_not_prove_itself_is_refused(answer: str) -> None:
+def test_a_server_that_does_not_prove_itself_is_refused(answer: str, error: type[CosemicError]) -> None:
     talk = sn_talk(M.HLS_SHA256, opened=False)
     talk.to_client = lambda apdu: bytes.fromhex(answer) if apdu[0] == 0x0C else apdu
-    with pytest.raises(AuthenticationFailed):
+    with pytest.raises(error):
         talk.open()
     assert talk.client.opened is None
 
@@ -351,7 +359,7 @@ def test_what_cannot_be_deciphered_is_told_in_clear_and_what_can_is_told_protect
     with pytest.raises(ServiceErrorReceived, match="deciphering-error"):
         talk.ask(Read((REGISTER_SN,)))
     assert talk.answers[-1].hex() == "0e050006"
-    talk.to_server = lambda apdu: apdu
+    talk = sn_talk(ciphered=True, server={"conformance": C.READ})
     talk.client._terms.agreed = (1 << 24) - 1
     with pytest.raises(ServiceErrorReceived, match="write, service: service-unsupported"):
         talk.ask(Write((REGISTER_SN,), (VALUE,)))

@@ -336,8 +336,35 @@ def test_an_error_in_clear_does_not_vouch_that_nothing_was_changed(error: str) -
     talk.to_client = lambda _: bytes.fromhex(error)
     with pytest.raises(OutcomeUnknown):
         talk.ask(WRITE)
+    talk = sn_secure()
+    talk.to_client = lambda _: bytes.fromhex(error)
     with pytest.raises(ServiceFailed):
         talk.ask(READ)
+
+
+@pytest.mark.parametrize("error", ["0e050401", "d80101"])
+@pytest.mark.parametrize("request_", [READ, WRITE])
+def test_an_error_that_may_be_forged_does_not_shift_the_answers(request_: Request, error: str) -> None:
+    """The answer that is still under way would be taken for that to the next request, and its tag is right."""
+    talk = sn_secure()
+    talk.client.send(request_)
+    talk.server.receive(talk.client.octets_to_send(), talk.now)
+    (failed,) = talk.client.receive(bytes.fromhex(error), talk.now)
+    assert isinstance(failed, Failed)
+    assert talk.client.unanswered
+    with pytest.raises(AssociationError, match="connect again"):
+        talk.client.send(Read((QUIET_SN,)))
+    assert talk.client.receive(talk.server.octets_to_send(), talk.now) == []
+
+
+def test_an_error_that_is_no_forgery_leaves_the_association_in_use() -> None:
+    talk = sn_secure()
+    context = talk.server.context
+    assert context is not None
+    talk.to_client = lambda _: context.protect_apdu(bytes.fromhex("0e050401"))
+    with pytest.raises(ServiceErrorReceived):
+        talk.ask(READ)
+    assert not talk.client.unanswered
 
 
 # ---- no answer, and late ones ---------------------------------------------------------------------------------------

@@ -219,9 +219,9 @@ def test_whoever_is_refused_so_does_not_hear_of_it() -> None:
     client, _ = settings(M.LLS, client={"response_allowed": False, "secret": Secret.password(b"wrong")})
     conversation = Talk(client, settings(M.LLS)[1])
     conversation.open()
-    assert isinstance(conversation.server_events[0], Refused)
     assert conversation.ask(Set(REGISTER, octets(2), **UNCONFIRMED)) is None
-    assert conversation.shelf.calls == []
+    assert isinstance(conversation.server_events[0], Refused)
+    assert (conversation.answers, conversation.shelf.calls) == ([], [])
 
 
 @pytest.mark.parametrize("mechanism", [M.HLS_MD5, M.HLS_GMAC], ids=lambda each: each.label)
@@ -300,3 +300,17 @@ def test_the_plain_number_of_a_request_costs_nothing_more_than_before() -> None:
     assert conversation.ask(Set(REGISTER, VALUE)) is DataAccessResult.SUCCESS
     assert isinstance(conversation.event(Release()), Completed)
     assert isinstance(conversation.event(Open()), Completed)
+
+
+@pytest.mark.parametrize("handed_out", [False, True])
+def test_an_opening_without_an_answer_that_is_cancelled_does_not_stand(handed_out: bool) -> None:
+    client = ClientAssociation(ClientSettings(response_allowed=False))
+    client.send(Open())
+    if handed_out:
+        client.octets_to_send()
+    client.cancel()
+    assert (client.state, client.opened, client.octets_to_send()) == (State.IDLE, None, b"")
+    with pytest.raises(NotAssociated):
+        client.send(Set(REGISTER, VALUE, **UNCONFIRMED))
+    client.send(Open())  # nothing is owed: it can be opened again
+    assert client.octets_to_send()[0] == 0x60

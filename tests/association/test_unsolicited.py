@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cosemic import apdu as a
+from cosemic.association.control import State
 from cosemic.association.notifications import Notified
 from cosemic.association.requests import Completed, Get, Open, Release, Set
 from cosemic.association.server_events import NotificationConfirmed
@@ -59,6 +60,17 @@ def test_a_notification_is_told_while_nothing_is_asked(form: str, apdu: bytes) -
     assert (event.system_title, event.protection, event.authenticated) == expected
     assert due(conversation.client) == []
     assert conversation.ask(Get(REGISTER)) == VALUE
+
+
+def test_nothing_is_told_to_a_client_that_has_not_proved_itself() -> None:
+    conversation = talk(M.HLS_SHA1, opened=False)
+    conversation.client.send(Open())
+    conversation.step()
+    assert conversation.server.state is State.ASSOCIATION_PENDING
+    with pytest.raises(NotAssociated):
+        conversation.server.send(DATA)
+    assert conversation.server.receive(bytes.fromhex("104000000100"), conversation.now) == [], "nor is it believed"
+    assert due(conversation.server) == []
 
 
 @forms
@@ -318,6 +330,8 @@ def test_what_waits_for_the_end_of_an_answer_is_bounded_and_goes_with_the_associ
     with pytest.raises(EncodeError):
         conversation.server.send(b"")
     due(conversation.server)
+    conversation.server.receive(conversation.requests[0], conversation.now)
+    assert [apdu[0] for apdu in due(conversation.server)] == [0x61], "they were for the association before"
     conversation.server.lost()
     assert due(conversation.server) == []
 

@@ -11,6 +11,8 @@ from cosemic.association.client import MOST_PASSED_OVER
 from cosemic.association.control import State
 from cosemic.association.notifications import Notified
 from cosemic.association.requests import (
+    Aborted,
+    Access,
     Action,
     ActionList,
     Completed,
@@ -24,9 +26,10 @@ from cosemic.association.requests import (
     SetList,
 )
 from cosemic.codec import DEFAULT_LIMITS, EncodedData
-from cosemic.dialect import STANDARD, Quirk
+from cosemic.dialect import STANDARD, CipheredForm, Quirk
 from cosemic.errors import (
     AssociationError,
+    ConnectionLost,
     CosemicError,
     DecodeError,
     ExceptionReceived,
@@ -36,7 +39,7 @@ from cosemic.errors import (
     ServiceErrorReceived,
     ServiceFailed,
 )
-from cosemic.security import Envelope
+from cosemic.security import Envelope, Protection, SecurityPolicy
 from cosemic.values import ActionResult, Conformance, DataAccessResult
 from tests.association.samples import ECHO, QUIET, REGISTER, VALUE, M, listed, octets, secure, talk
 
@@ -99,6 +102,23 @@ def fails(request: Request, *answers: str, error: type[CosemicError], **client: 
 
 
 # ---- GET ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("request_", "answers"),
+    [
+        (GET, ("c401??0100",)),
+        (GET, ("c403??010100",)),
+        (GET, ("c402??0000000001000109", "c401??0100")),
+        (LISTS[0], ("c401??0100",)),
+        (LISTS[0], ("c403??0200110501 00",)),
+        (LISTS[0], ("c402??0100000001 0100",)),
+    ],
+)
+def test_success_without_data_is_no_answer(request_: Request, answers: tuple[str, ...]) -> None:
+    error = fails(request_, *answers, error=ProtocolError)
+    assert "success" in str(error)
+    assert "read again" in str(error)
 
 
 def test_blocks_are_joined_in_order() -> None:
@@ -532,9 +552,89 @@ def test_an_invoke_id_that_owes_an_answer_is_not_used_again() -> None:
         client.send(GET)
     assert not client.busy
     # A late answer frees its own invoke-id and those before it.
-    client._settle_late(a.InvokeIdAndPriority(held[4][2] & 0x8F))
+    assert client.receive(bytes((0xC4, 1, held[4][2], 0, 0x11, 5)), 0.0) == []
     client.send(GET)
     assert client.octets_to_send()[2] in {apdu[2] for apdu in held[:5]}
+
+
+@pytest.mark.parametrize("kind", ["plain", "ciphered", "general", "blocks"])
+def test_a_meter_that_always_answers_late_is_not_taken_for_silent(kind: str) -> None:
+    general = STANDARD.but(ciphered_form=CipheredForm.GENERAL if kind == "general" else CipheredForm.SERVICE_SPECIFIC)
+    blocks = {"general_blocks": kind == "blocks"}
+    conversation = secure(dialect=general, client=blocks) if kind != "plain" else talk()
+    client, server = conversation.client, conversation.server
+    for request in (GET, Access((GET,))) * 10:
+        client.send(request)
+        server.receive(client.octets_to_send(), 0.0)
+        client.tick(0.0)
+        (event,) = client.tick(10.0)
+        assert isinstance(event, Failed)
+        assert client.receive(server.octets_to_send(), 11.0) == []
+    assert not client._owed
+    assert conversation.ask(GET) == VALUE
+
+
+@pytest.mark.parametrize("ciphered", [False, True])
+def test_a_lower_layer_that_refuses_is_believed_only_without_ciphering(ciphered: bool) -> None:
+    client = (secure() if ciphered else talk()).client
+    client.send(SET)
+    client.octets_to_send()
+    failed, aborted = client.lost(ConnectionLost("refused"), refused=True)
+    assert isinstance(failed, Failed)
+    assert type(failed.error) is (OutcomeUnknown if ciphered else ConnectionLost)
+    assert isinstance(aborted, Aborted)
+
+
+@pytest.mark.parametrize("authenticated", [False, True])
+def test_a_proposed_counter_is_kept_only_for_an_authenticated_answer(authenticated: bool) -> None:
+    encrypted = {"require": Protection.ENCRYPTED, "protection": Protection.ENCRYPTED}
+    conversation = secure(client=encrypted, policy=SecurityPolicy(0, 2))
+    own, theirs = conversation.client.context, conversation.server.context
+    assert own is not None
+    assert theirs is not None
+    own.propose_counter(own.transmit.next() + 100)
+    assert own.transmit.trying
+    conversation.client.send(GET)
+    conversation.client.octets_to_send()
+    answer = bytes((0xC4, 1, conversation.client._terms.invoke, 0, 0x11, 5))
+    applied = Protection.ENCRYPTED | (Protection.AUTHENTICATED if authenticated else Protection.NONE)
+    (event,) = conversation.client.receive(theirs.protect_apdu(answer, Envelope.GLO, protection=applied), 0.0)
+    assert isinstance(event, Completed)
+    assert own.transmit.trying is not authenticated
+
+
+def test_an_error_that_comes_late_settles_what_is_owed() -> None:
+    """The next error is then that of the present request, and is not kept back until the time-out."""
+    client = talk().client
+    client.send(GET)
+    client.octets_to_send()
+    client.cancel()
+    assert client.receive(b"\xd8\x01\x01", 0.0) == []
+    client.send(GET)
+    client.octets_to_send()
+    (event,) = client.receive(b"\xd8\x01\x01", 0.0)
+    assert isinstance(event, Failed)
+    assert isinstance(event.error, ExceptionReceived)
+
+
+@pytest.mark.parametrize("form", [CipheredForm.SERVICE_SPECIFIC, CipheredForm.GENERAL])
+def test_a_notification_is_told_while_an_answer_is_owed(form: CipheredForm) -> None:
+    conversation = secure(dialect=STANDARD.but(ciphered_form=form))
+    conversation.client.send(GET)
+    conversation.client.octets_to_send()
+    conversation.client.cancel()
+    context = conversation.server.context
+    assert context is not None
+    for envelope, apdu in (
+        (Envelope.GENERAL_GLO, "0f000000010011 05"),
+        (Envelope.GLO, "c2000001010000000aff0200"),
+        (None, "7f"),
+    ):
+        octets_ = bytes.fromhex(apdu)
+        told = conversation.client.receive(
+            context.protect_apdu(octets_, envelope) if envelope is not None else octets_, 1.0
+        )
+        assert [type(one) for one in told] == ([Notified] if envelope is not None else [])
 
 
 def test_owed_invoke_ids_are_stepped_over() -> None:
@@ -606,6 +706,17 @@ def test_what_is_passed_over_is_counted_between_two_blocks_only() -> None:
     noise = ["0f"] * MOST_PASSED_OVER
     value = script.ask(GET, *noise, "c402??0000000001000109", *noise, "c402??0100000002000100")
     assert value.value() == b""
+
+
+def test_what_is_no_request_does_not_end_the_association() -> None:
+    class Special(Get):
+        pass
+
+    client = talk().client
+    for wrong in (Special(REGISTER), None, REGISTER):
+        with pytest.raises(AssociationError, match="is no request"):
+            client.send(wrong)  # type: ignore[arg-type]
+        assert (client.state, client.busy, client.octets_to_send()) == (State.ASSOCIATED, False, b"")
 
 
 def test_octets_without_a_request_are_passed_over() -> None:

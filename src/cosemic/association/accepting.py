@@ -23,7 +23,8 @@ The checks in order; the first that fails refuses the association with its diagn
     keys or counters of the server fail          ConfirmedServiceError initiate, refused-by-the-VDE-handler
     no answer is wanted (response-allowed FALSE) none: the association cannot be opened so with high level security
 
-An AARQ that cannot be read at all is refused by the provider: no-reason-given. Where no answer is wanted, none is sent.
+An AARQ that cannot be read at all is refused by the provider: no-reason-given. Where no answer is wanted, none is sent;
+a ciphered InitiateRequest only says so once it is deciphered.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cosemic import apdu as a
+from cosemic.association.answering import wants_aare
 from cosemic.association.blocks import blocks_room
 from cosemic.association.client_history import ClientHistory
 from cosemic.association.passes import VAA_NAME_LN, VAA_NAME_SN
@@ -119,7 +121,7 @@ class _Judge:
         self.context = name if isinstance(name, ApplicationContext) else ApplicationContext.LN
         self.ciphered = self.context.ciphered
         self.high_level = settings.mechanism not in LOW_LEVEL
-        self.answers = True
+        self.answers = wants_aare(aarq.user_information)
 
     def refuse(
         self,

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
 
-from cosemic.apdu import AccessRequest, ReadRequest, UnconfirmedWriteRequest, WriteRequest
+from cosemic.apdu import AccessRequest, InitiateRequest, ReadRequest, UnconfirmedWriteRequest, WriteRequest
 from cosemic.dialect import Dialect, ResponseForm
 from cosemic.errors import (
     ConfigurationError,
@@ -71,6 +71,14 @@ def wants_answer(request: Any, envelope: Envelope | None, dialect: Dialect, *, a
     if dialect.answer_general_access and answers and envelope is not None and envelope.general:
         return True
     return request.long_invoke_id_and_priority.service_class is ServiceClass.CONFIRMED
+
+
+def wants_aare(information: bytes | None) -> bool:
+    """Whether an AARQ wants to be answered, so far as its user-information can be read without keys."""
+    try:
+        return information is None or InitiateRequest.decode(information).response_allowed
+    except DecodeError:
+        return True
 
 
 def response_envelope(

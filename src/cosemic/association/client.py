@@ -127,6 +127,8 @@ class ClientAssociation(ClientWire):
         """Take one APDU; return the event that ends the request, if it does, or the notification that it is."""
         exchange, request = self._exchange, self._request
         if exchange is None or request is None:
+            if self._owed and not self._unsolicited.takes(octets, idle=False):
+                return self._late(bytes(octets), now)
             if not self._unsolicited.takes(octets, idle=True):
                 return []
             return [*self._unsolicited.receive(bytes(octets), self.context, now)]
@@ -163,7 +165,7 @@ class ClientAssociation(ClientWire):
                 self._blocks.drop()
             return [Completed(request, done.value)]
         except CosemicError as error:
-            if response is None and not isinstance(error, _REFUSALS):
+            if response is None and not (isinstance(error, _REFUSALS) and self._ends_it(request)):
                 self._owe()
             notified, self._notified = self._notified, []
             return [self._fail(request, error), *notified]
@@ -211,7 +213,11 @@ class ClientAssociation(ClientWire):
         Of a change nobody knows whether it was made. After an opening or release connect anew: :attr:`unanswered`.
         """
         if self._at_once is not None:
+            opening = isinstance(self._request, Open) and self.settings.pre_established is None
             self._drop()
+            if opening:  # its AARQ may never leave, and nobody was told that it stands
+                self._control.move(Transition.RELEASE)
+                self._end(Transition.RELEASED)
         elif self._request is not None:
             self._give_up()
 
@@ -264,6 +270,8 @@ class ClientAssociation(ClientWire):
     def _begin(self, request: Request) -> Exchange:
         """Start an opening or release."""
         opening = type(request) is Open
+        if not isinstance(request, _UNNUMBERED):
+            raise AssociationError(f"{type(request).__name__} is no request of an association")
         if opening and self.unanswered:
             raise AssociationError(UNANSWERED)
         self._control.move(Transition.OPEN if opening else Transition.RELEASE)
@@ -301,6 +309,11 @@ class ClientAssociation(ClientWire):
             self.unanswered = True
         else:
             self._owed.append(terms.long_invoke if terms.numbering is Numbering.LONG else terms.invoke)
+
+    def _ends_it(self, request: Request) -> bool:
+        """Whether an error APDU ends what the server owes. With short names a forged one would shift all answers."""
+        by_place = self._terms.numbering is Numbering.NONE and not isinstance(request, _UNNUMBERED)
+        return self._refused or not by_place
 
     def _silence(self) -> str:
         return f"no answer within {self._timeout:g} s"

@@ -24,11 +24,11 @@ from typing import Final
 
 from cosemic.apdu import BlockControl, GeneralBlockTransfer
 from cosemic.association.blocks import GENERAL_BLOCK_TRANSFER, blocks_room
-from cosemic.association.general_block_transfer import ABORT, BlockExchange, BlockTerms
+from cosemic.association.general_block_transfer import BlockExchange, BlockTerms
 from cosemic.association.settings import ClientSettings, plain_room
 from cosemic.association.unconfirmed_blocks import cut
 from cosemic.dialect import Quirk
-from cosemic.errors import CosemicError, ProtocolError
+from cosemic.errors import ProtocolError
 from cosemic.security import Envelope, Protection, SecurityContext, Unprotected, is_ciphered
 from cosemic.security.suite import CONTROLS
 from cosemic.values import Conformance
@@ -55,6 +55,8 @@ class ClientBlocks:
         """Octets of the longest APDU that the server takes; 0: any."""
         self._terms: BlockTerms | None = None
         self._exchange: BlockExchange | None = None
+        self._abort_due = False
+        """``due`` is the abort of the last transfer, until it was handed out."""
         self._blocks_opened: Unprotected | None = None
         """The least protection of the blocks of the open transfer."""
 
@@ -109,7 +111,8 @@ class ClientBlocks:
             return protected
         if unconfirmed:
             streaming = self._settings.dialect.unconfirmed_last_block_streaming
-            self.due.extend(cut(protected, self._whole, last_streaming=streaming))
+            self.due = deque((*self.due, *cut(protected, self._whole, last_streaming=streaming)))
+            self._abort_due = False
             return b""
         self._begin(terms, context).send(plain if self._sealed else protected)
         return b""
@@ -137,13 +140,7 @@ class ClientBlocks:
 
     def again(self) -> bool:
         """Nothing comes: send once more what the open transfer needs; False where there is none, or it is of no use."""
-        exchange = self._exchange
-        if exchange is None:
-            return False
-        if exchange.again():
-            return True
-        self._exchange = None
-        return False
+        return self._exchange is not None and self._exchange.again()
 
     def refuse_mixed(self) -> None:
         """Refuse an answer in one APDU where the server has begun with blocks, or has not got the whole request.
@@ -153,19 +150,20 @@ class ClientBlocks:
         exchange = self._exchange
         if exchange is not None and (exchange.heard or exchange.sending):
             exchange.abort()
-            self._exchange = None
             raise ProtocolError("the meter answered in one APDU in the middle of a block transfer: ask again")
 
     def drop(self) -> None:
         """Forget the transfer; an abort that is due goes out."""
-        self._exchange = None
-        if ABORT not in self.due:
+        exchange, self._exchange = self._exchange, None
+        self._abort_due = bool(self.due) and (self._abort_due or (exchange is not None and exchange.aborted))
+        if not self._abort_due:
             self.due = deque()
 
     def _begin(self, terms: BlockTerms, context: SecurityContext | None) -> BlockExchange:
         seal = sealing(context, context.send) if self._sealed and context is not None else None
         exchange = self._exchange = BlockExchange(terms, asks=True, seal=seal)
         self._blocks_opened = None
+        self._abort_due = False
         self.due = exchange.due
         return exchange
 
@@ -178,11 +176,7 @@ class ClientBlocks:
             if block.block_number != 1 or block.block_number_ack or not block.block_data:
                 return None  # of a transfer that was given up
             exchange = self._begin(terms, context)
-        try:
-            joined = exchange.receive(block)
-        except CosemicError:
-            self._exchange = None
-            raise
+        joined = exchange.receive(block)
         self.moved = exchange.moved
         if joined is not None:
             self.drop()

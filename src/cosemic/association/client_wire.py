@@ -12,6 +12,7 @@ What comes is told apart here: the answer to the present request, one that comes
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from cosemic import apdu as a
@@ -145,8 +146,8 @@ class ClientWire:
                 octets = self._blocks.send(plain, octets, self.context, unconfirmed=unconfirmed)
         self._due = octets
 
-    def _read(self, octets: bytes, request: Request) -> Any:
-        """Return the APDU that answers the present request, None for one that does not. Raises CosemicError."""
+    def _read(self, octets: bytes, request: Request | None) -> Any:
+        """Return the APDU that answers the present or last request, None for any other. Raises CosemicError."""
         tag = octets[0] if octets else -1
         context = self.context
         authenticated = False
@@ -179,7 +180,16 @@ class ClientWire:
             context.confirm()
         return response
 
-    def _read_other(self, tag: int, octets: bytes, request: Request, authenticated: bool) -> Any:
+    def _late(self, octets: bytes, now: float) -> list[Event]:
+        """Take what comes while nothing is asked and answers are owed: it settles some, or is a notification."""
+        self._received_at = now
+        self._blocks.opened = None
+        with suppress(CosemicError):  # whatever it is, there is no request that could fail
+            self._read(octets, None)
+        notified, self._notified = self._notified, []
+        return notified
+
+    def _read_other(self, tag: int, octets: bytes, request: Request | None, authenticated: bool) -> Any:
         """Read what is no response of a data transfer service."""
         if tag in _ACSE:
             answers, kind = _ACSE[tag]

@@ -40,7 +40,7 @@ from typing import Final
 from cosemic.apdu import BlockControl, GeneralBlockTransfer
 from cosemic.association.blocks import LARGEST_NUMBER, IncomingBlocks, OutgoingBlocks, block_size
 from cosemic.dialect import BlockRecovery
-from cosemic.errors import ProtocolError
+from cosemic.errors import CosemicError, ProtocolError
 
 QUIET: Final = 0.25
 """Seconds within which doubles come."""
@@ -82,6 +82,8 @@ class BlockExchange:
         """Whether what came last was new, or has passed the turn."""
         self.answering = False
         """Whether nothing is awaited of the other side any more but acknowledgements."""
+        self.aborted = False
+        """Whether this side has ended it; nothing but the abort is due then."""
         self._terms = terms
         self._asks = asks
         self._incoming = IncomingBlocks(terms.most, terms.window)
@@ -123,12 +125,13 @@ class BlockExchange:
         """Say what was said last once more; False where that was often enough: the transfer is aborted then."""
         try:
             self._take_turn(now)
-        except ProtocolError:
+        except CosemicError:  # nor can it be protected where counters fail
             return False
         return True
 
     def abort(self) -> None:
         """Tell the other side that this is over."""
+        self.aborted = True
         self.due.clear()
         self._put(ABORT)
 

@@ -11,7 +11,8 @@ octets, and under ciphering another counter::
 
 A late double has an invoke-id that lies behind the last one, as clients count them (0 or 1 to 15, and round again). One
 that uses the same id for everything must not be served in this way: it would be given old answers. Long-invoke-ids
-(ACCESS) do not come round again: what has the same id and the same octets is a double.
+(ACCESS) do not come round again: what has the same id and the same octets is a double. Requests with short names have
+no id: they are served whenever they come.
 
 Bounds: one answer of ``most`` octets, for :data:`KEPT_FOR`; digests of :data:`PARTS_KEPT` requests of each invoke-id,
 and of the last :data:`LONG_KEPT` with a long-invoke-id, for :data:`LATE_FOR`.

@@ -4,7 +4,7 @@
 asked for. What comes is joined, deciphered, held against policy and counters, and read, in this order::
 
     general-block-transfer, unconfirmed    joined; the APDU in it goes on
-    ciphered                               opened with the keys of its system title
+    ciphered                               opened with the keys of its system title, or of the known sender
     in clear                               taken where no protection is demanded
     0F, 18, C2                             Notified
     anything else, or anything wrong       NotificationRefused; nothing is answered
@@ -13,9 +13,9 @@ A confirmed data-notification is confirmed at once, when the application says so
 never: on one-way media nobody hears it, and many meters ask for it all the same. What is repeated because its
 confirmation was lost is delivered once and confirmed again. A confirmation is protected as the notification was.
 
-Memory is bounded: one message in blocks for each receiver; for each sender a context and the digests of its latest
-confirmed notifications; ``most_originators`` senders, whose keys must be known. :class:`Originators` is what the
-receivers of all links share, so that a sender that connects again is known again.
+Memory is bounded: one message in blocks for each receiver, and ``most_held`` octets of them for all; for each sender a
+context and the digests of its latest confirmed notifications; ``most_originators`` senders, whose keys must be known.
+:class:`Originators` is what the receivers of all links share, so that a sender that connects again is known again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,14 @@ from cosemic.association.settings import BOTH, SYSTEM_TITLE_LENGTH
 from cosemic.association.unconfirmed_blocks import GENERAL_BLOCK_TRANSFER, UnconfirmedBlocks, is_unconfirmed
 from cosemic.codec import DEFAULT_LIMITS, Limits
 from cosemic.dialect import STANDARD, Dialect
-from cosemic.errors import AssociationError, ConfigurationError, CosemicError, DecipheringError, ProtocolError
+from cosemic.errors import (
+    AssociationError,
+    ConfigurationError,
+    CosemicError,
+    DecipheringError,
+    PolicyViolation,
+    ProtocolError,
+)
 from cosemic.security import (
     PROCESS_COUNTERS,
     CounterStore,
@@ -40,7 +47,6 @@ from cosemic.security import (
     Protection,
     SecurityContext,
     SecurityMaterial,
-    check_protection,
     is_ciphered,
     system_title_of,
 )
@@ -84,7 +90,8 @@ class ReceivingSettings:
     keys: finds the keys of a sender; None: nothing ciphered is taken. system_title: the own one, 8 octets; needed to
     confirm what is ciphered. counters: where the counters of senders are kept. require: least protection; NONE takes
     what comes in clear too. broadcast: what comes under the broadcast key of a sender is taken. confirming: when.
-    max_octets: of a notification that comes in blocks. block_timeout: seconds after which a message in blocks that
+    max_octets: of a notification that comes in blocks. most_held: octets of blocks of messages that are not complete,
+    of all receivers that share their :class:`Originators`. block_timeout: seconds after which a message in blocks that
     stands still is dropped. repeat_window: seconds for which a confirmed notification is remembered. most_originators:
     senders that are remembered. dialect: as of :class:`~cosemic.security.SecurityContext`. limits: bounds of decoding.
 
@@ -98,6 +105,7 @@ class ReceivingSettings:
     broadcast: bool = False
     confirming: Confirming = Confirming.AT_ONCE
     max_octets: int = 1 << 20
+    most_held: int = 1 << 26
     block_timeout: float = 30.0
     repeat_window: float = 600.0
     most_originators: int = 4096
@@ -109,8 +117,8 @@ class ReceivingSettings:
             raise ConfigurationError(f"the own system title has {len(self.system_title)} octets, not 8")
         if self.require and self.keys is None:
             raise ConfigurationError("protection is demanded, and no keys are given: nothing could be taken")
-        if self.max_octets < 1 or self.most_originators < 1:
-            raise ConfigurationError("max_octets and most_originators are 1 or more")
+        if min(self.max_octets, self.most_held, self.most_originators) < 1:
+            raise ConfigurationError("max_octets, most_held and most_originators are 1 or more")
         if not self.block_timeout > 0:
             raise ConfigurationError(f"block_timeout is in seconds and above 0, not {self.block_timeout}")
 
@@ -154,6 +162,8 @@ class Originators:
 
     def __init__(self, settings: ReceivingSettings) -> None:
         self.settings = settings
+        self.held = 0
+        """Octets of blocks of messages that are not complete, of all links."""
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
 
     def find(self, title: bytes | None) -> _Known:
@@ -162,7 +172,9 @@ class Originators:
         originator = None if keys is None else keys(title)
         if originator is None:
             who = "a sender that does not name itself" if title is None else f"system title {title.hex()}"
-            raise DecipheringError(f"no keys are known of {who}: enter the meter first")
+            raise DecipheringError(
+                f"no keys are known of {who}: enter the meter, with server_title and keys in its security settings"
+            )
         known = self._known.get(originator.system_title)
         if known is None or known.originator != originator:
             known = self._known[originator.system_title] = _Known(originator, self.settings)
@@ -184,6 +196,8 @@ class NotificationReceiver:
         self._blocks = UnconfirmedBlocks(self.settings.max_octets)
         self._repeats = Repeats(self.settings.repeat_window)
         """Of what came in clear: anybody may have sent it, so that it counts for this link alone."""
+        self.sender: bytes | None = None
+        """System title of who is at the other end, where that is known: for what is ciphered and names no sender."""
         self._due: deque[bytes] = deque()
         self._deadline: float | None = None
 
@@ -206,11 +220,15 @@ class NotificationReceiver:
             known: _Known | None = None
             notified = None
             if is_ciphered(octets):
-                title = system_title_of(octets)
+                title = system_title_of(octets) or self.sender
                 known = self._originators.find(title)
                 octets, notified = self._open(known, octets)
             else:
-                check_protection(self.settings.require, 0, "the notification")
+                if self.settings.require:
+                    raise PolicyViolation(
+                        "the notification came in clear: let the meter protect it, or take it with "
+                        "require=Protection.NONE, when anybody may be its sender"
+                    )
                 notified = Notified(read(octets, self.settings.limits))
         except CosemicError as error:
             return [NotificationRefused(error, title)]
@@ -239,8 +257,7 @@ class NotificationReceiver:
         """Drop a message in blocks that stands still."""
         if self._deadline is None or now < self._deadline:
             return []
-        self._deadline = None
-        self._blocks.drop()
+        self.drop()
         return [NotificationRefused(ProtocolError("a notification in blocks was not completed in time"))]
 
     # ---- beside the contract ----------------------------------------------------------------------------------------
@@ -262,6 +279,12 @@ class NotificationReceiver:
             known = self._originators.find(notified.system_title) if notified.protection else None
             (self._repeats if known is None else known.repeats).forget(_invoke_of(notified).invoke_id)
 
+    def drop(self) -> None:
+        """Forget a message in blocks that is not complete, as when the link has ended."""
+        self._deadline = None
+        self._originators.held -= self._blocks.held
+        self._blocks.drop()
+
     # ---- inside -----------------------------------------------------------------------------------------------------
 
     def _join(self, octets: bytes, now: float) -> bytes | None:
@@ -269,10 +292,15 @@ class NotificationReceiver:
         block = a.GeneralBlockTransfer.decode(octets, self.settings.limits)
         if not is_unconfirmed(block):
             raise ProtocolError("a notification comes in blocks that want to be acknowledged: only others are taken")
+        before = self._blocks.held
         try:
             whole = self._blocks.take(block)
         finally:
+            self._originators.held += self._blocks.held - before
             self._deadline = now + self.settings.block_timeout if self._blocks.under_way else None
+        if self._originators.held > self.settings.most_held:
+            self.drop()
+            raise ProtocolError("too many notifications come in blocks at a time: this one is lost")
         return whole
 
     def _open(self, known: _Known, octets: bytes) -> tuple[bytes, Notified]:

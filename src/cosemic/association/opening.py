@@ -54,7 +54,8 @@ if TYPE_CHECKING:
 _UNSENT: Final = "the meter wants another name than it was given: see how its maker opens it"
 _ADVICE: Final = {
     UserDiagnostic.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED: "on this client SAP the meter does not speak this context: "
-    "it wants ciphering and no keys were given (security=, --security), or the other way round, or short names",
+    "it wants ciphering and no keys were given (security=, --security), or the other way round, or it has short "
+    "names (referencing=sn in the URL), or logical ones (referencing=ln)",
     UserDiagnostic.CALLING_AP_TITLE_NOT_RECOGNIZED: "the meter does not know this client system title",
     UserDiagnostic.CALLING_AE_INVOCATION_IDENTIFIER_NOT_RECOGNIZED: "the meter does not know this user: give the id of "
     "one that it lists (user=, or user_id in the settings)",

@@ -292,7 +292,7 @@ class RepeatingClient(ClientAssociation):
 
     # ---- what comes -------------------------------------------------------------------------------------------------
 
-    def _read(self, octets: bytes, request: Request) -> Any:
+    def _read(self, octets: bytes, request: Request | None) -> Any:
         """Return the APDU that answers what was sent last, None for any other. Raises CosemicError."""
         try:
             response = super()._read(octets, request)

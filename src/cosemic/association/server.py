@@ -72,6 +72,8 @@ from cosemic.security.hls import Randomness
 from cosemic.values import (
     AuthenticationMechanism,
     Conformance,
+    ServiceError,
+    StateError,
 )
 
 _AARQ: Final = 0x60
@@ -201,7 +203,7 @@ class ServerAssociation(ServerWire):
 
     def _confirmed(self, octets: bytes) -> list[ServerEvent]:
         """Take a data-notification-confirm; nothing is answered."""
-        if self._to_all or self._control.state is not State.ASSOCIATED:
+        if self._control.state is not State.ASSOCIATED:
             return []
         with suppress(DecodeError):
             return [NotificationConfirmed(a.DataNotificationConfirm.decode(octets, self.settings.limits))]
@@ -240,7 +242,7 @@ class ServerAssociation(ServerWire):
             if confirmed and is_pass_3(request):
                 return self._authenticate(request, applied, envelope, now)
             if confirmed:
-                self._except(*OPERATION_NOT_POSSIBLE)
+                self._refuse_unexecuted(*OPERATION_NOT_POSSIBLE)
             return []
         access = Access(applied, self.agreement)
         proof, self._proof = self._proof, None
@@ -251,9 +253,7 @@ class ServerAssociation(ServerWire):
             response = serving.serve(request, access, answered=confirmed).encode()
         except Unservable as error:
             if confirmed:
-                if self._kept is not None:
-                    self._kept.forget_last()
-                self._except(error.state_error, error.service_error)
+                self._refuse_unexecuted(error.state_error, error.service_error)
             return []
         except CosemicError:
             if confirmed:
@@ -262,6 +262,12 @@ class ServerAssociation(ServerWire):
         if confirmed:
             self._reply(response, envelope, applied | access.response)
         return []
+
+    def _refuse_unexecuted(self, state: StateError, error: ServiceError) -> None:
+        """Refuse a confirmed request of which nothing was executed: it may be tried again."""
+        if self._kept is not None and not has_short_names(self._at_hand.tag):
+            self._kept.forget_last()
+        self._except(state, error)
 
     def _authenticate(
         self, request: Any, applied: Protection, envelope: Envelope | None, now: float
@@ -358,7 +364,7 @@ class ServerAssociation(ServerWire):
         try:
             answer = release(octets, self.settings, self.context, self.agreement)
         except CosemicError as error:
-            self._except(*not_unprotected(error))
+            self._except(*(OTHER_REASON if self.context is None else not_unprotected(error)))
             return []
         was = self._control.state
         self._control.move(Transition.RELEASE)

@@ -53,8 +53,8 @@ class ServerBlocks:
         self._exchange: BlockExchange | None = None
         self._one_way = UnconfirmedBlocks(0)
         self._seal: Callable[[bytes], bytes] | None = None
-        self._opened: Unprotected | None = None
-        """The least protection of the blocks of the open transfer."""
+        self._opened: dict[bool, Unprotected] = {}
+        """The least protection of the blocks of the open transfer: of what nobody acknowledges, and of what is."""
         self._now = 0.0
         self._heard_at = 0.0
 
@@ -123,10 +123,14 @@ class ServerBlocks:
 
     def receive_sealed(self, opened: Unprotected, context: SecurityContext, *, to_all: bool) -> Unprotected | None:
         """Take a block that came in an envelope; return the request that it completes. Raises DecodeError."""
+        block = GeneralBlockTransfer.decode(opened.plaintext, self._settings.limits)
+        one_way = to_all or is_unconfirmed(block)
         before, self._seal = self._exchange, sealing(context, context.send)
         joined = self.receive(opened.plaintext, to_all=to_all)
-        self._opened = opened if self._exchange is not before else least(self._opened or opened, opened)
-        return None if joined is None else self._opened._replace(plaintext=joined)
+        begins = block.block_number == 1 if one_way else self._exchange is not before
+        known = None if begins else self._opened.get(one_way)
+        opened = self._opened[one_way] = opened if known is None else least(known, opened)
+        return None if joined is None else opened._replace(plaintext=joined)
 
     def _take_one_way(self, block: GeneralBlockTransfer) -> bytes | None:
         try:

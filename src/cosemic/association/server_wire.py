@@ -71,11 +71,13 @@ class ServerWire:
         What the client does not take at once goes in blocks. Raises NotAssociated, ServiceFailed for what was not
         agreed upon or is too long, EncodeError for what is no notification, SecurityError when it cannot be protected.
         """
+        # A client that has yet to prove itself is told nothing.
+        agreement = self.agreement if self._control.state is State.ASSOCIATED else None
         if not self._blocks.answering:
-            self._due += announced(request, self.agreement, self.context, self.settings.dialect)
+            self._due += announced(request, agreement, self.context, self.settings.dialect)
             return
         # Its counter may not pass that of an answer which is still on its way.
-        check_announced(request, self.agreement, self.context)
+        check_announced(request, agreement, self.context)
         if len(self._held) >= MOST_HELD:
             raise ServiceFailed("too many notifications wait for the end of an answer: send this one later")
         self._held.append(request)

@@ -248,6 +248,11 @@ class ClientSettings:
             self._check_pre_established(self.pre_established)
         if self.broadcast and (self.pre_established is None or self.pre_established.confirmed):
             raise ConfigurationError("what is sent to many needs a pre-established association, not confirmed")
+        if self.general and not self._general_protection:
+            raise ConfigurationError(
+                "the dialect sends everything in general envelopes, and general-protection is not agreed: add it to "
+                "the conformance, or take the service-specific ciphered form"
+            )
         if not self.response_allowed and (self.pre_established is not None or self.mechanism not in LOW_LEVEL):
             raise ConfigurationError(
                 "an association that is opened without an answer is not pre-established, and has no high level security"
@@ -261,6 +266,16 @@ class ClientSettings:
         agreed.check(self.mechanism, self.ciphered, self.server_title, sends_only=not agreed.confirmed)
         if agreed.replaceable or self.dedicated_key or self.user_id is not None:
             raise ConfigurationError("only an AARQ brings a dedicated key or a user, or replaces an association")
+
+    @property
+    def _general_protection(self) -> bool:
+        """Whether general-protection is proposed, and part of what is agreed beforehand."""
+        able = ~self.dialect.differences.reserved
+        if self.conformance is not None:
+            able &= self.conformance
+        if self.pre_established is not None:
+            able &= self.pre_established.conformance
+        return bool(able & Conformance.GENERAL_PROTECTION)
 
     @property
     def confirmed(self) -> bool:

@@ -94,7 +94,8 @@ class LongRequest:
         self.total += len(block.raw_data)
         if block.block_number != self.expected or self.total > self.most:
             return False
-        self.parts.append(block.raw_data)
+        if block.raw_data:  # of what is empty any number may come
+            self.parts.append(block.raw_data)
         self.expected += 1
         return True
 

@@ -57,9 +57,13 @@ class UnconfirmedBlocks:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._parts: list[bytes] = []
-        self._size = 0
+        self._joined = bytearray()
         self._last = 0
+
+    @property
+    def held(self) -> int:
+        """Octets of the message that is under way."""
+        return len(self._joined)
 
     @property
     def under_way(self) -> bool:
@@ -80,19 +84,18 @@ class UnconfirmedBlocks:
             missed = self._last + 1
             self.drop()
             raise ProtocolError(f"block {number} came in place of block {missed}: the notification is lost")
-        self._size += len(block.block_data)
-        if self._size > self._most:
+        if len(self._joined) + len(block.block_data) > self._most:
             self.drop()
             raise ProtocolError(f"the blocks of a notification are longer than {self._most} octets together")
-        self._parts.append(block.block_data)
+        self._joined += block.block_data
         self._last = number
         if not block.block_control.last_block:
             return None
-        whole = b"".join(self._parts)
+        whole = bytes(self._joined)
         self.drop()
         return whole
 
     def drop(self) -> None:
         """Forget what was not complete."""
-        self._parts.clear()
-        self._size = self._last = 0
+        self._joined.clear()
+        self._last = 0

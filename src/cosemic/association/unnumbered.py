@@ -7,7 +7,8 @@
 
 They are known by their place alone. What comes before the request has left answers nothing, and what comes when another
 service was asked for is an error. Once an answer is missing, or cannot be read, every later one could be taken for it:
-the client asks nothing more before it has connected anew (ciphered or not: nothing binds an answer to its request).
+the client asks nothing more before it has connected anew (ciphered or not: nothing binds an answer to its request). So
+it is after an error in clear where answers are ciphered: whoever forged it would shift all answers by one.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from cosemic.apdu import (
     GetResponseWithDatablock,
     GetResponseWithList,
 )
-from cosemic.association.exchanges.lists import count_of, counted
+from cosemic.association.exchanges.lists import count_of, counted, read_result
 from cosemic.association.exchanges.long_answers import LongAnswer
 from cosemic.association.joined import join_data, join_results
 from cosemic.association.requests import Get, GetList
@@ -33,7 +33,6 @@ from cosemic.association.terms import (
     unexpected,
 )
 from cosemic.codec import EncodedData
-from cosemic.errors import ProtocolError
 from cosemic.values import DataAccessResult
 
 
@@ -45,12 +44,12 @@ def get(request: Get, terms: Terms) -> Exchange:
     terms.need_for(request.attribute, request.selection, ATTRIBUTE0_SUPPORTED_WITH_GET)
     response = yield GetRequestNormal(terms.invoke, request.attribute, request.selection)
     if type(response) is GetResponseNormal:
-        return response.result
+        return read_result(response.result)
     if isinstance(response, GetResponseWithDatablock):
         joined = yield from _receive_blocks(response, terms)
         return join_data(joined, terms.limits) if isinstance(joined, bytes) else joined
     if isinstance(response, GetResponseWithList) and len(response.result) == 1:
-        return response.result[0]
+        return read_result(response.result[0])
     raise unexpected(response, "get-response-normal or -with-datablock")
 
 
@@ -74,7 +73,7 @@ def get_list(request: GetList, terms: Terms) -> Exchange:
         results = (response.result,) * count  # an error instead of the list is meant for every item
     else:
         raise unexpected(response, "get-response-with-list or -with-datablock")
-    return counted(results, count)
+    return tuple(map(read_result, counted(results, count)))
 
 
 def _receive_blocks(response: GetResponseWithDatablock, terms: Terms) -> Generator[Any, Any, bytes | DataAccessResult]:
@@ -83,16 +82,14 @@ def _receive_blocks(response: GetResponseWithDatablock, terms: Terms) -> Generat
     while True:
         block = response.result
         if not isinstance(block.result, bytes):
-            if block.result == DataAccessResult.SUCCESS:
-                raise ProtocolError("the meter ended the transfer with success and without data")
-            return block.result
+            return read_result(block.result)
         joined = answer.take(block.block_number, block.result, block.last_block)
         if joined is not None:
             return joined
         terms.need(BLOCK_TRANSFER_WITH_GET_OR_READ)
         following = yield GetRequestNext(terms.invoke, block.block_number)
         if isinstance(following, GetResponseNormal) and not isinstance(following.result, EncodedData):
-            return following.result
+            return read_result(following.result)
         if not isinstance(following, GetResponseWithDatablock):
             raise unexpected(following, "get-response-with-datablock")
         response = following

@@ -1,10 +1,13 @@
-"""Lists of references, as a client asks and is answered."""
+"""Lists of references, as a client asks and is answered, and what is told of each."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from cosemic.errors import EncodeError, ProtocolError
+from cosemic.values import DataAccessResult
+
+_Result = TypeVar("_Result")
 
 
 def count_of(items: tuple[Any, ...], values: tuple[Any, ...] | None = None) -> int:
@@ -21,3 +24,10 @@ def counted(results: tuple[Any, ...], count: int) -> tuple[Any, ...]:
     if len(results) != count:
         raise ProtocolError(f"the meter gave {len(results)} results for {count} items")
     return results
+
+
+def read_result(result: _Result) -> _Result:
+    """Return what was read, or why not. Raises ProtocolError for a data-access-result that says success."""
+    if result is DataAccessResult.SUCCESS:
+        raise ProtocolError("the meter answered success and sent no data: read again; if it stays so, tell its maker")
+    return result

@@ -29,7 +29,7 @@ from cosemic.apdu import (
     WriteRequest,
     WriteResponse,
 )
-from cosemic.association.exchanges.lists import count_of, counted
+from cosemic.association.exchanges.lists import count_of, counted, read_result
 from cosemic.association.exchanges.long_answers import LongAnswer
 from cosemic.association.exchanges.long_requests import acknowledged, blocks_of
 from cosemic.association.joined_short_names import join_read, read_results, variables_octets, writes_octets
@@ -73,6 +73,7 @@ def read(request: Read, terms: Terms) -> Exchange:
     values = read_results(results)
     if values is None:
         raise ProtocolError("the meter acknowledged a block that is none, or the last one: results were expected")
+    values = tuple(map(read_result, values))
     if count > 1 and len(values) == 1 and not isinstance(values[0], EncodedData):
         return values * count  # an error instead of the list is meant for every item
     return counted(values, count)
@@ -174,9 +175,7 @@ def _receive_blocks(block: DataBlockResult, terms: Terms) -> Generator[Any, Any,
         results = _answered(following, ReadResponse)
         error = _only(results, "data_access_error")
         if error is not None:
-            if error == DataAccessResult.SUCCESS:
-                raise ProtocolError("the meter ended the transfer with success and without data")
-            return error  # type: ignore[no-any-return]  # the alternative has that type
+            return read_result(error)  # type: ignore[no-any-return]  # the alternative has that type
         block = _only(results, "data_block_result")
         if block is None:
             raise ProtocolError("the meter answered with results amid a transfer: the next block was expected")

@@ -10,7 +10,7 @@ The entries are executed in their order, each under its own rights. What comes o
     not one Data for each specification      the same for all
 
 There are no blocks of its own. Where general block transfer was not agreed upon, an answer has to fit into the client's
-max-receive-pdu-size::
+max-receive-pdu-size; where it was, into as many blocks as can be numbered, and into ``max_transfer``::
 
     results alone do not fit                 exception-response pdu-too-long; nothing is executed
     data of a get that do not fit any more   other-reason for that get; it has changed nothing, and can be asked again
@@ -56,11 +56,12 @@ class AccessService:
         echo = specifications if invoke.self_descriptive else None
         response = a.AccessResponse(invoke, self._stamp(request), echo, tuple(data), tuple(results))
         shortest = len(response.encode())
-        self._terms.need_room(shortest, _C.GENERAL_BLOCK_TRANSFER)
+        self._terms.need_room(shortest)
         if len(values) != len(specifications):
             return response
-        whole = self._terms.agreed & _C.GENERAL_BLOCK_TRANSFER
-        free = self._terms.max_transfer if whole else self._terms.room - shortest
+        free = self._terms.room - shortest
+        if self._terms.agreed & _C.GENERAL_BLOCK_TRANSFER:
+            free = min(free, self._terms.max_transfer)
         left = self._terms.max_transfer
         for at, (entry, value) in enumerate(zip(specifications, values, strict=True)):
             if at >= MOST_LISTED or left <= 0:

@@ -15,11 +15,10 @@ from functools import partial
 from typing import Final
 
 from cosemic.errors import DecodeError, OutcomeUnknown, ProtocolError, ResponseTimeout, ServiceErrorReceived
-from cosemic.faults.lies.lie import Fails, Family, Gets, Lie, Moment, Says, Setting, Silent, Tell, Then
+from cosemic.faults.lies.lie import Fails, Family, Lie, Moment, Says, Setting, Silent, Tell, Then
 from cosemic.faults.lies.of_time_and_size import LATE
 from cosemic.faults.lies.scene import Said, Scene
 from cosemic.faults.lies.telling import initiate, instead, plain
-from cosemic.values import DataAccessResult
 
 _AGAIN: Final = Then.CONNECT_AGAIN
 _COUNT: Final = "13: one result for each variable, in order"
@@ -83,7 +82,7 @@ _ANSWERS: Final = (
          tell=instead("0c010001021105" + "1106"), server=Fails(DecodeError)),
     _lie("sn-success-without-data", "data-access-error success in place of the value",
          "13: success is no error; there is no value", tell=instead("0c010100"),
-         server=Gets(DataAccessResult.SUCCESS)),
+         server=Fails(ProtocolError)),
     _lie("sn-error-of-read", "a confirmedServiceError to a Read that could be answered", "14: it may come at any time",
          tell=instead("0e050401"), server=Fails(ServiceErrorReceived)),
     _lie("sn-error-of-write", "a confirmedServiceError of Write to a Read", "14: the answer is an error all the same",
