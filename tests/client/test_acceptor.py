@@ -23,8 +23,10 @@ from cosemic.errors import ConfigurationError, ConnectionLost, CosemicError
 from cosemic.link.contract import ApduReceived
 from cosemic.link.wrapper import DatagramWrapperLink, WrapperLink
 from cosemic.security import MemoryCounterStore, Protection, SecurityMaterial
+from cosemic.server import PhysicalDevice
+from cosemic.simulator.meter import logical_device_name
 from cosemic.store.meters import KnownMeter
-from cosemic.store.security_settings import SecuritySettings
+from cosemic.store.security_settings import SecuritySettings, load_security
 from cosemic.transport.tls import tls_context
 from cosemic.values import Obis, Secret
 from tests.association.notification_samples import due, sending, with_broadcast_key
@@ -39,6 +41,7 @@ from tests.association.samples import (
     settings,
 )
 from tests.client.meters import ENERGY, household
+from tests.simulator.support import meter_at
 from tests.transport.certificates import Authority
 
 FAST = Patience(patience=0.05, quiet=0.05, waiting=5.0)
@@ -204,6 +207,23 @@ def test_over_udp_on_the_same_port() -> None:
     run(body)
 
 
+def test_datagrams_that_are_nothing_take_no_place_of_a_meter() -> None:
+    async def body() -> None:
+        loop = asyncio.get_running_loop()
+        async with acceptor(udp=True) as listening:
+            for nothing in (b"no WPDU at all", bytes.fromhex("0001000100670000")):
+                transport, _ = await loop.create_datagram_endpoint(
+                    asyncio.DatagramProtocol, remote_addr=("127.0.0.1", listening.port)
+                )
+                transport.sendto(nothing)
+                await asyncio.sleep(0.02)
+                transport.close()
+            assert listening._datagrams is not None
+            assert listening._datagrams.connections == frozenset()
+
+    run(body)
+
+
 def test_a_notification_may_be_confirmed_after_it_was_stored() -> None:
     async def body() -> None:
         security, _ = ciphered()
@@ -236,7 +256,47 @@ def test_what_comes_in_clear_is_taken_where_it_is_said_and_belongs_to_nobody() -
             meter.push(NotifyData(VALUE), NotificationSender(NotifyingSettings()))
             await meter.ended.wait()
             (stranger,) = listening.quarantine
-            assert "authenticated" in stranger.reason
+            assert "came in clear" in stranger.reason
+
+    run(body)
+
+
+def test_a_notification_belongs_to_who_has_proved_it_and_not_to_who_called() -> None:
+    """On one connection: what it says that it is, what is authenticated as another meter's, and what is in clear."""
+
+    async def body() -> None:
+        security, server = ciphered()
+        other, _ = settings(M.HLS_GMAC, ciphered=True, client={"server_title": OTHER_TITLE})
+        known = kitchen(security, logical_device_name=NAME), KnownMeter("shed", "tcp://h", SecuritySettings(other))
+        async with acceptor(*known, require=Protection.NONE) as listening, CallingMeter({1: server}) as meter:
+            await meter.call(listening.port)
+            called = await anext(listening)
+            assert isinstance(called, Called)
+            assert (called.known.name, called.proven) == ("kitchen", False)
+            in_clear = NotificationSender(NotifyingSettings())
+            anothers = NotificationSender(sending(system_title=OTHER_TITLE))
+            for sender, name in ((in_clear, None), (anothers, "shed"), (meter.sender, "kitchen"), (in_clear, None)):
+                meter.push(NotifyData(VALUE), sender)
+                pushed = await anext(listening)
+                assert isinstance(pushed, Pushed)
+                assert (pushed.known and pushed.known.name) == name
+
+    run(body)
+
+
+def test_what_names_no_sender_is_of_the_known_meter_on_that_connection() -> None:
+    """glo-event-notification carries no system title."""
+
+    async def body() -> None:
+        security, server = ciphered()
+        async with acceptor(kitchen(security)) as listening, CallingMeter({1: server}) as meter:
+            await meter.call(listening.port)
+            for sender in (meter.sender, NotificationSender(sending(general=False, counters=server.counters))):
+                meter.push(NotifyEvent(CLOCK, VALUE), sender)
+                pushed = await anext(listening)
+                assert isinstance(pushed, Pushed)
+                assert pushed.known is not None
+                assert (pushed.known.name, pushed.notified.authenticated) == ("kitchen", True)
 
     run(body)
 
@@ -335,6 +395,31 @@ def test_the_title_of_the_aare_names_a_meter_too() -> None:
     run(body)
 
 
+def test_a_meter_with_short_names_alone_is_asked_with_them() -> None:
+    simulated, _ = meter_at(referencing="sn")
+
+    class ShortNameMeter(CallingMeter):
+        def _take(self, event: ApduReceived) -> None:
+            association = self._served
+            association.receive(event.apdu, 0.0)
+            while answer := association.octets_to_send():
+                self.link.send(answer, source=event.destination, destination=event.source)
+            self.flush()
+
+        _served = PhysicalDevice(simulated).association(16, 1)
+
+    async def body() -> None:
+        name = logical_device_name(simulated.plan.serial)
+        client = load_security(None, short_names=True)
+        async with acceptor(kitchen(client, logical_device_name=name)) as listening, ShortNameMeter() as meter:
+            await meter.call(listening.port)
+            called = await anext(listening)
+            assert isinstance(called, Called)
+            assert (called.by, called.proven) == (Identity.LOGICAL_DEVICE_NAME, False)
+
+    run(body)
+
+
 def test_who_only_says_that_he_is_a_meter_fails_at_the_association() -> None:
     async def body() -> None:
         security, server = ciphered()
@@ -394,6 +479,38 @@ def test_a_meter_that_nobody_opens_is_closed_unless_it_pushes() -> None:
     run(body)
 
 
+def test_a_meter_that_calls_while_too_much_waits_is_offered_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cosemic.client.acceptor.MOST_WAITING", 1)
+
+    async def body() -> None:
+        security, server = ciphered()
+        known = kitchen(security, logical_device_name=NAME)
+        async with acceptor(known) as listening, CallingMeter({1: server}) as one, CallingMeter({1: server}) as two:
+            for each in (one, two):
+                await each.call(listening.port)
+                await each.until(lambda meter=each: any(apdu[:1] == b"\x62" for apdu in meter.received))
+            while listening._asking:
+                await asyncio.sleep(0.01)
+            for _ in range(2):
+                assert isinstance(await anext(listening), Called)
+
+    run(body)
+
+
+def test_a_meter_that_pushes_no_more_is_closed_at_last() -> None:
+    async def body() -> None:
+        security, server = ciphered()
+        patience = Patience(0.05, 0.05, waiting=0.05, idle=0.05)
+        listening = Acceptor("tcp://127.0.0.1?client=1", {"k": kitchen(security)}, port=0, patience=patience)
+        async with listening, CallingMeter({1: server}) as meter:
+            await meter.call(listening.port)
+            meter.push(NotifyData(VALUE))
+            await meter.ended.wait()
+            assert listening.quarantine == ()
+
+    run(body)
+
+
 # ---- strangers --------------------------------------------------------------------------------------------------
 
 
@@ -410,6 +527,7 @@ def test_strangers_are_noted_and_get_nothing() -> None:
                     assert meter.received == []
             (noted,) = listening.quarantine
             assert (noted.system_title, noted.calls) == (OTHER_TITLE, 2)
+            assert "server_title" in noted.reason  # what to write where
             async with CallingMeter(name="somebody") as meter:
                 await meter.call(listening.port)
                 await meter.ended.wait()
@@ -489,6 +607,96 @@ def test_notes_and_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> N
                 await each.call(listening.port)
             await three.ended.wait()
             assert not one.ended.is_set()
+
+    run(body)
+
+
+def test_a_meter_that_is_known_no_more_is_closed() -> None:
+    async def body() -> None:
+        security, server = ciphered()
+        async with acceptor(kitchen(security)) as listening, CallingMeter({1: server}) as meter:
+            await meter.call(listening.port)
+            meter.push(NotifyData(VALUE))
+            assert isinstance(await anext(listening), Pushed)
+            listening.learn({"k": replace(kitchen(security), name="cellar")})
+            called = await anext(listening)
+            assert isinstance(called, Called)
+            assert called.known.name == "cellar"
+            listening.learn({})
+            await meter.ended.wait()
+            assert "any more" in listening.quarantine[-1].reason
+
+    run(body)
+
+
+def block(number: int, *, last: bool = False, size: int = 100) -> bytes:
+    control = a.BlockControl.of(last_block=last, streaming=not last, window=0)
+    return a.GeneralBlockTransfer(control, number, 0, bytes(size)).encode()
+
+
+async def push_blocks(meter: CallingMeter, count: int) -> None:
+    for number in range(1, count + 1):
+        meter.link.send(block(number), source=1, destination=103)
+        meter.flush()
+        await asyncio.sleep(0.02)
+        if meter.ended.is_set():
+            return
+
+
+def test_blocks_of_who_hangs_up_or_stands_still_are_not_kept() -> None:
+    async def body() -> None:
+        async with acceptor() as listening:
+            async with CallingMeter() as meter:
+                await meter.call(listening.port)
+                await push_blocks(meter, 3)
+                assert listening._originators.held == 300
+            while listening._originators.held:
+                await asyncio.sleep(0.01)
+            async with CallingMeter() as meter:
+                await meter.call(listening.port)
+                await asyncio.sleep(0.01)
+                (caller,) = listening._callers
+                caller.receiver.settings = replace(caller.receiver.settings, block_timeout=0.01)
+                meter.link.send(block(1), source=1, destination=103)
+                meter.flush()
+                await meter.ended.wait()
+                assert listening._originators.held == 0
+                assert "completed in time" in listening.quarantine[-1].reason
+
+    run(body)
+
+
+def test_a_stranger_does_not_stay_for_ever_by_sending_blocks() -> None:
+    async def body() -> None:
+        listening = Acceptor("tcp://127.0.0.1", {}, port=0, patience=Patience(1, 1, idle=0.1))
+        async with listening, CallingMeter() as meter:
+            await meter.call(listening.port)
+            await push_blocks(meter, 50)
+            await meter.ended.wait()
+            assert "no notification that counts" in listening.quarantine[-1].reason
+
+    run(body)
+
+
+def test_what_a_stranger_says_of_itself_takes_little_room() -> None:
+    async def body() -> None:
+        async with acceptor() as listening, CallingMeter(name="x" * 100_000) as meter:
+            await meter.call(listening.port)
+            await meter.ended.wait()
+            assert len(listening.quarantine[-1].logical_device_name) == 64
+
+    run(body)
+
+
+def test_who_takes_too_long_to_say_who_it_is_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cosemic.client.acceptor.ASKING", 0.1)
+
+    async def body() -> None:
+        async with acceptor() as listening, CallingMeter() as meter:
+            meter.clients.clear()
+            await meter.call(listening.port)
+            await meter.ended.wait()
+            assert "within 0.1 s" in listening.quarantine[-1].reason
 
     run(body)
 

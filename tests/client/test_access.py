@@ -129,13 +129,17 @@ def test_nothing_is_sent_of_what_cannot_be_sent_whole() -> None:
         asked(visit, [Call("8/0-0:1.0.0:99")])
     with pytest.raises(EncodeError):
         asked(visit, [])
+    with pytest.raises(ConfigurationError, match="not str"):
+        asked(visit, [Read(SERIAL), SERIAL])
     assert visit.world.received == []
 
 
 def test_where_it_was_not_agreed_it_is_said() -> None:
     visit = opened(world_with(~C.ACCESS))
-    with pytest.raises(ServiceFailed, match="did not agree to access"):
-        asked(visit, [Read(SERIAL)])
+    with pytest.raises(ServiceFailed, match=r"did not agree to access .*read_many") as caught:
+        asked(visit, [Read(Register(ENERGY).value)])
+    assert caught.value.label == "access"
+    assert visit.world.received == []  # not even scaler and unit were read
 
 
 def test_only_what_changes_nothing_is_repeated() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import gc
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -99,6 +100,51 @@ def test_a_meter_is_opened_used_and_closed_over_tcp() -> None:
         with meter:
             assert meter.get(REGISTER).value() == 12345678
         assert meter.traffic.round_trips == 3
+
+
+def test_calls_of_several_threads_queue() -> None:
+    """Two that read from the connection at once would take each other's answers."""
+    world, wanted = World(), octets(300)
+    world.shelf.put(LONG, wanted)
+    found: list[Any] = []
+    with serving(world) as port, BlockingMeter.connect(url(port, max_pdu=64, timeout=5), recovery=NONE) as meter:
+
+        def use() -> None:
+            for _ in range(10):
+                try:
+                    meter.write(REGISTER, VALUE)
+                    found.append((meter.get("1/0-0:96.1.0"), meter.get(REGISTER)))
+                except Exception as error:
+                    found.append(error)
+
+        threads = [threading.Thread(target=use) for _ in range(4)]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join()
+    assert found == [(wanted, VALUE)] * 40
+
+
+def test_a_thread_that_waits_for_notifications_lets_calls_pass_and_ends_when_the_meter_is_closed() -> None:
+    ended: list[BaseException] = []
+    with serving(World()) as port:
+        meter = BlockingMeter.connect(url(port, timeout=5))
+        meter.open()
+
+        def wait() -> None:
+            try:
+                list(meter.notifications())
+            except ConnectionLost as error:
+                ended.append(error)
+
+        thread = threading.Thread(target=wait, daemon=True)
+        thread.start()
+        for _ in range(3):
+            assert meter.get(REGISTER).value() == 12345678
+        meter.close()
+        thread.join(5)
+        assert len(ended) == 1
+        assert not thread.is_alive()
 
 
 def test_nobody_listens() -> None:

@@ -515,6 +515,11 @@ def test_an_attribute_of_the_manufacturer_is_named_by_its_number(meter: Blocking
         meter.read(f"9999/{ENERGY}:value")
 
 
+def test_what_is_no_text_is_no_target(meter: BlockingMeter) -> None:
+    with pytest.raises(ConfigurationError, match="8 names no object"):
+        meter.read(8)  # type: ignore[call-overload]
+
+
 def test_a_target_prints_as_it_is_written() -> None:
     assert str(parse("15/0-0:40.0.0*255@1:object_list")) == "15/0-0:40.0.0*255@1"
     assert str(parse(Obis(ENERGY))) == "1-0:1.8.0*255"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -10,14 +11,39 @@ import pytest
 
 from cosemic import apdu as a
 from cosemic.association.service_provider import ServerSettings
+from cosemic.client.blocking import BlockingDriver
+from cosemic.client.recovery import NONE, Rule
+from cosemic.client.session import Session
+from cosemic.client.timepiece import machine_time
 from cosemic.codec import DataType, EncodedData
 from cosemic.dialect import STANDARD
-from cosemic.errors import AssociationRejected, CosemicError, ExceptionReceived, OutcomeUnknown
-from cosemic.security import Envelope, Protection, SecurityContext, SecurityMaterial, open_envelope
+from cosemic.errors import (
+    AssociationRejected,
+    ConnectionLost,
+    CosemicError,
+    ExceptionReceived,
+    OutcomeUnknown,
+    ProtocolError,
+)
+from cosemic.security import (
+    Envelope,
+    MemoryCounterStore,
+    Protection,
+    SecurityContext,
+    SecurityMaterial,
+    open_envelope,
+)
+from cosemic.server import PhysicalDevice
+from cosemic.server.meter_server import MeterConnection
+from cosemic.simulator import HouseholdMeter
+from cosemic.stack import ClientStack
+from cosemic.store.security_settings import load_security
+from cosemic.transport.memory import BlockingMemoryConnection
 from cosemic.values import Secret
 from tests.association.samples import CLIENT_TITLE, SERVER_TITLE, M, material, settings
 from tests.client.meters import CLIENT, COUNTER, MeterEnd
 from tests.client.test_counter import REGISTER, Secured, counters_of
+from tests.server.support import NOW
 
 WRITTEN = "1/0-0:96.1.0:2"
 
@@ -154,6 +180,66 @@ def test_a_change_is_not_repeated_for_a_refusal_in_clear_and_the_next_request_is
     assert not meter.counter.trying
     meter.run(writing)  # asked for again by the user, who has read back
     assert meter.changes == 1
+
+
+@pytest.mark.parametrize("ending", ["lost", "garbage"])
+def test_a_change_refused_in_clear_is_not_repeated_when_the_reading_behind_it_fails(ending: str) -> None:
+    """The refusal was forged: the change was made, and the rules of reading would have it made again."""
+    meter = Ahead()
+    meter.run(reading)
+    meter.driver.close()
+    meter.driver = meter.open()
+    assert meter.session is not None
+    at_once = Rule((0.0,), reconnect=True)
+    meter.session.recovery = NONE.but(reading={ConnectionLost: at_once, ProtocolError: at_once}, reopen=True)
+    forged = bytes.fromhex("0001000100010007d80106") + (meter.counter.next() + 50).to_bytes(4)
+    answers: list[bytes] = []
+
+    def fault(end: MeterEnd, answer: bytes, number: int) -> bytes | None:
+        answers.append(answer)
+        if len(answers) == 1:
+            end.send(forged)
+            if ending == "lost":
+                end.connection.close()
+            return b""
+        return b"\xff" * 16 if len(answers) == 2 and ending == "garbage" else None
+
+    meter.world.fault = fault
+    with pytest.raises(OutcomeUnknown, match="read back"):
+        meter.run(writing)
+    assert meter.changes == 1
+    assert not meter.counter.trying
+
+
+def test_with_short_names_the_association_is_opened_anew_with_the_counter_that_the_meter_expects() -> None:
+    """Such a meter answers confirmedServiceError, which names no counter."""
+    device = HouseholdMeter(7, security="hls-gmac", referencing="sn", now=lambda: NOW)
+    security = load_security({**device.security.client_settings(), "counters": MemoryCounterStore()}, short_names=True)
+    sap, client = device.security.client_sap, security.client
+    assert client.material is not None
+    session = Session(security, lambda: ClientStack(client, sap, 1), dt.UTC)
+    physical = PhysicalDevice(device)
+    driver = BlockingDriver(
+        session, lambda: BlockingMemoryConnection(lambda end: MeterConnection(physical, end)), machine_time
+    )
+    zone = "8/0-0:1.0.0:time_zone"
+    before = driver.run(session.read(zone))
+    key = client.material.encryption_key.identity, client.system_title
+    own, admission = client.counters.transmit_counter(*key), device.client(sap)
+    assert admission is not None
+
+    def jump() -> None:
+        admission.settings.counters.accept(*key, own.next() + 5000)
+
+    jump()
+    assert driver.run(session.read(zone)) == before
+    jump()
+    with pytest.raises(OutcomeUnknown, match="read back"):
+        driver.run(session.write(zone, -90))
+    assert driver.run(session.read(zone)) == before
+    driver.run(session.write(zone, -90))
+    assert driver.run(session.read(zone)) == -90
+    assert not own.trying
 
 
 def test_a_change_is_repeated_where_the_refusal_is_authenticated() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -51,7 +52,16 @@ from cosemic.simulator import HouseholdMeter
 from cosemic.stack import Layer
 from cosemic.store.meters import known_meter
 from cosemic.store.security_settings import load_security
-from cosemic.values import ActionResult, ApplicationContext, Conformance, DataAccessResult, Date, Obis, ServiceClass
+from cosemic.values import (
+    ActionResult,
+    ApplicationContext,
+    Conformance,
+    DataAccessResult,
+    Date,
+    Obis,
+    Priority,
+    ServiceClass,
+)
 from tests.client.procedures.bench import Bench, Fault
 from tests.server.support import NOW
 from tests.server.test_association_sn import EITHER, ENERGY, SERIAL, register, serial
@@ -358,6 +368,50 @@ def test_the_list_is_read_once_and_again_after_an_image_was_activated() -> None:
     assert reads == [True, False, False, False, False, True, False]
 
 
+ACTIVATE = method(18, "0-0:44.0.0", ImageTransfer.image_activate.index)
+UNCONFIRMED: dict[str, Any] = {"service_class": ServiceClass.UNCONFIRMED}
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer"),
+    [
+        (Action(ACTIVATE, SEVEN), ConnectionLost("the meter restarts")),
+        (Action(ACTIVATE, SEVEN, **UNCONFIRMED), None),
+        (ActionList((method(3, "1-0:1.8.0", 1), ACTIVATE), (SEVEN, SEVEN)), (R.SUCCESS, R.SUCCESS)),
+    ],
+    ids=["unanswered", "unconfirmed", "in a list"],
+)
+def test_the_list_is_read_again_however_an_image_was_activated(request_: Any, answer: Any) -> None:
+    names = ShortNames()
+    with suppress(ConnectionLost):
+        asked(names, request_, answer)
+    assert next(names.transfer(Get(attribute(3, "1-0:1.8.0", 2)))).variables == (LIST,)
+
+
+def test_the_list_is_read_again_in_another_association_once_an_image_was_transferred() -> None:
+    """The meter may have restarted with other firmware, at a time that its schedule has."""
+    names = ShortNames()
+    for request, again in (
+        (Get(attribute(3, "1-0:1.8.0", 2)), False),
+        (Action(method(18, "0-0:44.0.0", ImageTransfer.image_block_transfer.index), SEVEN), True),
+        (Get(attribute(3, "1-0:1.8.0", 2)), True),
+    ):
+        asked(names, request, (R.SUCCESS,))
+        names.opened_anew()
+        step = next(names.transfer(Get(attribute(3, "1-0:1.8.0", 2))))
+        assert (step.variables == (LIST,)) is again
+
+
+def test_nothing_has_a_priority() -> None:
+    for request in (
+        Get(attribute(3, "1-0:1.8.0", 2), priority=Priority.HIGH),
+        Set(attribute(3, "1-0:1.8.0", 2), SEVEN, priority=Priority.HIGH, **UNCONFIRMED),
+    ):
+        with pytest.raises(ServiceFailed, match="priority") as caught:
+            next(ShortNames().transfer(request))
+        assert caught.value.label == "priority-mgmt-supported"
+
+
 @pytest.mark.parametrize("answer", [R.READ_WRITE_DENIED, SEVEN])
 def test_a_list_that_cannot_be_had_is_an_error_that_names_it(answer: Any) -> None:
     steps = ShortNames().transfer(Get(attribute(3, "1-0:1.8.0", 2)))
@@ -430,6 +484,64 @@ def test_a_change_without_an_answer_is_unknown_and_not_repeated(fault: Fault) ->
             bench.run(change())
         assert bench.requests == 1
         bench.run(bench.session.read(Data(SERIAL).value))
+
+
+def test_after_a_missing_answer_the_next_call_opens_the_association_anew() -> None:
+    """A late answer could not be told from that to the next request: it is not asked in this association."""
+    bench = Bench(device=device(), short_names=True)
+    bench.run(bench.session.read(Data(SERIAL).value))
+    bench.faults = {bench.requests + 1: Fault.MUTE_AFTER}
+    with pytest.raises(OutcomeUnknown, match="read back"):
+        bench.run(bench.session.write(Data(SERIAL).value, (D.OCTET_STRING, b"87654321")))
+    assert bench.run(bench.session.read(Data(SERIAL).value)) == b"87654321"
+    assert bench.connections == 2
+    bench.session.stack.association.unanswered = True  # as by a call that was cancelled
+    assert bench.run(bench.session.read_many([Data(SERIAL).value, Data(SERIAL).value])) == [b"87654321"] * 2
+    assert bench.connections == 3
+
+
+@BOTH_FACES
+def test_a_call_that_is_cancelled_amid_a_transfer_does_no_harm_to_the_next(short_names: bool) -> None:
+    meter = HouseholdMeter(7, referencing="both", now=lambda: NOW)
+    with serve_in_thread(meter) as server:
+        url = f"{server.url(meter.security.client_sap)}&max_pdu=64&referencing={'sn' if short_names else 'ln'}"
+
+        async def scenario() -> None:
+            async with Meter.connect(url) as one:
+                energy = await one.read("3/1-0:1.8.0")
+                begin = one.traffic.round_trips
+                task = asyncio.ensure_future(one.get("7/1-0:99.1.0"))
+                while one.traffic.round_trips < begin + 3:
+                    await asyncio.sleep(0)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+                assert await one.read("3/1-0:1.8.0") == energy
+
+        asyncio.run(scenario())
+
+
+@BOTH_FACES
+def test_what_may_change_the_firmware_has_all_learnt_anew(short_names: bool) -> None:
+    meter, _ = meter_at(referencing="both")
+    bench = Bench(device=meter, short_names=short_names)
+    bench.run(bench.session.objects())
+    bench.run(bench.session.read("1-0:1.8.0"))
+    bench.run(ProfileProcedures(bench.session).load_profile_newest("1-0:99.1.0", 1))
+    assert bench.session.view
+    assert bench.session.scalers
+    assert bench.session.profiles
+    with pytest.raises(ActionFailed):
+        bench.run(bench.session.call("18/0-0:44.0.0:image_activate", 0))
+    assert (bench.session.view, bench.session.scalers, bench.session.profiles) == (None, {}, {})
+
+
+def test_what_changes_the_association_has_its_view_read_anew() -> None:
+    bench = Bench(device=device(), short_names=True)
+    bench.run(bench.session.objects())
+    with pytest.raises(ActionFailed):
+        bench.run(bench.session.call("12/0-0:40.0.0@2:change_LLS_secret", b"12345678"))
+    assert bench.session.view is None
 
 
 def test_without_multiple_references_all_is_asked_singly() -> None:

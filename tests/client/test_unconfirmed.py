@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
 from cosemic.association.service_provider import ServerSettings
 from cosemic.association.settings import ClientSettings, PreEstablished
-from cosemic.client import BlockingMeter, Meter
+from cosemic.client import BlockingMeter, Meter, Read
 from cosemic.client.plan import Plan
 from cosemic.codec import DataType, EncodedData
 from cosemic.errors import AssociationError, ConfigurationError, EncodeError, ServiceFailed
@@ -16,6 +17,7 @@ from cosemic.model import ScalerUnit
 from cosemic.security import MemoryCounterStore, SecurityMaterial, SecurityPolicy
 from cosemic.server import Admission, LogicalDevice, PhysicalDevice, data, managing
 from cosemic.server.meter_server import MeterConnection
+from cosemic.stack import Layer
 from cosemic.store.security_settings import load_security
 from cosemic.transport.contract import Connection, Receiver
 from cosemic.transport.memory import BlockingMemoryConnection
@@ -74,6 +76,21 @@ def test_what_was_learnt_of_an_object_is_forgotten() -> None:
 # ---- all stations ---------------------------------------------------------------------------------------------------
 
 
+class Sent:
+    """A trace that keeps the APDUs sent."""
+
+    plaintext = False
+
+    def __init__(self, apdus: list[bytes]) -> None:
+        self.apdus = apdus
+
+    def connected(self, peer: str) -> None: ...
+
+    def octets(self, layer: Layer, sent: bool, octets: bytes) -> None:
+        if sent and layer is Layer.APDU:
+            self.apdus.append(octets)
+
+
 class House:
     """A meter of two logical devices that stand open for client 1, without opening."""
 
@@ -128,7 +145,8 @@ def test_a_url_with_the_sap_of_all_stations_reaches_them_all(house: House) -> No
         assert meters.opened is not None
         assert meters.opened.confirmed is False
         meters.write_unconfirmed(NAME, text(b"all"))
-        for ask in (lambda: meters.read(NAME), lambda: meters.write(NAME, text(b"x")), meters.objects):
+        access = partial(meters.access, [Read(NAME)])
+        for ask in (lambda: meters.read(NAME), lambda: meters.write(NAME, text(b"x")), meters.objects, access):
             with pytest.raises(AssociationError, match="nothing is answered"):
                 ask()
         with pytest.raises(AssociationError, match="nothing is answered"):
@@ -137,6 +155,19 @@ def test_a_url_with_the_sap_of_all_stations_reaches_them_all(house: House) -> No
             meters.write_unconfirmed(NAME, text(b"x"), priority=Priority.HIGH)
         assert meters.traffic.octets_received == 0
     assert house.values == [b"all", b"all"]
+
+
+@pytest.mark.parametrize("house", [False], indirect=True)
+def test_all_stations_with_short_names_are_reached_at_the_reserved_ones(house: House) -> None:
+    """Nothing is answered, so that no other short name can be read."""
+    sent: list[bytes] = []
+    with BlockingMeter.connect("tcp://127.0.0.1:1?client=1&server=127&referencing=sn", trace=Sent(sent)) as meters:
+        meters.call_unconfirmed("9/0-0:10.0.125:execute", 1)
+        assert [one.hex() for one in sent] == ["160102fb2001120001"]
+        with pytest.raises(AssociationError, match="nothing is answered") as caught:
+            meters.write_unconfirmed(NAME, text(b"all"))
+    (note,) = caught.value.__notes__
+    assert note.endswith("reserved: 9/0-0:10.0.125*255, 17/0-0:41.0.0*255, 1/0-0:42.0.0*255")
 
 
 def test_all_stations_with_ciphering_need_the_broadcast_key() -> None:

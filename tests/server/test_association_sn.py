@@ -364,6 +364,22 @@ def test_read_by_logical_name_gives_nothing_with_less_protection_than_the_value_
     assert protected.get(3, ENERGY, 2).value() == 7
 
 
+def test_read_by_logical_name_of_the_association_of_another_client_reads_as_who_asks() -> None:
+    both = Protection.AUTHENTICATED | Protection.ENCRYPTED
+    device = device_of(4)
+    for client_sap, rights in (
+        (17, only(managing(), "0-0:40.0.1")),
+        (18, first(only(managing(), "0-0:40.0.1"), managing(Requirement(both, both)))),
+    ):
+        device.admit(Admission(client_sap=client_sap, settings=ServerSettings(), rights=rights))
+    wanted = EncodedData(bytes.fromhex("0101 0203 12 0003 0906 0100010800ff 0f 02"))
+    for client_sap, result in ((17, ActionResult.OBJECT_UNDEFINED), (18, ActionResult.READ_WRITE_DENIED)):
+        answer = View(device, client_sap).act(12, "0-0:40.0.1", 3, wanted)
+        assert (answer.result, answer.return_parameters) == (result, None)
+    answer = View(device, 16).act(12, "0-0:40.0.1", 3, wanted)
+    assert answer.return_parameters == EncodedData(bytes.fromhex("0201 1107"))
+
+
 def test_the_answers_to_many_values_are_bounded() -> None:
     device = device_of(4, settings=ServerSettings(context_names=SHORT, max_transfer=30))
     wanted = (value(1, SERIAL, 2),)

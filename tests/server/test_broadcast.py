@@ -142,6 +142,14 @@ def test_what_is_sent_to_all_does_not_disturb_an_answer_that_is_kept(keep: bool)
     assert house.names()[0] == (b"ALL" if keep else b"ONE")
 
 
+def test_what_was_sent_to_all_and_wants_an_answer_is_served_when_it_comes_to_one() -> None:
+    house = House(ServerSettings(keep_answers=True))
+    assert house.send(setting(b"ONE", CONFIRMED)) == []
+    (answer,) = house.send(setting(b"ONE", CONFIRMED), 1)
+    assert a.decode(answer).result == 0
+    assert house.names() == [b"ONE", b"ELE", b"GAS"]
+
+
 def test_the_broadcast_key_protects_what_is_sent_to_all_and_nothing_else() -> None:
     theirs = ServerSettings(
         context_names=frozenset((ApplicationContext.LN_CIPHERED,)),

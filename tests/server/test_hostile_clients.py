@@ -355,6 +355,22 @@ def test_a_service_waits_until_what_was_due_before_is_done_in_another_thread() -
     assert seen == [1, 1]
 
 
+def test_who_is_associated_is_kept_between_services_and_not_in_the_midst_of_one() -> None:
+    device = Running(NOW).device
+    client = device.clients[0]
+    others: list[bool] = []
+
+    def commit() -> None:
+        other = threading.Thread(target=lambda: others.append(device.lock.acquire(blocking=False)))
+        other.start()
+        other.join(10)
+
+    device.commit = commit  # type: ignore[method-assign]
+    device.associated(client, b"TST\0\0\0\0\1")
+    assert others == [False]
+    assert client.last_title == b"TST\0\0\0\0\1"
+
+
 def test_who_writes_columns_cannot_have_captured_what_it_may_not_read() -> None:
     running = Running(NOW)
     running.device.add(data("0-0:96.99.0", DataType.UNSIGNED, 42))

@@ -18,8 +18,8 @@ from cosemic.association.requests import Completed, Open
 from cosemic.association.settings import ClientSettings
 from cosemic.codec import DataType
 from cosemic.link.wrapper import WrapperLink, decode_wrapper
-from cosemic.model.push import PushConfirmationParameters, PushOperationMethod, TransportService
-from cosemic.security import MemoryCounterStore
+from cosemic.model.push import PushConfirmationParameters, PushOperationMethod, TransportService, WindowElement
+from cosemic.security import MemoryCounterStore, Protection
 from cosemic.server import MeterServer, PushOutlet, data
 from cosemic.simulator import Fleet
 from cosemic.simulator.plan import MeterPlan
@@ -27,7 +27,7 @@ from cosemic.simulator.simulated_time import Time
 from cosemic.values import DateTime, Obis
 from tests.server.push_support import PUSH, VALUE, Pushing, listed, tcp
 from tests.server.test_push_selection import CLIENT_TITLE, TITLE, secured
-from tests.server.time_support import utc
+from tests.server.time_support import stamp, utc
 
 START = utc(2026, 11, 20, 12)
 CONFIRM = PushOperationMethod.CONFIRMED_RETRY_ON_MISSING_CONFIRMATION
@@ -163,6 +163,33 @@ def test_a_push_over_udp_is_one_datagram() -> None:
     running(test)
 
 
+def test_what_is_longer_than_a_datagram_comes_in_several() -> None:
+    async def test() -> None:
+        came: list[bytes] = []
+
+        class Receiver(asyncio.DatagramProtocol):
+            def datagram_received(self, octets: bytes, address: Any) -> None:
+                came.append(decode_wrapper(octets)[1])
+
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(Receiver, local_addr=("127.0.0.1", 0))
+        port = transport.get_extra_info("sockname")[1]
+        long = [f"0-0:96.2.{number}" for number in range(2)]
+        pushing = pushing_to(port, TransportService.UDP, push_object_list=[listed(2, 1, name, 2) for name in long])
+        for name in long:
+            pushing.device.add(data(name, DataType.OCTET_STRING, bytes(40_000)))
+        async with outlet(pushing):
+            pushing.push()
+            await until(pushing, "push-delivered")
+        transport.close()
+        assert max(map(len, came)) == 65_499
+        receiver = NotificationReceiver(ReceivingSettings(require=Protection.NONE))
+        (notified,) = [event for apdu in came for event in receiver.receive(apdu, 0.0)]
+        assert isinstance(notified, Notified)
+
+    running(test)
+
+
 def test_nobody_listens_and_the_push_is_repeated_until_somebody_does() -> None:
     async def test() -> None:
         async with Server() as server:
@@ -187,6 +214,32 @@ def test_a_destination_that_was_not_reached_is_left_alone_for_a_while() -> None:
             await asyncio.sleep(0.2)
             assert pushing.names() == []
         assert pushing.names() == ["push-attempt-failed"]  # the device has stopped sending
+
+    running(test)
+
+
+def test_what_could_not_be_sent_before_its_window_closed_waits_for_the_next() -> None:
+    async def test() -> None:
+        async with Server() as server:
+            window = WindowElement(stamp("*-*-* 13:00:00"), stamp("*-*-* 13:10:00"))  # local time: now, for ten minutes
+            pushing = pushing_to(server.port, communication_window=[window])
+            sends = outlet(pushing)
+            pushing.push()
+            outgoing = pushing.device.outbox.take()
+            assert outgoing is not None
+            later = asyncio.get_running_loop().time() + 0.1
+            sends._pauses[outgoing.destination] = 0.1, later  # it could not be reached just now
+            pushing.device.outbox.put(outgoing)
+            async with sends:
+                await asyncio.sleep(0.03)
+                pushing.now += dt.timedelta(minutes=11)
+                await asyncio.sleep(0.15)
+                assert server.apdus == []
+                assert pushing.names() == []
+                assert pushing.device.outbox.next_due() == START + dt.timedelta(days=1)
+                pushing.now = START + dt.timedelta(days=1)
+                await server.received()
+                await until(pushing, "push-delivered")
 
     running(test)
 

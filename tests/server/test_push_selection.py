@@ -417,3 +417,22 @@ def test_what_is_captured_again_after_the_clock_was_put_back_is_pushed() -> None
     assert View(pushing.device).set(8, "0-0:1.0.0", 2, earlier) is SUCCESS
     pushing.go(START + 6 * HOUR)
     assert len(hours_of(pushing, CONFIRMED)) == 4 + 1  # those of 04:00 to 07:00 again, and the new one
+
+
+@pytest.mark.parametrize("how", ["confirmed afterwards", "restarted"])
+def test_the_clock_is_put_back_while_a_push_is_under_way_or_before_a_restart(how: str, tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    pushing = confirmed(StateFile(path).of("d"))
+    pushing.go(START + 5 * HOUR)
+    pushing.setup.push(pushing.now)
+    ((_, outgoing),) = pushing.go(pushing.now, CONFIRMED if how == "restarted" else None)
+    earlier = EncodedData.of(DataType.OCTET_STRING, stamp("2026-10-20 03:30:00").octets)
+    assert View(pushing.device).set(8, "0-0:1.0.0", 2, earlier) is SUCCESS
+    pushing.device.commit()
+    if how == "restarted":
+        pushing = confirmed(StateFile(path).of("d"), START + 5 * HOUR)
+        pushing.device.advance()
+    else:
+        pushing.device.outbox.finish(outgoing, CONFIRMED)
+    pushing.go(START + 6 * HOUR)
+    assert len(hours_of(pushing, CONFIRMED)) == 4 + 1

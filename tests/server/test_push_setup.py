@@ -222,6 +222,12 @@ def test_xml_and_no_destination_fail_by_name() -> None:
         destination_of(tcp(""))
 
 
+@pytest.mark.parametrize("host", ["a..b:1", ".:1", "x" * 64 + ".example:1", "localhost:4059:1"])
+def test_a_host_that_can_never_be_looked_up_is_no_destination(host: str) -> None:
+    with pytest.raises(PushRefused, match="host:port"):
+        destination_of(tcp(host))
+
+
 # ---- the message -----------------------------------------------------------------------------------------------------
 
 

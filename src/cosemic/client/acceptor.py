@@ -13,13 +13,13 @@
 What comes first on a connection decides (:mod:`cosemic.client.caller`). A meter that pushes and keeps the connection
 open, or says nothing, is recognised (:mod:`cosemic.client.recognising`) and given as
 :class:`~cosemic.client.called.Called`, with the settings of the known meter; where nobody opens it, it may go on
-pushing, and so it may while it is read. Over TLS every meter is recognised by its certificate, before anything it says
-is believed.
+pushing until it has been silent for long, and so it may while it is read. Over TLS every meter is recognised by its
+certificate, before anything it says is believed.
 
 Who is not recognised is noted in ``quarantine`` and closed: it is given no keys, no password and no settings, and
 nothing of what it sends. Bounds: :data:`MOST_CALLERS` connections, :data:`MOST_WAITING` events that nobody has taken
 (further notifications are not confirmed, so that their senders repeat them), :data:`MOST_ASKED` callers that are asked
-who they are at a time.
+who they are at a time, :data:`ASKING` seconds for that, 64 MiB of notifications in blocks that are not complete.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from cosemic.association.notifications import NotificationRefused, Notified
 from cosemic.association.notified import (
@@ -38,7 +38,7 @@ from cosemic.association.notified import (
     ReceiverEvent,
     ReceivingSettings,
 )
-from cosemic.client.asynchronous import AsyncDriver
+from cosemic.client.asking import Asking
 from cosemic.client.called import AcceptorEvent, Called, CallerPlan, Pushed
 from cosemic.client.caller import Caller, Patience
 from cosemic.client.meter import Meter
@@ -70,10 +70,10 @@ MOST_WAITING: Final = 1024
 """Events that wait to be taken."""
 MOST_ASKED: Final = 64
 """Callers that are asked for their name at a time."""
+ASKING: Final = 60.0
+"""Seconds in which a caller has to have said who it is, however long each of its answers takes."""
 MOST_REFUSED: Final = 16
 """Notifications of a known meter that are refused on one connection before it is closed."""
-_NAME: Final = "1/0-0:42.0.0*255:2"
-"""Logical device name."""
 _BOTH: Final = Protection.AUTHENTICATED | Protection.ENCRYPTED
 
 
@@ -82,11 +82,12 @@ class Acceptor:
 
     url: where: ``tcp://0.0.0.0:4059?client=1`` or ``tls://``; its options hold for meters whose own URL is of another
     kind. meters: the known ones. udp: take notifications over UDP on the same port too. port: instead of that of the
-    URL; 0 takes a free one. require: least protection of notifications; NONE takes those in clear too, of whom
-    anybody may be the sender. broadcast: those under the broadcast key of a known meter are taken. confirming: when
-    notifications that ask for it are confirmed. ask_names: a caller that cannot be recognised is asked for its name, as
-    public client. patience: see :class:`~cosemic.client.caller.Patience`. The other arguments as of
-    :meth:`Meter.connect <cosemic.client.meter.Meter.connect>`.
+    URL; 0 takes a free one. require: NONE takes notifications in clear too, of whom anybody may be the sender; those of
+    a known meter with keys need the protection that its security settings demand, whatever stands here. broadcast:
+    those under the broadcast key of a known meter are taken. confirming: when notifications that ask for it are
+    confirmed. ask_names: a caller that cannot be recognised is asked for its name, as public client. patience: see
+    :class:`~cosemic.client.caller.Patience`. The other arguments as of :meth:`Meter.connect
+    <cosemic.client.meter.Meter.connect>`.
 
     Raises ConfigurationError.
     """
@@ -152,8 +153,16 @@ class Acceptor:
         self._quarantine.forget(stranger)
 
     def learn(self, meters: Meters) -> None:
-        """Know these meters from now on, and no others. Raises ConfigurationError; nothing has changed then."""
+        """Know these meters from now on, and no others, which are closed unless they are read just now.
+
+        Raises ConfigurationError; nothing has changed then.
+        """
         self._known = KnownMeters(meters)
+        for caller in tuple(self._callers):
+            if caller.recognised is not None:
+                caller.recognised = self._known.again(caller.recognised)
+                if caller.recognised is None and not caller.taken:
+                    self._keep_apart(caller, "it is no known meter any more")
 
     def _keys(self, title: bytes | None) -> Originator | None:
         return self._known.originator(title)
@@ -246,21 +255,23 @@ class Acceptor:
         self._callers.discard(caller)
 
     def _pushed(self, caller: Caller, notified: Notified, header: WrapperHeader) -> None:
-        title, recognised = notified.system_title, caller.recognised
-        if title is not None and notified.authenticated and not notified.broadcast:
-            if recognised is None:
-                recognised = self._known.of_title(title, Identity.SYSTEM_TITLE, proven=True)
-                caller.recognised = recognised
-            elif recognised.proven and recognised.security.client.server_title != title:
-                self._keep_apart(caller, "its notification is of another meter than its certificate", title=title)
-                return
+        title, sender = notified.system_title, caller.recognised
+        if sender is None or sender.by is not Identity.CERTIFICATE:
+            # What a caller says of itself, or has sent before, is no proof of who has sent this one.
+            sender = None
+            if title is not None and notified.authenticated and not notified.broadcast:
+                sender = self._known.of_title(title, Identity.SYSTEM_TITLE, proven=True)
+            caller.recognised = caller.recognised or sender
+        elif title is not None and sender.security.client.server_title != title:
+            self._keep_apart(caller, "its notification is of another meter than its certificate", title=title)
+            return
         if self._events.qsize() >= MOST_WAITING:
             self.missed += 1
             caller.receiver.forget(notified)
             return
         caller.notified += 1
         confirm = partial(caller.confirm, notified, header)
-        known = None if recognised is None else recognised.known
+        known = None if sender is None else sender.known
         self._events.put_nowait(Pushed(notified, caller.peer, known, confirm))
         if self._confirming is Confirming.AT_ONCE and notified.wants_confirmation and not notified.broadcast:
             try:
@@ -292,27 +303,18 @@ class Acceptor:
 
     async def _ask(self, caller: Caller) -> None:
         """Ask a caller who it is, as public client, which knows nothing that could be given away."""
-        url = f"tcp://caller?client=16&server={self._address.server_sap or 1}"
-        if self._address.response_timeout is not None:
-            url += f"&timeout={self._address.response_timeout:g}"
-        plan = CallerPlan(KnownMeter("", url), self._recovery, self._now, None, caller)
-        session = plan.session()
-        driver = AsyncDriver(session, plan.connect, self._now)
-        title, name = None, ""
+        asking = Asking(caller, self._known, self._address, self._recovery, self._now)
         try:
-            opened = await driver.run(session.open())
-            title = opened.server_title
-            recognised = None if title is None else self._known.of_title(title, Identity.SYSTEM_TITLE, proven=False)
-            if recognised is None:
-                name = _text(await driver.run(session.read(_NAME)))
-                recognised = self._known.of_name(name) if name else None
-            await driver.run(session.release())
-        except CosemicError as error:
-            self._keep_apart(caller, f"asked who it is: {error}", title=title, name=name)
+            async with asyncio.timeout(ASKING):
+                recognised = await asking.run()
+        except (CosemicError, TimeoutError) as error:
+            why = str(error) or f"it has not said so within {ASKING:g} s"
+            self._keep_apart(caller, f"asked who it is: {why}", title=asking.title, name=asking.name)
             return
         except BaseException:
             caller.close()
             raise
+        title, name = asking.title, asking.name
         caller.take_back()
         if recognised is None:
             self._keep_apart(caller, "it is no known meter", title=title, name=name)
@@ -327,10 +329,14 @@ class Acceptor:
         """Offer a known meter as a session; where nobody took it in time, it may go on pushing, or is closed."""
         if caller.ended:
             return
-        if caller.offers and not caller.notified:
+        if caller.rests or (caller.offers and not caller.notified):
             caller.close()
             return
-        if caller.offers or self._events.qsize() >= MOST_WAITING:
+        if caller.offers:
+            caller.rest()
+            return
+        if self._events.qsize() >= MOST_WAITING:
+            caller.offer_later()
             return
         known = recognised.known
         meter = Meter(CallerPlan(self._reached(recognised), self._recovery, self._now, self._trace, caller))
@@ -351,13 +357,6 @@ class Acceptor:
 
     def _note(self, caller: Caller, reason: str, *, title: bytes | None = None, name: str = "") -> None:
         self._quarantine.note(caller.peer, reason, asyncio.get_running_loop().time(), title=title, name=name)
-
-
-def _text(value: Any) -> str:
-    """A logical device name as text, empty where it is none."""
-    if isinstance(value, bytes):
-        value = value.decode("ascii", "replace")
-    return value.strip("\0 ") if isinstance(value, str) else ""
 
 
 __all__ = ["Acceptor", "AcceptorEvent", "Called", "Identity", "Patience", "Pushed", "Stranger"]

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from cosemic.apdu import CosemAttributeDescriptor
 from cosemic.association.control import State
-from cosemic.association.requests import Get, Open, Opened, Release, Request
+from cosemic.association.requests import Get, Open, Opened, Read, Release, Request
 from cosemic.association.settings import ClientSettings
 from cosemic.client.recovery import STANDARD, Recovery, repeated
 from cosemic.client.resynchronising import Resynchronisation, may_be_counter, proposed_by
@@ -29,6 +29,7 @@ from cosemic.errors import (
     ResponseTimeout,
     ServiceFailed,
 )
+from cosemic.model.short_names import ASSOCIATION
 from cosemic.security import TransmitCounter
 from cosemic.stack import PUBLIC_CLIENT, ClientStack, Disconnect
 from cosemic.store.security_settings import SecuritySettings
@@ -36,6 +37,7 @@ from cosemic.values import Conformance, Obis
 
 _HARMLESS: Final = Get(CosemAttributeDescriptor(15, Obis("0-0:40.0.0"), 1))
 """What every client may read: the logical name of its association."""
+_HARMLESS_BY_SHORT_NAME: Final = Read((ASSOCIATION,))
 
 
 class Associating:
@@ -73,6 +75,12 @@ class Associating:
         return self.stack.association.opened
 
     @property
+    def usable(self) -> bool:
+        """Whether an association stands in which something can be asked: with short names, none whose last request was
+        given up, because a late answer to it could be taken for that to the next."""
+        return self.opened is not None and not self.stack.association.unanswered
+
+    @property
     def agreed(self) -> Conformance:
         """The services that were agreed upon; none while no association stands.
 
@@ -102,6 +110,8 @@ class Associating:
 
     def _open(self) -> Procedure[Opened]:
         self._asked_first = False
+        if self.short_names is not None:
+            self.short_names.opened_anew()
         yield from self._leave()
         yield Connect()
         try:
@@ -169,14 +179,14 @@ class Associating:
     def _counter_refused(self, request: Request, error: CosemicError) -> Procedure[Any]:
         """Ask again where a request was refused for its counter and was not taken; raises the error where not."""
         context, value = self.stack.association.context, proposed_by(error)
-        if value is None or context is None or context.material.dedicated_key is not None:
+        if value is None or context is None or context.material.dedicated_key is not None or not self.usable:
             raise error
         self._resynchronisation.take_up(value, context.transmit, error)
         try:
             if not isinstance(error, OutcomeUnknown):
                 return (yield from transferred(request, self.short_names))
-            with suppress(ServiceFailed):
-                yield from transferred(_HARMLESS, self.short_names)
+            with suppress(CosemicError):  # whatever comes of it: no other error may have the change repeated
+                yield _HARMLESS if self.short_names is None else _HARMLESS_BY_SHORT_NAME
         finally:
             self._resynchronisation.settle()
         raise error

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from cosemic.association.notifications import Notified
 from cosemic.association.requests import Aborted, Completed, Event, Failed, may_change
@@ -17,12 +18,18 @@ from cosemic.transport.contract import BlockingConnection
 from cosemic.transport.outlet import send_due
 
 T = TypeVar("T")
+_HELD: Final = 0.1
+"""Seconds for which the wait for a notification keeps the calls of other threads waiting."""
+_LEFT_TO_OTHERS: Final = 0.001
+"""Seconds in which one of them takes its turn: a lock that is taken again at once is not handed on."""
 
 
 class BlockingDriver:
-    """One meter's connection and the stack on it; one thread uses it at a time.
+    """One meter's connection and the stack on it.
 
     connect: makes a connection. now: the true time, for procedures.
+
+    Calls of several threads queue: one runs at a time. The wait for a notification lets them pass.
     """
 
     def __init__(self, session: Session, connect: Callable[[], BlockingConnection], now: TimeSource) -> None:
@@ -31,9 +38,15 @@ class BlockingDriver:
         self._now = now
         self._connection: BlockingConnection | None = None
         self._error: CosemicError | None = None
+        self._turn = threading.RLock()
+        """Held while a procedure runs: a thread that reads here would take the answer to another's request."""
 
     def run(self, procedure: Procedure[T]) -> T:
-        """Run a procedure; returns its value or raises what ends it."""
+        """Run a procedure when its turn comes; returns its value or raises what ends it."""
+        with self._turn:
+            return self._drive(procedure)
+
+    def _drive(self, procedure: Procedure[T]) -> T:
         try:
             step = next(procedure)
             while True:
@@ -57,7 +70,7 @@ class BlockingDriver:
             return true_time(self._now)
         if isinstance(step, Connect):
             return self._connect_anew()
-        return self.run(self.session.open())
+        return self._drive(self.session.open())
 
     def _connect_anew(self) -> None:
         self.close()
@@ -89,26 +102,35 @@ class BlockingDriver:
 
     def notified(self, timeout: float | None) -> Notified | None:
         """Wait for a notification; None after so many seconds without one. Raises ConnectionLost."""
-        inbox, stack = self.session.inbox, self.session.stack
         until = None if timeout is None else time.monotonic() + timeout
-        while (found := inbox.take()) is None:
-            connection = self._connection
-            if connection is None or self._error is not None:
-                raise ConnectionLost(str(self._error or "the connection is closed: connect again"))
-            deadline = min((at for at in (until, stack.deadline()) if at is not None), default=None)
-            try:
-                octets = connection.read(deadline)
-                events = stack.receive(octets, time.monotonic()) if octets else stack.lost(_closed(connection))
-            except ResponseTimeout:
-                events = stack.tick(max(deadline or 0.0, time.monotonic()))
-            except ConnectionLost as error:
-                events = stack.lost(error)
-            self._settle(events, connection)
-            if self._error is None:
-                self._send(connection)
-            if until is not None and time.monotonic() >= until:
-                return inbox.take()
-        return found
+        while True:
+            with self._turn:
+                found = self._heard(until)
+            if found is not None or (until is not None and time.monotonic() >= until):
+                return found
+            time.sleep(_LEFT_TO_OTHERS)
+
+    def _heard(self, until: float | None) -> Notified | None:
+        """Wait for a notification as long as others that want their turn can be kept waiting."""
+        inbox, stack = self.session.inbox, self.session.stack
+        found = inbox.take()
+        if found is not None:
+            return found
+        connection = self._connection
+        if connection is None or self._error is not None:
+            raise ConnectionLost(str(self._error or "the connection is closed: connect again"))
+        deadline = min(at for at in (until, stack.deadline(), time.monotonic() + _HELD) if at is not None)
+        try:
+            octets = connection.read(deadline)
+            events = stack.receive(octets, time.monotonic()) if octets else stack.lost(_closed(connection))
+        except ResponseTimeout:
+            events = stack.tick(max(deadline, time.monotonic()))
+        except ConnectionLost as error:
+            events = stack.lost(error)
+        self._settle(events, connection)
+        if self._error is None:
+            self._send(connection)
+        return inbox.take()
 
     def _settle(self, events: Sequence[Event], connection: BlockingConnection) -> None:
         """Close the connection where the association has ended."""

@@ -5,6 +5,8 @@
     notifications                       pushed; more may follow
     nothing for ``patience`` seconds    somebody who wants to be read: it is asked who it is
     silence of ``quiet`` seconds        after a notification the same, where the connection is kept open
+    silence of ``idle`` seconds         a known meter that nobody reads, and that has pushed: the connection is closed
+    nothing whole in ``idle`` seconds   noted as a stranger, and closed, however much comes
     anything else                       noted as a stranger, and closed
 
 WPDUs are cut here: a session that takes the connection over gets those between its SAPs, and pushes go on.
@@ -31,12 +33,14 @@ _HEADER: Final = Struct(">HHHH")
 @dataclass(frozen=True, slots=True)
 class Patience:
     """Seconds. patience: without a word, before the other end is asked who it is. quiet: of silence after a
-    notification, before it is taken for an announcement. waiting: until a session is taken.
+    notification, before it is taken for an announcement. waiting: until a session is taken. idle: of silence of a meter
+    that pushes, before its connection is closed; a stranger has as long to bring one notification that counts.
     """
 
     patience: float = 5.0
     quiet: float = 5.0
     waiting: float = 60.0
+    idle: float = 3600.0
 
 
 class Host(Protocol):
@@ -72,6 +76,8 @@ class Caller:
         self.refused = 0
         self.offers = 0
         """How often it was offered as a session."""
+        self.rests = False
+        """Whether it has pushed and was offered, and has been silent since."""
         self.ended = False
         self.receiver: Final = host.receiver()
         self._host = host
@@ -82,8 +88,16 @@ class Caller:
         self._saps: frozenset[tuple[int, int]] = frozenset()
         """Source and destination of what is for the session."""
         self._timer: asyncio.TimerHandle | None = None
+        self._block_timer: asyncio.TimerHandle | None = None
         self._error: TransportError | None = None
+        self._until = asyncio.get_running_loop().time() + patience.idle
+        """When a stranger is to have said something that counts."""
         self._wait(patience.patience)
+
+    @property
+    def taken(self) -> bool:
+        """Whether a session has the connection."""
+        return self._session is not None
 
     @property
     def peer(self) -> str:
@@ -92,8 +106,7 @@ class Caller:
 
     def close(self) -> None:
         """End the connection; nothing more is taken from it."""
-        self._stop()
-        self.ended = True
+        self._end()
         self.connection.close()
 
     # ---- handing over -----------------------------------------------------------------------------------------------
@@ -118,13 +131,24 @@ class Caller:
         self.offers += 1
         self._wait(self._patience.waiting)
 
+    def offer_later(self) -> None:
+        """Be silent again after some seconds: it cannot be offered now."""
+        self._wait(self._patience.quiet)
+
+    def rest(self) -> None:
+        """Wait for what it pushes next."""
+        self.rests = True
+        self._wait(self._patience.idle)
+
     # ---- what comes -------------------------------------------------------------------------------------------------
 
     def octets_received(self, octets: bytes, /) -> None:
         """Take what comes, or hand it on."""
         if self._datagrams:
-            with suppress(DecodeError):  # anybody can send one
+            with suppress(DecodeError):
                 self._take(octets)
+            if self.recognised is None and not self.notified and self.receiver.deadline() is None:
+                self.close()  # anybody can send one, from any address
         else:
             self._cut += octets
             self._take_stream()
@@ -152,11 +176,31 @@ class Caller:
         header, apdu = decode_wrapper(wpdu)
         if not apdu or self.ended:
             return
+        now = asyncio.get_running_loop().time()
+        self.rests = False
         self._wait(self._patience.quiet)
-        events = self.receiver.receive(apdu, asyncio.get_running_loop().time())
+        recognised = self.recognised
+        self.receiver.sender = None if recognised is None else recognised.security.client.server_title
+        events = self.receiver.receive(apdu, now)
         if events:
             self._host.heard(self, events, header)
         self._answer(header)
+        self._watch_blocks(header)
+        if not self.ended and not self.notified and self.recognised is None and now > self._until:
+            self._host.wrong(self, ProtocolError("it sends and sends, and no notification that counts has come"))
+
+    def _watch_blocks(self, header: WrapperHeader) -> None:
+        """Have a message in blocks dropped that stands still."""
+        deadline = self.receiver.deadline()
+        if self._block_timer is not None:
+            self._block_timer.cancel()
+            self._block_timer = None
+        if deadline is not None and not self.ended:
+            self._block_timer = asyncio.get_running_loop().call_at(deadline, self._blocks_stand_still, header, deadline)
+
+    def _blocks_stand_still(self, header: WrapperHeader, deadline: float) -> None:
+        self._block_timer = None
+        self._host.heard(self, self.receiver.tick(deadline), header)
 
     def confirm(self, notified: Notified, header: WrapperHeader) -> None:
         """Confirm a notification that came between these SAPs; nothing where the connection has ended.
@@ -174,12 +218,19 @@ class Caller:
 
     def connection_lost(self, error: TransportError | None, /) -> None:
         """Learn of the end."""
-        self._stop()
-        self.ended = True
+        self._end()
         self._error = error
         if self._session is not None:
             self._session.connection_lost(error)
         self._host.gone(self)
+
+    def _end(self) -> None:
+        self._stop()
+        self.ended = True
+        self.receiver.drop()
+        if self._block_timer is not None:
+            self._block_timer.cancel()
+            self._block_timer = None
 
     def _silent(self) -> None:
         self._timer = None

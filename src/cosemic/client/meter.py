@@ -257,7 +257,7 @@ class BlockingMeter(_Meter):
         with BlockingMeter.connect("tcp://127.0.0.1:4059?client=1&server=1", security="meter.toml") as meter:
             energy = meter.read("1-0:1.8.0")
 
-    One thread uses it at a time.
+    Calls of several threads queue; :meth:`notifications` lets them pass while it waits.
     """
 
     _driver: BlockingDriver | None = None

@@ -32,6 +32,8 @@ from cosemic.values import AuthenticationMechanism
 MOST_STRANGERS: Final = 256
 """Callers that were not recognised, of which a note is kept."""
 _LONGEST_REASON: Final = 300
+_LONGEST_NAME: Final = 64
+"""Of what a stranger says of itself, octets or characters."""
 Meters = str | os.PathLike[str] | Mapping[str, KnownMeter] | None
 """The file of known meters, or the meters themselves; None: the file that the environment names."""
 
@@ -83,6 +85,13 @@ class KnownMeters:
         """Return the meter with a logical device name, None where there is none."""
         found = self._by_name.get(name)
         return None if found is None else Recognised(*found, Identity.LOGICAL_DEVICE_NAME, False)
+
+    def again(self, recognised: Recognised) -> Recognised | None:
+        """Return a meter that was recognised among other ones as it is known here, None where it is not."""
+        if recognised.by is Identity.LOGICAL_DEVICE_NAME:
+            return self.of_name(recognised.known.logical_device_name or "")
+        title = recognised.security.client.server_title
+        return None if title is None else self.of_title(title, recognised.by, proven=recognised.proven)
 
     def originator(self, title: bytes | None) -> Originator | None:
         """Return the keys of a meter for its notifications; None where it is not known, or has no keys."""
@@ -139,6 +148,7 @@ class Quarantine:
 
     def note(self, peer: str, reason: str, now: float, *, title: bytes | None = None, name: str = "") -> None:
         """Note a call. One caller is known by its title or name, or else by its address."""
+        title, name = title and title[:_LONGEST_NAME], name[:_LONGEST_NAME]
         key = title or name or peer.rpartition(":")[0] or peer
         before = self._strangers.pop(key, None)
         first, calls = (now, 1) if before is None else (before.first, before.calls + 1)

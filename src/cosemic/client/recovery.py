@@ -18,8 +18,12 @@ reading      ConnectionFailed    1, 2 s          yes
 reading      ResponseTimeout     0 s             yes
 reading      ProtocolError       0 s             yes
 reading      temporary-failure   1, 2, 4 s       no
+reading      deciphering-error   0 s             yes
 opening      rejected-transient  1, 2 s          yes
 ===========  ==================  ==============  =========
+
+deciphering-error: of a Read, with which a meter with short names refuses the invocation counter too; the opening of the
+next association learns it.
 """
 
 from __future__ import annotations
@@ -61,6 +65,7 @@ READING: Final[Mapping[Failure, Rule]] = MappingProxyType(
         ResponseTimeout: Rule((0.0,), reconnect=True),
         ProtocolError: Rule((0.0,), reconnect=True),
         "temporary-failure": Rule((1.0, 2.0, 4.0)),
+        "read, application-reference: deciphering-error": Rule((0.0,), reconnect=True),
     }
 )
 OPENING: Final[Mapping[Failure, Rule]] = MappingProxyType({"rejected-transient": Rule((1.0, 2.0), reconnect=True)})

@@ -11,6 +11,8 @@ answer has confirmed it (:class:`~cosemic.security.counters.TransmitCounter`)::
                                                 reading confirms the counter, so that the next request is served
     opening refused with deciphering-error,     the counter is read through the public client, and proposed
     as by servers that do not say more
+    with short names, refused in clear          the next call opens the association anew, which does the same: which
+                                                request an answer belongs to could not be told any more
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ class Services(Associating):
         return repeated(self.recovery.reading, lambda anew: self._get(request, reference, anew))
 
     def _get(self, request: Get, reference: AttributeReference[Any], anew: bool) -> Procedure[EncodedData]:
-        if anew or self.opened is None:
+        if anew or not self.usable:
             yield from self._stand(anew)
         try:
             result = yield from transferred(request, self.short_names)
@@ -187,7 +187,7 @@ class Services(Associating):
     # ---- inside -----------------------------------------------------------------------------------------------------
 
     def _ask(self, request: Request, anew: bool) -> Procedure[Any]:
-        if anew or self.opened is None:
+        if anew or not self.usable:
             yield from self._stand(anew)
         try:
             return (yield from transferred(request, self.short_names))
@@ -200,8 +200,8 @@ class Services(Associating):
         return self.agreed
 
     def _stand(self, anew: bool) -> Procedure[None]:
-        """Have the association stand: it is opened where it was lost, or where a new connection is wanted."""
-        if anew or (self.opened is None and self.recovery.reopen):
+        """Have the association stand: it is opened where it was lost or is of no use, or a new connection is wanted."""
+        if anew or (self.recovery.reopen and not self.usable):
             yield from self.open()
 
     def _lists(self, items: Sequence[T], sizes: Sequence[int], form: Form) -> Iterator[Sequence[T]]:

@@ -29,7 +29,9 @@ from cosemic.errors import ActionFailed, CosemicError, DataAccessError, EncodeEr
 from cosemic.model import (
     AccessSelection,
     AssociationLN,
+    AssociationSN,
     AttributeReference,
+    ImageTransfer,
     InterfaceClass,
     MethodReference,
     ProfileGeneric,
@@ -220,13 +222,17 @@ class Session(Services):
         return super()._change(request, *subjects)
 
     def _unlearn(self, class_id: int, instance_id: Obis) -> None:
-        """Forget what was learnt of an object that is about to be changed."""
+        """Forget what was learnt of an object that is about to be changed; of all, where it may be the firmware."""
+        if class_id == ImageTransfer.class_id:
+            self.view = None
+            self.scalers.clear()
+            self.profiles.clear()
         for known in [one for one in self.scalers if (one.class_id, one.instance_id) == (class_id, instance_id)]:
             del self.scalers[known]
             self.profiles.clear()  # their columns may have it
         if class_id == ProfileGeneric.class_id:
             self.profiles.pop(instance_id, None)
-        elif class_id == AssociationLN.class_id:
+        elif class_id in (AssociationLN.class_id, AssociationSN.class_id):
             self.view = None
 
     def encoded(self, reference: AttributeReference[Any], value: Any) -> Procedure[EncodedData]:

@@ -11,6 +11,10 @@ by its short name (:mod:`cosemic.model.short_names`)::
 
 What has no short name is not asked for: object-undefined, object-class-inconsistent where the logical name is that of
 another class, read-write-denied where the object has no such attribute or method.
+
+Other firmware may have other short names: they are forgotten when an image is activated, and with each association that
+is opened after an image was transferred. What is sent without an answer to an object that has a reserved base name, as
+the script table for broadcasts, needs no object_list: all stations answer nothing.
 """
 
 from __future__ import annotations
@@ -43,12 +47,27 @@ from cosemic.association.requests import (
 from cosemic.client.answers import denied
 from cosemic.client.view import AccessRights, ListedObject
 from cosemic.codec import DataType, EncodedData
-from cosemic.errors import CosemicError, DecodeError, EncodeError, OutcomeUnknown, ServiceFailed
+from cosemic.errors import (
+    AssociationError,
+    CosemicError,
+    DecodeError,
+    EncodeError,
+    OutcomeUnknown,
+    ServiceFailed,
+)
 from cosemic.model import AssociationSN, ImageTransfer, Reading, interface_class, versions
 from cosemic.model.access_control import AccessRightV1, AccessRightV3
 from cosemic.model.association_sn import ShortName
-from cosemic.model.short_names import ASSOCIATION, Member, MemberKind, Placed, ShortNameMap
-from cosemic.values import ActionResult, Conformance, DataAccessResult, Obis, ServiceClass, lookup
+from cosemic.model.short_names import (
+    ASSOCIATION,
+    RESERVED,
+    Member,
+    MemberKind,
+    Placed,
+    ShortNameMap,
+    reserved_for,
+)
+from cosemic.values import ActionResult, Conformance, DataAccessResult, Obis, Priority, ServiceClass, lookup
 
 Variable = int | ParameterizedAccess
 _OBJECT_LIST: Final = ShortName(ASSOCIATION + AssociationSN.object_list.sn_offset)
@@ -75,6 +94,7 @@ class ShortNames:
 
     def __init__(self) -> None:
         self._map: ShortNameMap | None = None
+        self._image_transferred = False
         self._serve: Final[dict[type[Any], Callable[[ShortNameMap, Any], Generator[Any, Any, Any]]]] = {
             Get: self._get,
             GetList: self._get_list,
@@ -87,6 +107,11 @@ class ShortNames:
     def forget(self) -> None:
         """Forget the short names: the next request reads them again."""
         self._map = None
+
+    def opened_anew(self) -> None:
+        """Learn that another association is opened."""
+        if self._image_transferred:
+            self.forget()
 
     def names(self) -> Generator[Any, Any, ShortNameMap]:
         """Return the objects and their short names; they are read where they are not known.
@@ -117,12 +142,42 @@ class ShortNames:
     def transfer(self, request: Request) -> Generator[Any, Any, Any]:
         """Ask with short names; returns what the request itself would return. Any other request goes out as it is."""
         serve = self._serve.get(type(request))
-        if serve is None:
+        if serve is None or not isinstance(request, DataTransfer):
             return (yield request)
-        names = yield from self.names()
-        if isinstance(request, DataTransfer) and request.service_class is ServiceClass.UNCONFIRMED:
-            return (yield from self._unconfirmed(names, request))
-        return (yield from serve(names, request))
+        if request.priority is not Priority.NORMAL:
+            raise ServiceFailed("with short names nothing has a priority", label="priority-mgmt-supported")
+        if request.service_class is ServiceClass.UNCONFIRMED:
+            names = yield from self._names_without_answer(request)
+            serve = self._unconfirmed
+        else:
+            names = yield from self.names()
+        try:
+            return (yield from serve(names, request))
+        finally:
+            self._unlearn(request)
+
+    def _names_without_answer(self, request: Request) -> Generator[Any, Any, ShortNameMap]:
+        """The short names that an unconfirmed request needs; reserved ones need not be read."""
+        wanted = getattr(request, "attribute", None) or getattr(request, "method", None)
+        if self._map is None and wanted is not None:
+            base, known = reserved_for(wanted.class_id, wanted.instance_id), versions(wanted.class_id)
+            if base is not None and len(known) == 1:
+                return ShortNameMap((Placed(base, wanted.class_id, known[0], wanted.instance_id),))
+        try:
+            return (yield from self.names())
+        except AssociationError as error:
+            found = ((min(classes), name) for classes, name in RESERVED.values())
+            reserved = ", ".join(f"{one}/{name}" for one, name in found if len(versions(one)) == 1)
+            error.add_note(f"the short names would have to be read first, but for those that are reserved: {reserved}")
+            raise
+
+    def _unlearn(self, request: Request) -> None:
+        """Forget the short names where an image was activated, whatever was answered, or nothing."""
+        methods = request.methods if isinstance(request, ActionList) else (getattr(request, "method", None),)
+        images = [one.method_id for one in methods if one is not None and one.class_id == ImageTransfer.class_id]
+        self._image_transferred = self._image_transferred or bool(images)
+        if ImageTransfer.image_activate.index in images:
+            self.forget()
 
     # ---- what was learnt --------------------------------------------------------------------------------------------
 
@@ -210,8 +265,6 @@ class ShortNames:
                 answer = _done(result)
             else:
                 answer = ActionResponseWithOptionalData(ActionResult.SUCCESS, result)
-        if (method.class_id, method.method_id) == (ImageTransfer.class_id, ImageTransfer.image_activate.index):
-            self.forget()  # other firmware may have other short names
         return answer
 
     def _action_list(self, names: ShortNameMap, request: ActionList) -> Generator[Any, Any, Any]:

@@ -96,6 +96,8 @@ def _member(declared: type[InterfaceClass] | None, member: str) -> tuple[tuple[i
 
 def parse(target: str | Obis) -> Named:
     """Read a target; raises ConfigurationError."""
+    if not isinstance(target, str | Obis):
+        raise ConfigurationError(f"{target!r} names no object: an OBIS code, or CLASS/OBIS:NUMBER, is a text")
     if isinstance(target, Obis) or "/" not in target:
         try:
             return Named(None, target if isinstance(target, Obis) else Obis(target))

@@ -44,6 +44,9 @@ class Domain(Protocol):
     def short_names(self) -> ShortNameMap:
         """The base names of its objects."""
 
+    def client(self, client_sap: int) -> AdmittedClient | None:
+        """Return a client that is let in."""
+
     def objects_in_view(self, client: AdmittedClient) -> Iterable[CosemObject]:
         """Return the objects that a client sees."""
 

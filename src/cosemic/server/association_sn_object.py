@@ -22,9 +22,9 @@ change_secret                  3, 4     the secret
 add_user, remove_user          3, 4     see :mod:`cosemic.server.users`
 =============================  =======  ===============================================================================
 
-read_by_logicalname needs the right to read each attribute, under no more protection than that of the method; one that
-is refused refuses all, and attribute 0 with one that cannot be read is scope-of-access-violated. get_HLS_challenge is
-not served: the challenge comes when the association is opened.
+read_by_logicalname needs the right of the client that asks to read each attribute, under no more protection than that
+of the method; one that is refused refuses all, and attribute 0 with one that cannot be read is
+scope-of-access-violated. get_HLS_challenge is not served: the challenge comes when the association is opened.
 """
 
 from __future__ import annotations
@@ -175,19 +175,21 @@ class AssociationSNObject(AssociationBase):
     def _read_by_logical_name(self, wanted: tuple[ValueDefinition, ...], situation: Situation) -> EncodedData:
         if len(wanted) > MOST_READ:
             raise AccessRefused(DataAccessResult.OTHER_REASON)
+        # Who asks for the values has to have the right to them, whose association this ever is.
+        client = self._domain.client(situation.client_sap) or self._client
         values: list[bytes] = []
-        left = self._client.settings.max_transfer
+        left = client.settings.max_transfer
         for one in wanted:
-            value = self._value_of(one, situation)
+            value = self._value_of(one, client, situation)
             left -= len(value)
             if left < 0:
                 raise AccessRefused(DataAccessResult.OTHER_REASON)
             values.append(value)
         return _structure(values)
 
-    def _value_of(self, wanted: ValueDefinition, situation: Situation) -> bytes:
-        served, rights = self._domain.find(wanted.class_id, wanted.logical_name, self._client)
-        own = self._client.rights_to(self).method(_READ_BY_LOGICAL_NAME).requires
+    def _value_of(self, wanted: ValueDefinition, client: AdmittedClient, situation: Situation) -> bytes:
+        served, rights = self._domain.find(wanted.class_id, wanted.logical_name, client)
+        own = client.rights_to(self).method(_READ_BY_LOGICAL_NAME).requires
         whole = wanted.attribute_index == 0
         values = []
         for index in served.interface.attributes if whole else (wanted.attribute_index,):

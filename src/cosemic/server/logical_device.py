@@ -263,11 +263,12 @@ class LogicalDevice:
 
         Where it cannot be kept, the device serves no more; whoever asks next is told.
         """
-        try:
-            client.associated(title)
-            self.commit()
-        except StoreError as error:
-            self.fail(error)
+        with self.lock:
+            try:
+                client.associated(title)
+                self.commit()
+            except StoreError as error:
+                self.fail(error)
 
     # ---- objects for one another ------------------------------------------------------------------------------------
 

@@ -6,7 +6,8 @@
                      the next notification to it, or some seconds without any: the line is closed
 
 There is one connection for each destination, and one notification at a time on it. A destination that could not be
-reached is tried again after a pause, which grows. What is asked over such a connection is answered by the device: a
+reached is tried again after a pause, which grows. What has waited here until its communication window closed is given
+back unsent. What is asked over such a connection is answered by the device: a
 head-end may read a meter that has dialled in. What is known of an unconfirmed notification::
 
     TCP   sent          it stands in a connection that has not broken within ``settle`` seconds
@@ -320,9 +321,12 @@ class PushOutlet(Starts):
                     await self._pause(destination)
                     line = _Line(self._device, destination)
                 outbox, outgoing = queue.waiting[0]
-                result = await self._attempt(line, outgoing)
+                if outgoing.until is not None and outgoing.until <= outbox.now():
+                    result = Result(Delivery.FAILED, "its communication window has closed", late=True)
+                else:
+                    result = await self._attempt(line, outgoing)
+                    self._remember(destination, failed=result.delivery is Delivery.FAILED)
                 queue.waiting.popleft()
-                self._remember(destination, failed=result.delivery is Delivery.FAILED)
                 outbox.finish(outgoing, result)
                 if not queue.waiting:
                     await self._rest(queue, line)

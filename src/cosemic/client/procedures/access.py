@@ -76,10 +76,24 @@ class AccessProcedures(ProcedureGroup):
         error: DataAccessError, ActionFailed, or DecodeError for what cannot be read. break_on_error: the meter stops at
         the first failure; what comes behind it was not done, and fails with other-reason.
 
-        Raises EncodeError before anything is sent; ServiceFailed where the meter did not agree to ACCESS, or it is too
-        much for one request; OutcomeUnknown where something was to be changed and no answer came.
+        Raises ConfigurationError, EncodeError before anything is sent; ServiceFailed where the meter did not agree to
+        ACCESS, or it is too much for one request; OutcomeUnknown where something was to be changed and no answer came.
         """
         session = self.session
+        for entry in entries:
+            if not isinstance(entry, Read | Write | Call):
+                raise ConfigurationError(
+                    f"an entry is Read(...), Write(...) or Call(...) of cosemic.client, not {type(entry).__name__}"
+                )
+        agreed = (yield from session.standing()) if entries else Conformance.ACCESS
+        opened = session.opened
+        if not agreed & Conformance.ACCESS and opened is not None and opened.confirmed:
+            name = Conformance.ACCESS.names()[0]
+            raise ServiceFailed(
+                f"the meter did not agree to {name} when the association was opened: "
+                "use read_many, write_many and call_many",
+                label=name,
+            )
         asked: list[Get | Set | Action] = []
         references: list[Reference] = []
         for entry in entries:

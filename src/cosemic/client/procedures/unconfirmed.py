@@ -7,7 +7,8 @@ application layer 18).
         await meters.call_unconfirmed("20/0-0:13.0.0*255:activate_passive_calendar")
 
 They end as soon as they were sent. Whether they were done can only be read, from each meter in an association of its
-own; nothing is repeated. Where nothing is answered, objects are named with their class.
+own; nothing is repeated. Where nothing is answered, objects are named with their class; with short names, which would
+have to be read, they are those that have a reserved base name, as the script table for broadcasts.
 """
 
 from __future__ import annotations

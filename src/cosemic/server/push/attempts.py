@@ -39,14 +39,13 @@ class Attempts:
     """The attempts of one push; moments are true time, aware.
 
     earliest: from when on the next one may begin. due: when it does; None while it is under way. failed: how many have
-    failed. drawn: whether it is put off at random. again: whether it was triggered once more meanwhile. invoke_id,
-    stamp: of the message, once it is made; reached: up to which moment, by the clock of the meter, it reports.
+    failed. again: whether it was triggered once more meanwhile. invoke_id, stamp: of the message, once it is made;
+    reached: up to which moment, by the clock of the meter, it reports.
     """
 
     earliest: dt.datetime
     due: dt.datetime | None
     failed: int = 0
-    drawn: bool = True
     again: bool = False
     invoke_id: int | None = None
     stamp: bytes = b""
@@ -72,13 +71,13 @@ class Attempts:
         return cls(**values | {"stamp": bytes.fromhex(values["stamp"])})
 
 
-def beginning(windows: Windows, earliest: dt.datetime, interval: int, chance: Chance | None) -> dt.datetime | None:
+def beginning(windows: Windows, earliest: dt.datetime, interval: int, chance: Chance) -> dt.datetime | None:
     """Return when an attempt begins that may do so from a moment on; None: no window comes any more.
 
-    interval: randomisation_start_interval, seconds. chance: None where it is put off only by waiting for a window.
+    interval: randomisation_start_interval, seconds.
     """
     opening = windows.opening(earliest)
-    if opening is None or chance is None or not interval:
+    if opening is None or not interval:
         return opening
     closing = windows.closing(opening)
     room = dt.timedelta(seconds=interval)

@@ -13,6 +13,7 @@ here; a push to them fails, and says so.
 from __future__ import annotations
 
 import datetime as dt
+from ipaddress import IPv6Address
 from typing import Final
 
 from cosemic.errors import EncodeError
@@ -50,7 +51,7 @@ def destination_of(setting: SendDestinationAndMethod, port: int = PORT) -> Desti
         if not number.isdecimal() or not 1 <= int(number[:6]) <= _LARGEST_PORT:
             raise PushRefused(f"the destination {text!r} has no port 1 to 65535: write host:port")
         port = int(number)
-    if not host or any(not (sign.isalnum() or sign in ".-_:%") for sign in host):
+    if not host or any(not (sign.isalnum() or sign in ".-_:%") for sign in host) or not _is_name(host):
         raise PushRefused(f"the destination {text!r} is no host:port")
     return Destination(TransportService(service), host, port)
 
@@ -64,6 +65,14 @@ def port_of(device: LogicalDevice, port_reference: Obis, at: dt.datetime) -> int
     return port if isinstance(port, int) and port else PORT
 
 
+def _is_name(host: str) -> bool:
+    """Whether it may be looked up: no label is empty, or longer than 63."""
+    try:
+        return bool(host.partition("%")[0].encode("idna"))
+    except UnicodeError:
+        return False
+
+
 def _split(text: str) -> tuple[str, str]:
     """Return host and port; the port empty where there is none."""
     if text.startswith("["):
@@ -74,4 +83,9 @@ def _split(text: str) -> tuple[str, str]:
     if text.count(":") == 1:
         host, _, number = text.partition(":")
         return host, number or "0"
+    if ":" in text:
+        try:
+            IPv6Address(text)
+        except ValueError:
+            raise PushRefused(f"the destination {text!r} is no host:port") from None
     return text, ""

@@ -60,15 +60,19 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What has become of an attempt; reason: why it failed."""
+    """What has become of an attempt; reason: why it failed. late: it was not sent, as its window has closed."""
 
     delivery: Delivery
     reason: str = ""
+    late: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class Outgoing:
-    """One attempt. source: SAP of the device. client: that of the receiver. wanted: what counts as delivered."""
+    """One attempt. source: SAP of the device. client: that of the receiver. wanted: what counts as delivered.
+
+    until: from when on it may not be sent any more, in true time; None: whenever that is.
+    """
 
     destination: Destination
     source: int
@@ -77,6 +81,7 @@ class Outgoing:
     settings: NotifyingSettings
     wanted: Delivery
     told: Callable[[Result, dt.datetime], None] = field(repr=False)
+    until: dt.datetime | None = None
 
 
 class Source(Protocol):

@@ -12,13 +12,13 @@ from cosemic.association.notifications import NotifyData
 from cosemic.codec import EncodedData
 from cosemic.dialect import Dialect
 from cosemic.errors import DecodeError
-from cosemic.model.push import PushOperationMethod
+from cosemic.model.push import PushOperationMethod, TransportService
 from cosemic.server.clock import ClockChange, ClockObject
 from cosemic.server.logical_device import LogicalDevice
 from cosemic.server.push.attempts import Attempts, Chance, beginning, repetition_delay
 from cosemic.server.push.destination import destination_of, port_of
 from cosemic.server.push.outbox import Delivery, Outgoing, Result
-from cosemic.server.push.protection import push_protection, sending
+from cosemic.server.push.protection import LARGEST_APDU, LARGEST_IN_DATAGRAM, push_protection, sending
 from cosemic.server.push.refusal import PushRefused
 from cosemic.server.push.selection import PushView, is_whole_buffer
 from cosemic.server.push.windows import Windows
@@ -249,7 +249,8 @@ class PushProcess:
             raise PushRefused("the edition knows no confirmation of data-notifications: change push_operation_method")
         interval = setup.confirmation_parameters.confirmation_interval or USUAL_CONFIRMATION_INTERVAL
         layers = setup.protection_parameters
-        settings = sending(client, layers, response_timeout=float(interval), dialect=self._dialect)
+        largest = LARGEST_IN_DATAGRAM if destination.transport_service is TransportService.UDP else LARGEST_APDU
+        settings = sending(client, layers, response_timeout=float(interval), largest=largest, dialect=self._dialect)
         if attempts.invoke_id is None:
             listed = setup.value("push_object_list")
             if not listed:
@@ -273,7 +274,7 @@ class PushProcess:
         )
         outgoing = Outgoing(
             destination, device.sap, client.client_sap, notification, settings, wanted,
-            lambda result, moment: self._told(outgoing, result, moment),
+            lambda result, moment: self._told(outgoing, result, moment), self._windows.closing(at),
         )  # fmt: skip
         return outgoing
 
@@ -283,6 +284,9 @@ class PushProcess:
         if attempts is None or self._current is not outgoing:
             return
         self._current = None
+        if result.late:
+            self._postpone(attempts, at)
+            return
         if result.delivery < outgoing.wanted:
             self._failed(attempts, result.reason or _MISSING[outgoing.wanted], at)
             return
@@ -312,4 +316,7 @@ class PushProcess:
         """What comes again when the clock was put back has not been sent."""
         if change.sets_time:
             self._sent = {name: min(moment, change.after) for name, moment in self._sent.items()}
+            if self.attempts is not None and self.attempts.reached is not None:
+                self.attempts.reached = min(self.attempts.reached, change.after)
+            self._save()
         self.replan(change.at)

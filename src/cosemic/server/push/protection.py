@@ -32,6 +32,8 @@ from cosemic.server.push.refusal import PushRefused
 
 LARGEST_APDU: Final = 0xFFFF
 """Octets of an APDU in the wrapper; longer pushes are cut (general block transfer)."""
+LARGEST_IN_DATAGRAM: Final = 65499
+"""The same over UDP: with the headers of wrapper, UDP and IPv4 (8, 8 and 20 octets) a packet has 65535 at most."""
 _APPLIES: Final[Mapping[int, Protection]] = {
     ProtectionType.AUTHENTICATION: Protection.AUTHENTICATED,
     ProtectionType.ENCRYPTION: Protection.ENCRYPTED,
@@ -62,15 +64,17 @@ def sending(
     elements: Sequence[ProtectionParametersElement],
     *,
     response_timeout: float,
+    largest: int = LARGEST_APDU,
     dialect: Dialect = STANDARD,
 ) -> NotifyingSettings:
     """Return how notifications go to a client; response_timeout: seconds to wait for a confirmation.
 
-    Raises PushRefused.
+    largest: octets of an APDU that the transport service carries. Raises PushRefused.
     """
     settings, protection = client.settings, push_protection(client, elements)
     beforehand = settings.pre_established
-    largest = LARGEST_APDU if beforehand is None else beforehand.max_pdu_size or LARGEST_APDU
+    if beforehand is not None and beforehand.max_pdu_size:
+        largest = min(largest, beforehand.max_pdu_size)
     broadcast = bool(elements) and _is_broadcast(elements[0].protection_options)
     try:
         return NotifyingSettings(
