@@ -84,6 +84,8 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) 
     [
         ("1/0-0:96.1.9", "text:cellar", b"cellar".hex()),
         ("1/0-0:96.1.9", "00ff", "00ff"),
+        ("1/0-0:96.1.9", "123456", "123456"),  # digits alone are octets too
+        ("1/0-0:96.1.9", "77696e746572", "77696e746572"),  # and no number with an exponent
         ("1/0-0:96.1.8", "77", 77),
         ("3/1-0:0.4.2:scaler_unit", '{"scaler": -2, "unit": "V"}', {"scaler": -2, "unit": 35}),
         ("3/1-0:0.4.2:scaler_unit", '[1, "A"]', {"scaler": 1, "unit": 33}),
@@ -102,7 +104,7 @@ def test_write_takes_values_as_they_are_typed_in_and_reads_back(
     ("arguments", "code", "words"),
     [
         (["write", "URL", "1/0-0:96.1.8", "65536"], 2, "65536 is no long-unsigned"),
-        (["write", "URL", "1/0-0:96.1.9", "attic"], 2, "'attic' is no octet-string"),
+        (["write", "URL", "1/0-0:96.1.9", "attic"], 2, "'attic' is no octet-string: write it in hexadecimal"),
         (["write", "URL", "1/0-0:96.1.8", "5", "--type", "word"], 2, "'word' is no type"),
         (["write", "URL", "1/0-0:96.1.8", "5", "--type", "unsigned"], 1, "type-unmatched"),
         (["write", "URL", "3/1-0:0.4.2:scaler_unit", '{"scale": 1}'], 2, "scale: no field of scal_unit_type"),

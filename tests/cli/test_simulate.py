@@ -258,6 +258,7 @@ def test_what_goes_with_a_file_holds_in_its_place() -> None:
         (["--link", "hdlc", "--serial", "/dev/ttyS9", "--port", "4001"], "no --port and no --host"),
         (["--link", "hdlc", "--serial", "/dev/ttyS9", "--host", "::1"], "no --port and no --host"),
         (["--link", "hdlc", "--station", "0x11"], "a station is a decimal number or 'serial', not '0x11'"),
+        (["--push", "localhost:4060:1"], "pushes to host:port"),
         (["--state", "no/such/folder"], "no/such/folder"),
         (["--make-image", "no/such/folder"], "the image cannot be written"),
         (["--make-image", "x", "--image-version", "2 0"], "no spaces"),

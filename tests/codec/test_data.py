@@ -374,6 +374,11 @@ def test_what_does_not_fit_its_type_is_an_encode_error(typed: Any) -> None:
     assert "secret" not in str(caught.value)  # values may be secrets
 
 
+def test_a_number_that_does_not_fit_is_told_by_the_name_of_its_type() -> None:
+    with pytest.raises(EncodeError, match="no double-long-unsigned"):
+        encode_data((D.DOUBLE_LONG_UNSIGNED, -60))
+
+
 def test_nesting_is_bounded_when_encoding_too() -> None:
     deep: Any = (D.UNSIGNED, 1)
     for _ in range(DEFAULT_LIMITS.depth):

@@ -173,6 +173,15 @@ def test_fleets_are_the_same_for_the_same_seed() -> None:
     assert shown(1)[1:] != shown(2)[1:]
 
 
+def test_settings_name_the_meter_by_its_system_title_where_it_has_keys() -> None:
+    async def body() -> None:
+        async with Fleet.of(3) as fleet:
+            titles = {one.kind: one.security.get("server_title") for one in fleet.endpoints}
+            assert titles == {"none": None, "lls": None, "hls-gmac": fleet.endpoints[2].meter.system_title.hex()}
+
+    asyncio.run(body())
+
+
 def test_customers_are_taken_in_turn() -> None:
     fleet = Fleet.of(5, customers=("shop", None, "solar"), kinds=("none",))
     assert [site.plan.customer for site in fleet.sites] == ["shop", None, "solar", "shop", None]

@@ -104,7 +104,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command.add_argument("--speed", type=float, metavar="X", help="simulated seconds for each second (default: 1)")
     command.add_argument("--start", metavar="TIME", help="when simulated time begins: 2026-03-01T00:00+01:00")
     command.add_argument("--state", metavar="FILE", help="keeps what happens to them; without it all ends with Ctrl-C")
-    command.add_argument("--push", metavar="HOST:PORT", help="where their registers are sent every quarter of an hour")
+    command.add_argument(
+        "--push", metavar="HOST:PORT", help="where their registers are sent every quarter of an hour, over TCP"
+    )
     command.add_argument("--fault", action="append", default=[], metavar="FAULT[:NAME=VALUE,...][@SHARE]", help="fault")
     command.add_argument("--keys", metavar="FOLDER", help="where the files of security settings are written")
     command.add_argument("--make-image", metavar="FILE", help="write an image to try firmware updates with, and end")

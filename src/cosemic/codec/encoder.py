@@ -39,8 +39,16 @@ def encode(typed: Typed, limits: Limits = DEFAULT_LIMITS) -> bytes:
         if isinstance(error, EncodeError):
             raise
         # The value itself is not told: it may be a secret.
-        raise EncodeError(f"this is no typed Data value: {error}") from None
+        raise EncodeError(f"this is no {_expected(typed)}: {error}") from None
     return b"".join(parts)
+
+
+def _expected(typed: object) -> str:
+    """What a value was to be encoded as."""
+    match typed:
+        case (DataType() as data_type, _) if data_type in _TAGGED_PACK:
+            return data_type.label
+    return "typed Data value"
 
 
 def _encode_into(parts: list[bytes], typed: Typed, depth: int) -> None:

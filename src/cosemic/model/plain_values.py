@@ -33,15 +33,44 @@ from cosemic.model.types import Bits, CosemType, Octets
 from cosemic.values import BitString, Date, DateTime, Obis, Time, Unit
 
 _TEXT: Final = "text:"
+_HOW_OCTETS: Final = "write it in hexadecimal, or text behind text:, as in text:cellar"
 _TYPES: Final = {one.label: one for one in DataType}
+
+
+class _Integer(int):
+    """A number as it was typed in; octets and bits may be written with digits alone, too."""
+
+    written: str
+
+    def __repr__(self) -> str:
+        return self.written
+
+
+class _Real(float):
+    """As above; octets in hexadecimal may look like one: 12e4."""
+
+    written: str
+
+    def __repr__(self) -> str:
+        return self.written
 
 
 def parsed(text: str) -> Any:
     """Return what was typed in: JSON where it is some, else the text itself."""
     try:
-        return json.loads(text)
+        plain = json.loads(text)
     except ValueError:
         return text
+    if isinstance(plain, bool) or not isinstance(plain, int | float):
+        return plain
+    number = _Integer(plain) if isinstance(plain, int) else _Real(plain)
+    number.written = text.strip()
+    return number
+
+
+def _as_written(plain: Any) -> Any:
+    """The text of a number that was typed in; anything else as it is."""
+    return plain.written if isinstance(plain, _Integer | _Real) else plain
 
 
 def value_of(declared: CosemType[Any], plain: Any) -> Any:
@@ -72,7 +101,8 @@ def typed_of(label: str, plain: Any) -> Typed:
         value = _NATIVES[data_type](plain) if data_type in _NATIVES else plain
         return EncodedData.of(data_type, value).typed()
     except (CosemicError, TypeError, ValueError):
-        raise ConfigurationError(f"{plain!r} is no {label}") from None
+        how = f": {_HOW_OCTETS}" if data_type is DataType.OCTET_STRING else ""
+        raise ConfigurationError(f"{plain!r} is no {label}{how}") from None
 
 
 def _names_type(plain: Any) -> bool:
@@ -110,6 +140,8 @@ def _structure(declared: type[Structure], plain: Any) -> Structure:
 
 def _chosen(declared: Choice[Any], plain: Any) -> Any:
     """The alternative that takes the value; several may: a number can have many sizes."""
+    if isinstance(plain, _Integer | _Real):
+        plain = int(plain) if isinstance(plain, int) else float(plain)  # a number, and no octets
     found: list[Typed] = []
     for one in declared.alternatives:
         try:
@@ -129,8 +161,15 @@ def _simple(declared: CosemType[Any], plain: Any) -> Any:
         value = _converted(declared, plain)
         declared.encode(value)
     except (CosemicError, KeyError, TypeError, ValueError):  # KeyError: a name that is not of the enumeration
-        raise ConfigurationError(f"{plain!r} is no {declared.notation()}: {declared.definition()}") from None
+        raise ConfigurationError(f"{plain!r} is no {_wanted(declared)}") from None
     return value
+
+
+def _wanted(declared: CosemType[Any]) -> str:
+    """What is to be typed in."""
+    name, definition = declared.notation(), declared.definition()
+    how = _HOW_OCTETS if isinstance(declared, Octets) else definition
+    return name if how == name else f"{name}: {how}"
 
 
 def _converted(declared: CosemType[Any], plain: Any) -> Any:
@@ -145,7 +184,7 @@ def _converted(declared: CosemType[Any], plain: Any) -> Any:
         return make(plain) if make is not None else declared.to_python(plain)
     if isinstance(declared, Octets):
         return octets(plain)
-    return BitString(plain) if isinstance(declared, Bits) else plain
+    return BitString(_as_written(plain)) if isinstance(declared, Bits) else plain
 
 
 def _member(name: str) -> str:
@@ -154,12 +193,14 @@ def _member(name: str) -> str:
 
 def octets(plain: str) -> bytes:
     """Return octets: hexadecimal, or text behind ``text:``. Raises ValueError, TypeError."""
+    plain = _as_written(plain)
     if not isinstance(plain, str):
         raise TypeError("octets are written as text")
     return plain[len(_TEXT) :].encode() if plain.startswith(_TEXT) else bytes.fromhex(plain)
 
 
 def _date_time(plain: str) -> DateTime:
+    plain = _as_written(plain)
     try:
         return DateTime(bytes.fromhex(plain))
     except ValueError:
@@ -168,6 +209,7 @@ def _date_time(plain: str) -> DateTime:
 
 
 def _date(plain: str) -> Date:
+    plain = _as_written(plain)
     try:
         return Date(bytes.fromhex(plain))
     except ValueError:
@@ -175,6 +217,7 @@ def _date(plain: str) -> Date:
 
 
 def _time(plain: str) -> Time:
+    plain = _as_written(plain)
     try:
         return Time(bytes.fromhex(plain))
     except ValueError:
@@ -194,7 +237,7 @@ _FORMATS: Final[dict[Any, Callable[[Any], Any]]] = {
 }
 _NATIVES: Final[dict[DataType, Callable[[Any], Any]]] = {
     DataType.OCTET_STRING: octets,
-    DataType.BIT_STRING: BitString,
+    DataType.BIT_STRING: lambda plain: BitString(_as_written(plain)),
     DataType.DATE_TIME: _date_time,
     DataType.DATE: _date,
     DataType.TIME: _time,

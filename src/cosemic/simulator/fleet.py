@@ -32,7 +32,7 @@ from cosemic.simulator.faults import FaultOrder
 from cosemic.simulator.links import MeterLink
 from cosemic.simulator.meter import SimulatedMeter
 from cosemic.simulator.plan import CENTRAL_EUROPE, MeterPlan, plans_of
-from cosemic.simulator.security import KINDS
+from cosemic.simulator.security import KINDS, meter_title
 from cosemic.simulator.site import IDLE, Site
 from cosemic.store.counters import FileCounterStore
 from cosemic.transport.lifetime import Starts
@@ -233,7 +233,10 @@ def begin_counters(meter: SimulatedMeter, now: dt.datetime) -> None:
 def _endpoint(site: Site) -> Endpoint:
     security = site.plan.protection()
     url = site.url(security.client_sap) + ("&referencing=sn" if site.plan.referencing == "sn" else "")
-    return Endpoint(url, security.client_settings(), security.kind, site.plan.serial, site)
+    settings = dict(security.client_settings())
+    if security.kind == "hls-gmac":  # by its title an Acceptor knows what it pushes
+        settings["server_title"] = meter_title(site.plan.serial).hex()
+    return Endpoint(url, settings, security.kind, site.plan.serial, site)
 
 
 def _opened(path: str | Path) -> StateFile:

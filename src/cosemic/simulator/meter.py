@@ -58,7 +58,7 @@ from cosemic.simulator.firmware import Firmware
 from cosemic.simulator.history import History
 from cosemic.simulator.plan import MeterPlan, clock_rule
 from cosemic.simulator.records import COUNT, WATTS, Records
-from cosemic.simulator.security import MAKER, READING_CLIENT, MeterSecurity, context_names
+from cosemic.simulator.security import MAKER, READING_CLIENT, MeterSecurity, context_names, meter_title
 from cosemic.simulator.tariffs import Tariffs
 from cosemic.values import Obis, Unit
 
@@ -103,7 +103,7 @@ class SimulatedMeter(LogicalDevice):
         self.plan = plan
         self.serial = plan.serial
         self.security = plan.protection()
-        self.system_title = MAKER + (plan.serial & 0xFFFFFFFFFF).to_bytes(5)
+        self.system_title = meter_title(plan.serial)
         standard, rule = clock_rule(plan.zone)
         self.curve = plan.curve()
         name = logical_device_name(plan.serial)

@@ -28,6 +28,11 @@ CLIENT_TITLE: Final = MAKER + bytes((0xC1, 0, 0, 0, 1))
 AUTHENTICATED_ENCRYPTED: Final = SecurityPolicy(0, 3)
 
 
+def meter_title(serial: int) -> bytes:
+    """Return the system title of a simulated meter, 8 octets."""
+    return MAKER + (serial & 0xFFFFFFFFFF).to_bytes(5)
+
+
 def context_names(referencing: str, *, ciphered: bool = False) -> frozenset[ApplicationContext]:
     """Return the application contexts of a meter that is addressed in one of the ways of :data:`REFERENCING`."""
     return frozenset(ApplicationContext.of(short_names=one, ciphered=ciphered) for one in REFERENCING[referencing])
