@@ -132,6 +132,50 @@ class AccessTime(Enum):
     NEVER = "never"
 
 
+class GeneralCipheringAad(Enum):
+    """What general-ciphering authenticates beside the content (reference, security 4)."""
+
+    META = "meta"
+    """SC || AK || transaction-id ... other-information, each with its length octets."""
+    SC_AK = "sc-ak"
+    """SC || AK alone (Gurux)."""
+
+
+class GeneralSigningTbs(Enum):
+    """What the signature of general-signing goes over: transaction-id to content (reference, security 5.4)."""
+
+    WITH_CONTENT_LENGTH = "with-content-length"
+    WITHOUT_CONTENT_LENGTH = "without-content-length"
+    """The content without its length octets (Gurux)."""
+
+
+class TransactionIds(Enum):
+    """How repeated transaction-ids of an originator are known (reference, security 5.3; the rule is not printed)."""
+
+    REMEMBERED = "remembered"
+    """Each one that was accepted is kept as long as the keys live: any order, any value."""
+    RISING = "rising"
+    """They are numbers that rise: only the highest is kept, and a lower one that comes late is refused."""
+
+
+class EphemeralSignature(Enum):
+    """What the signature of the ephemeral key of the one-pass scheme goes over (reference, security 8.3)."""
+
+    Q = "q"
+    """The public key alone."""
+    KEY_ID_AND_Q = "key-id-and-q"
+    """``01`` and the public key (Gurux): the octets that a key agreement for key 1 signs too."""
+
+
+class CertificateSerial(Enum):
+    """How a serial number of a certificate stands in an octet-string (reference, security 12: unsure)."""
+
+    DER = "der"
+    """As in the certificate: DER INTEGER with tag and length."""
+    MAGNITUDE = "magnitude"
+    """The octets of the number alone."""
+
+
 class BlockRecovery(Enum):
     """How a receiver asks for a lost block of a general block transfer (reference, application layer 16)."""
 
@@ -187,6 +231,17 @@ class Dialect:
         one a ciphered InitiateResponse, as *sent*.
     require_protected_release: in a ciphered context a server releases on no bare RLRQ, and a client takes no bare RLRE.
     gmac_control_without_suite: HLS 5 values carry security control 10 even in suites 1 and 2.
+    kdf_algorithm_arc: 5 or 6, in the AlgorithmID of key derivation: 60 85 74 05 08 03 0n, or 60 85 74 06 08 03 0n
+        (a print of edition 8, UK profile).
+    general_ciphering_aad: what general-ciphering authenticates.
+    general_signing_tbs: what general-signing signs.
+    ephemeral_signature: what the originator of the one-pass key agreement signs.
+    transaction_ids: how a repeated transaction-id is known, where no invocation counter protects against replay.
+    counter_without_protection: a layer of general-ciphering without any protection carries an invocation counter all
+        the same (unsure).
+    certificate_serial: serial numbers in the Security setup's rows and requests, as *sent*; both are read.
+    compression: APDUs that shrink are sent compressed (ITU-T V.44), and compressed ones are accepted; in suites 1 and
+        2, in general envelopes, with authentication; otherwise compressed ones are refused (parameters: unsure).
     max_counter_jump: largest step by which an unauthenticated proposal may raise an invocation counter.
     lls_in_ciphered_context: LLS passwords may be sent in a ciphered context (they are sent in clear).
     unconfirmed_last_block_streaming: the last block of an unconfirmed general block transfer has the streaming bit too,
@@ -215,6 +270,14 @@ class Dialect:
     protect_release: bool = True
     require_protected_release: bool = False
     gmac_control_without_suite: bool = False
+    kdf_algorithm_arc: int = 5
+    general_ciphering_aad: GeneralCipheringAad = GeneralCipheringAad.META
+    general_signing_tbs: GeneralSigningTbs = GeneralSigningTbs.WITH_CONTENT_LENGTH
+    ephemeral_signature: EphemeralSignature = EphemeralSignature.Q
+    transaction_ids: TransactionIds = TransactionIds.REMEMBERED
+    counter_without_protection: bool = False
+    certificate_serial: CertificateSerial = CertificateSerial.DER
+    compression: bool = False
     max_counter_jump: int = 1 << 20
     lls_in_ciphered_context: bool = True
     unconfirmed_last_block_streaming: bool = False

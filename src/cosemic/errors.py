@@ -13,10 +13,12 @@
     ├── ProtocolError                the peer broke a rule of the protocol
     ├── SecurityError                something is not protected as agreed
     │   ├── DecipheringError         a tag, key or title does not fit
+    │   │   └── SignatureInvalid     a digital signature does not fit
     │   ├── InvocationCounterError   a counter was used before, or cannot be taken over
     │   ├── CounterExhausted         no invocation counter is left under this key
     │   ├── PolicyViolation          less protection than the security policy demands
-    │   └── AuthenticationFailed     the peer did not prove that it knows the secret
+    │   ├── AuthenticationFailed     the peer did not prove that it knows the secret
+    │   └── CertificateError         a certificate, request or revocation list is not what it has to be
     ├── AssociationError             the association
     │   ├── AssociationRejected      the server refused it: result and diagnostic of the AARE
     │   └── NotAssociated            a service was asked for outside an association
@@ -99,6 +101,10 @@ class DecipheringError(SecurityError):
     """A tag, key or system title does not fit. Deliberately without detail."""
 
 
+class SignatureInvalid(DecipheringError):
+    """A digital signature is not that of the signer over these octets. Deliberately without detail."""
+
+
 class InvocationCounterError(SecurityError):
     """An invocation counter was used before, or a proposed one cannot be taken over.
 
@@ -120,6 +126,10 @@ class PolicyViolation(SecurityError):
 
 class AuthenticationFailed(SecurityError):
     """The peer did not prove that it knows the secret."""
+
+
+class CertificateError(SecurityError):
+    """A certificate, certification request or revocation list cannot be read, or is not to be trusted for this use."""
 
 
 class AssociationError(CosemicError):

@@ -1,4 +1,4 @@
-"""Security suite 0: protection of APDUs, security policies, invocation counters, high level security, key wrap.
+"""Security suites 0 to 2: protection of APDUs, policies, invocation counters, high level security, keys and signatures.
 
 No sockets and no files: keys are handles (:class:`Key`), counters are kept by a :class:`CounterStore`. An association
 works with a :class:`SecurityContext`; the primitives below it (:func:`protect`, :func:`unprotect`) take the keys of all
@@ -13,6 +13,7 @@ from cosemic.security.authentication import (
     HlsServer,
     OutstandingChallenges,
 )
+from cosemic.security.compression import compress, decompress
 from cosemic.security.context import SecurityContext, is_ciphered, system_title_of
 from cosemic.security.counters import (
     PROCESS_COUNTERS,
@@ -21,8 +22,16 @@ from cosemic.security.counters import (
     ReceiveCounter,
     TransmitCounter,
 )
+from cosemic.security.elliptic import AgreementKey, PublicKey, SigningKey, SoftwareAgreementKey, SoftwareSigningKey
 from cosemic.security.envelopes import Envelope, open_envelope, seal_envelope
 from cosemic.security.hls import aes_128_ecb, make_challenge, password_matches
+from cosemic.security.key_agreement import (
+    EphemeralAgreement,
+    one_pass_originator,
+    one_pass_recipient,
+    static_unified,
+)
+from cosemic.security.key_derivation import Algorithm, kdf
 from cosemic.security.key_wrap import unwrap_key, wrap_key
 from cosemic.security.keys import NO_AUTHENTICATION_KEY, Key, SecurityMaterial
 from cosemic.security.policy import (
@@ -53,9 +62,12 @@ __all__ = [
     "SERVED_MECHANISMS",
     "SUITES",
     "AccessCoding",
+    "AgreementKey",
+    "Algorithm",
     "AttributeAccess",
     "CounterStore",
     "Envelope",
+    "EphemeralAgreement",
     "HlsClient",
     "HlsCredentials",
     "HlsServer",
@@ -64,6 +76,7 @@ __all__ = [
     "MethodAccess",
     "OutstandingChallenges",
     "Protection",
+    "PublicKey",
     "ReceiveCounter",
     "Requirement",
     "SecurityContext",
@@ -71,19 +84,28 @@ __all__ = [
     "SecurityMaterial",
     "SecurityPolicy",
     "SecuritySuite",
+    "SigningKey",
+    "SoftwareAgreementKey",
+    "SoftwareSigningKey",
     "TransmitCounter",
     "TransmitState",
     "Unprotected",
     "access_coding",
     "aes_128_ecb",
     "check_protection",
+    "compress",
+    "decompress",
     "is_ciphered",
+    "kdf",
     "make_challenge",
+    "one_pass_originator",
+    "one_pass_recipient",
     "open_envelope",
     "password_matches",
     "protect",
     "seal_envelope",
     "security_suite",
+    "static_unified",
     "system_title_of",
     "unprotect",
     "unwrap_key",

@@ -3,14 +3,16 @@
 What is received is checked in this order; the first thing that is wrong ends it, and nothing has changed:
 
 1. the tag is that of an envelope which the context can open: a dedicated one needs a dedicated key
-2. security control: suite of the association, something is applied, no compression (general-ciphering only, and
-   negotiated), broadcast only where there is a broadcast key and never with a dedicated one
+2. security control: suite of the association, something is applied, broadcast only where there is a broadcast key and
+   never with a dedicated one, compression only where the dialect has it switched on, in general envelopes, in suites 1
+   and 2 and with authentication
 3. system title: the peer's; the own one coming back is reflection
 4. invocation counter: not below the lowest acceptable value
 5. (key-info: general-ciphering only)
 6. tag, in constant time
 7. protection: no less than the policy demands; encryption without authentication only where the policy is exactly that
-8. the inner APDU is the one that the envelope names (its tag is not part of what is authenticated)
+8. a compressed APDU expands to no more than the largest that is taken; the inner APDU is the one that the envelope
+   names (its tag is not part of what is authenticated)
 9. invocation counter: compared and stored in one step; only then is the APDU handed out
 
 Requests and responses have their own requirements. The rights of single attributes and methods come on top: they are
@@ -33,11 +35,12 @@ from cosemic.security.envelopes import (
     open_envelope,
 )
 from cosemic.security.keys import Key, SecurityMaterial
-from cosemic.security.lanes import Opener, Sealer
+from cosemic.security.lanes import CompressingSealer, ExpandingOpener, Opener, Sealer
 from cosemic.security.policy import SecurityPolicy, check_protection
-from cosemic.security.protection import FAILED, HEADER_LENGTH, Unprotected
+from cosemic.security.protection import COMPRESSION_BIT, FAILED, HEADER_LENGTH, Unprotected
 from cosemic.security.suite import (
     ASSOCIATION_SUITES,
+    COMPRESSED_CONTROLS,
     CONTROLS,
     SYSTEM_TITLE_LENGTH,
     Protection,
@@ -50,6 +53,9 @@ AUTHENTICATED: Final = int(Protection.AUTHENTICATED)
 ENCRYPTED: Final = int(Protection.ENCRYPTED)
 BROADCAST: Final = 0x40
 """Bit of the security control that says: under the broadcast key."""
+UNUSUAL: Final = BROADCAST | COMPRESSION_BIT
+LARGEST_APDU: Final = 0xFFFF
+"""Octets of the largest APDU that can be negotiated."""
 Role = Literal["client", "server"]
 
 
@@ -63,6 +69,9 @@ class SecurityContext:
     gmac_offered: HLS mechanism 5 is possible under the same key; then APDUs with authentication only are refused unless
     ``require`` is exactly that, for f(StoC) is the tag of such an APDU (reference, security 6).
     broadcast: what is sent goes to many, under the broadcast key, unless an envelope or a protection is named.
+    expand_to: octets of the largest APDU that is taken, to which a compressed one may expand; 0: 65535. With
+    ``dialect.compression`` an APDU goes out compressed where it travels in a general envelope, carries no secrets
+    (:mod:`cosemic.security.compressible`) and becomes shorter.
 
     Raises ConfigurationError.
     """
@@ -79,6 +88,7 @@ class SecurityContext:
         dialect: Dialect = STANDARD,
         gmac_offered: bool = False,
         broadcast: bool = False,
+        expand_to: int = LARGEST_APDU,
     ) -> None:
         if len(own_title) != SYSTEM_TITLE_LENGTH:
             raise ConfigurationError(f"the own system title has {len(own_title)} octets, not 8")
@@ -97,9 +107,10 @@ class SecurityContext:
         self._sealers: dict[tuple[Envelope, int, bool], Sealer] = {}
         self._gmac_offered = gmac_offered
         self._broadcast: Final = broadcast
+        self._expand_to: Final = expand_to or LARGEST_APDU
         sending = self._key(False, broadcast)
         if sending is None:
-            raise ConfigurationError("there is no broadcast key to protect with what is sent to all stations")
+            raise ConfigurationError("there is no broadcast key for what is sent to all stations: give broadcast_key")
         self._counters = counters
         self._dedicated_counters: CounterStore = MemoryCounterStore()
         self._openers: dict[tuple[bool, int], Opener] = {}
@@ -122,6 +133,7 @@ class SecurityContext:
         *,
         dialect: Dialect = STANDARD,
         gmac_offered: bool = False,
+        expand_to: int = LARGEST_APDU,
     ) -> SecurityContext:
         """Return the context of a ``"client"`` or ``"server"`` that sends and requires what the policy demands."""
         send, require = policy.requires.request, policy.requires.response
@@ -136,6 +148,7 @@ class SecurityContext:
             require=require,
             dialect=dialect,
             gmac_offered=gmac_offered,
+            expand_to=expand_to,
         )
 
     def set_peer_title(self, title: bytes) -> None:
@@ -227,7 +240,9 @@ class SecurityContext:
         control = CONTROLS[material.suite.id | int(protection) << 4 | (BROADCAST if broadcast else 0)]
         counter = self._store(envelope.dedicated).transmit_counter(key.identity, self.own_title)
         title, blocks = self.own_title, Quirk.CIPHERED_BLOCKS in self.dialect.quirks
-        sealer = Sealer(envelope, control, key, material.authentication_key, title, counter, blocks=blocks)
+        compresses = self.dialect.compression and envelope.general and control | COMPRESSION_BIT in COMPRESSED_CONTROLS
+        kind = CompressingSealer if compresses else Sealer
+        sealer = kind(envelope, control, key, material.authentication_key, title, counter, blocks=blocks)
         self._sealers[envelope, int(protection), broadcast] = sealer
         return sealer
 
@@ -263,7 +278,9 @@ class SecurityContext:
             start = size - len(content)
         if size - start < HEADER_LENGTH:
             raise DecodeError("security control and invocation counter", size, "security-header")
-        if apdu[start] & BROADCAST and not broadcast:
+        if apdu[start] & UNUSUAL and (
+            (apdu[start] & BROADCAST and not broadcast) or (apdu[start] & COMPRESSION_BIT and not envelope.general)
+        ):
             raise DecipheringError(FAILED)
         opener = self._openers.get((envelope.dedicated, apdu[start]))
         if opener is None:
@@ -289,7 +306,7 @@ class SecurityContext:
         if (
             key is None
             or control.suite != self.material.suite.id
-            or control.compressed
+            or (control.compressed and not (self.dialect.compression and control in COMPRESSED_CONTROLS))
             or not (control.encrypted or control.authenticated)
             or self.peer_title is None
         ):
@@ -298,7 +315,10 @@ class SecurityContext:
         if counter is None:
             counter = self._store(dedicated).receive_counter(key.identity, self.peer_title)
             self._received[dedicated, control.broadcast] = counter
-        opener = Opener(control, key, self.material.authentication_key, counter, self._refusal(control))
+        ak, refusal = self.material.authentication_key, self._refusal(control)
+        opener = Opener(control, key, ak, counter, refusal)
+        if control.compressed:
+            opener = ExpandingOpener(control, key, ak, counter, refusal, self._expand_to)
         self._openers[dedicated, int(control)] = opener
         return opener
 

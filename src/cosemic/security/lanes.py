@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from cosemic.codec.length import encode_length
-from cosemic.errors import ConfigurationError, DecodeError, EncodeError
+from cosemic.errors import ConfigurationError, DecipheringError, DecodeError, EncodeError
+from cosemic.security.compressible import is_compressible
 from cosemic.security.counters import ReceiveCounter, TransmitCounter
 from cosemic.security.envelopes import GENERAL_BLOCK_TRANSFER, Envelope, head_of
 from cosemic.security.keys import Key
@@ -18,6 +19,8 @@ from cosemic.security.protection import (
     TWO_PASS_LIMIT,
     UNKNOWN_AK,
     Unprotected,
+    compressed,
+    expanded,
     protect,
     unprotect,
     verify_in_context,
@@ -89,6 +92,22 @@ class Sealer:
         return prefix
 
 
+class CompressingSealer(Sealer):
+    """Compresses first: what may be compressed, and becomes shorter by it. For general envelopes and suites 1 and 2."""
+
+    __slots__ = ()
+
+    def seal(self, apdu: bytes) -> bytes:
+        """Return the whole ciphered APDU; draws a counter. Raises EncodeError, CounterExhausted."""
+        if not is_compressible(apdu):
+            return super().seal(apdu)
+        control, octets = compressed(self._control, apdu)
+        if not control.compressed:
+            return super().seal(apdu)
+        content = protect(control, self._key, self._ak, self._title, self._next(), octets)
+        return head_of(self._envelope, apdu[0], self._title) + encode_length(len(content)) + content
+
+
 class Opener:
     """Opens received APDUs of one kind.
 
@@ -132,3 +151,45 @@ class Opener:
         verify = verify_in_two_passes if len(body) <= TWO_PASS_LIMIT else verify_in_context
         plaintext = verify(self._key, title + counter, aad, body, apdu[-TAG_LENGTH:], True)
         return Unprotected(plaintext, True, True, self._control, value)
+
+
+class ExpandingOpener(Opener):
+    """Opens received APDUs that are compressed.
+
+    control: one of :data:`~cosemic.security.suite.COMPRESSED_CONTROLS`. expand_to: octets of the largest APDU.
+    """
+
+    __slots__ = ("_expand_to",)
+
+    def __init__(
+        self,
+        control: SecurityControl,
+        key: Key,
+        authentication_key: Key | None,
+        counter: ReceiveCounter,
+        refusal: str,
+        expand_to: int,
+    ) -> None:
+        super().__init__(control, key, authentication_key, counter, refusal)
+        self._expand_to = expand_to
+
+    def open(self, apdu: bytes, start: int, title: bytes) -> Unprotected:
+        """Return what the content from ``start`` on carries, verified and then expanded; its counter is checked only.
+
+        What is refused is verified and not expanded. Raises InvocationCounterError, DecipheringError, DecodeError.
+        """
+        counter = apdu[start + 1 : start + HEADER_LENGTH]
+        value = int.from_bytes(counter, "big")
+        self.counter.check(value)
+        if self._ak is None:
+            raise DecipheringError(UNKNOWN_AK)
+        if len(apdu) - start < _TRAILER:
+            raise DecodeError("an authentication tag of 12 octets", len(apdu), "authentication-tag")
+        control = self._control
+        body = apdu[start + HEADER_LENGTH : -TAG_LENGTH]
+        aad = self._ak.authenticated_data(control)
+        verify = verify_in_two_passes if len(body) <= TWO_PASS_LIMIT else verify_in_context
+        octets = verify(self._key, title + counter, aad, body, apdu[-TAG_LENGTH:], control.encrypted)
+        if not self.refusal:
+            octets = expanded(octets, self._expand_to)
+        return Unprotected(octets, True, control.encrypted, control, value)

@@ -5,14 +5,15 @@
     security control   bit 7 compression | 6 key set, 1: broadcast | 5 encryption | 4 authentication | 3..0 suite
     security header    security control (1) | invocation counter (4)
 
-A suite names the lengths of its keys; tag, nonce, system title and invocation counter are of one length in all of them.
+A suite names the lengths of its keys, its curve and its hash; tag, nonce, system title and invocation counter are of
+one length in all of them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntFlag
-from typing import Final, NoReturn, Self
+from typing import Final, Literal, NoReturn, Self
 
 from cosemic.errors import ConfigurationError
 
@@ -22,6 +23,11 @@ SYSTEM_TITLE_LENGTH: Final = 8
 COUNTER_LENGTH: Final = 4
 COUNTER_LIMIT: Final = 0xFFFF_FFFF
 """The invocation counter that is never sent and never accepted."""
+
+EllipticCurve = Literal["P-256", "P-384"]
+"""A curve by its name in FIPS 186: of signatures and of key agreement."""
+HashName = Literal["sha256", "sha384"]
+"""A hash by its name in :mod:`hashlib`."""
 
 
 class Protection(IntFlag):
@@ -39,22 +45,44 @@ class SecuritySuite:
 
     id: bits 3..0 of the security control. name: as in the standard.
     key_length: octets of encryption key, authentication key and key encryption key.
+    curve, hash_name: of digital signature, key agreement and key derivation; None in a suite without public keys.
+    compression: APDUs may be compressed (ITU-T V.44).
     """
 
     id: int
     name: str
     key_length: int
+    curve: EllipticCurve | None = None
+    hash_name: HashName | None = None
+    compression: bool = False
 
     @property
     def wrapped_key_length(self) -> int:
         """Octets of a key of this suite after AES key wrap (RFC 3394)."""
         return self.key_length + 8
 
+    @property
+    def coordinate_length(self) -> int:
+        """Octets of a coordinate, of a private key and of Z: 32, 48, or 0 without a curve."""
+        return COORDINATE_LENGTHS[self.curve]
+
+    @property
+    def public_key_length(self) -> int:
+        """Octets of a public key x || y: 64, 96, or 0 without a curve."""
+        return 2 * COORDINATE_LENGTHS[self.curve]
+
+    @property
+    def signature_length(self) -> int:
+        """Octets of a signature r || s: 64, 96, or 0 without a curve."""
+        return 2 * COORDINATE_LENGTHS[self.curve]
+
+
+COORDINATE_LENGTHS: Final[dict[EllipticCurve | None, int]] = {None: 0, "P-256": 32, "P-384": 48}
 
 SUITES: Final[dict[int, SecuritySuite]] = {
     0: SecuritySuite(0, "AES-GCM-128", 16),
-    1: SecuritySuite(1, "ECDH-ECDSA-AES-GCM-128-SHA-256", 16),
-    2: SecuritySuite(2, "ECDH-ECDSA-AES-GCM-256-SHA-384", 32),
+    1: SecuritySuite(1, "ECDH-ECDSA-AES-GCM-128-SHA-256", 16, "P-256", "sha256", compression=True),
+    2: SecuritySuite(2, "ECDH-ECDSA-AES-GCM-256-SHA-384", 32, "P-384", "sha384", compression=True),
 }
 """The suites by id. A further one of a national profile is entered here, as long as it runs on AES-GCM."""
 
@@ -126,3 +154,10 @@ class SecurityControl(int):
 
 CONTROLS: Final = tuple(SecurityControl._made(value) for value in range(256))
 """The security controls by octet."""
+
+COMPRESSED_CONTROLS: Final = frozenset(
+    control
+    for control in CONTROLS
+    if control.compressed and control.authenticated and control.suite in SUITES and SUITES[control.suite].compression
+)
+"""The security controls under which octets may be compressed: never without a tag, that is checked before expanding."""
