@@ -29,8 +29,9 @@ from cosemic.errors import (
     ServiceErrorReceived,
     ServiceFailed,
 )
+from cosemic.security import Protection, SecurityPolicy
 from cosemic.values import Conformance, DataAccessResult
-from tests.association.samples import VALUE, octets
+from tests.association.samples import BOTH, VALUE, M, octets
 from tests.association.short_name_samples import (
     ECHO_SN,
     NULL,
@@ -357,8 +358,10 @@ def test_an_error_that_may_be_forged_does_not_shift_the_answers(request_: Reques
     assert talk.client.receive(talk.server.octets_to_send(), talk.now) == []
 
 
-def test_an_error_that_is_no_forgery_leaves_the_association_in_use() -> None:
-    talk = sn_secure()
+@pytest.mark.parametrize("protection", [BOTH, Protection.ENCRYPTED])
+def test_an_error_as_protected_as_an_answer_leaves_the_association_in_use(protection: Protection) -> None:
+    policy = SecurityPolicy(0, int(protection))
+    talk = sn_talk(M.LOWEST, ciphered=True, policy=policy, client={"protection": protection})
     context = talk.server.context
     assert context is not None
     talk.to_client = lambda _: context.protect_apdu(bytes.fromhex("0e050401"))

@@ -113,11 +113,15 @@ class Conversation:
         self._pieces = pieces
         self._counters = MemoryCounterStore(), MemoryCounterStore()
         self._hdlc = hdlc
+        self._connect()
+
+    def _connect(self) -> None:
+        """Make a connection, without an association."""
+        hdlc = self._hdlc
         ours, theirs = self.terms.settings(*self._counters)
         self.stack = ClientStack(ours, CLIENT_SAP, SERVER_SAP, self.wire, self._link)
         link: Link = WrapperLink() if hdlc is None else HdlcSecondaryLink(settings=hdlc[1].settings())
         self.server = ServerEnd(link, ServerAssociation(theirs, self.device))
-        self._started = False
 
     def _link(self, client: int, server: int) -> Link:
         if self._hdlc is None:
@@ -174,6 +178,12 @@ class Conversation:
             terms.agreed = agreed
             self.wire.careless = False
         self.check()
+        if self.stack.association.unanswered:
+            # An error came in clear where it may be forged, and no invoke-id joins it to what was asked.
+            assert careless
+            assert self.terms.ciphered
+            self._connect()
+            self.open(self.terms)
 
     def notify(self, notification: Any, bit: Conformance, request: Any, after: int) -> None:
         """The server says something of its own after so many APDUs of a request."""

@@ -82,12 +82,13 @@ def terms(draw: st.DrawFn) -> Terms:
     protection = draw(protections)
     ciphered = bool(protection)
     blocks = draw(st.booleans())
+    client = draw(sides)
     return Terms(
-        client=draw(sides),
+        client=client,
         server=draw(sides),
         short_names=draw(st.booleans()),
         protection=protection,
-        general=ciphered and draw(st.booleans()),
+        general=ciphered and client.proposes_general and draw(st.booleans()),
         dedicated=protection == BOTH and draw(st.booleans()),
         high_level=ciphered and draw(st.booleans()),
         general_blocks=blocks,

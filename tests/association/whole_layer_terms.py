@@ -87,6 +87,11 @@ class Side(Short):
     edition: Edition = Edition.GREEN_BOOK_11
     recovery: BlockRecovery = BlockRecovery.GO_BACK
 
+    @property
+    def proposes_general(self) -> bool:
+        """Whether a client can want general envelopes: without their bit it cannot even be set up so."""
+        return bool(self.conformance & ~RESERVED.get(self.edition, C(0)) & C.GENERAL_PROTECTION)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Terms(Short):

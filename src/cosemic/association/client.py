@@ -95,7 +95,7 @@ class ClientAssociation(ClientWire):
         if self._request is not None:
             raise AssociationError("a request is being served: wait for its answer, or cancel it")
         self._passed_over = 0
-        self._sent = self._refused = False
+        self._sent = self._refused = self._error_protected = False
         self._kept_back = None
         service = SERVICES.get(type(request))
         if service is not None:
@@ -313,7 +313,7 @@ class ClientAssociation(ClientWire):
     def _ends_it(self, request: Request) -> bool:
         """Whether an error APDU ends what the server owes. With short names a forged one would shift all answers."""
         by_place = self._terms.numbering is Numbering.NONE and not isinstance(request, _UNNUMBERED)
-        return self._refused or not by_place
+        return self._error_protected or not by_place
 
     def _silence(self) -> str:
         return f"no answer within {self._timeout:g} s"

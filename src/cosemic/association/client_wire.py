@@ -79,6 +79,9 @@ class ClientWire:
         """Octets of the longest APDU that may come; 0: any."""
         self._sent = False
         self._refused = False
+        """The server says that it has not done what was asked for, and it is nobody else who says so."""
+        self._error_protected = False
+        """An error came as protected as any answer."""
         self._unsolicited = Unsolicited(
             settings.ciphered, settings.limits, confirms=settings.dialect.differences.data_notification_confirm
         )
@@ -150,10 +153,11 @@ class ClientWire:
         """Return the APDU that answers the present or last request, None for any other. Raises CosemicError."""
         tag = octets[0] if octets else -1
         context = self.context
-        authenticated = False
+        authenticated = protected = False
         if context is not None and tag not in _NEVER_CIPHERED:
             opened = self._blocks.opened or context.unprotect_apdu(octets)
             octets, authenticated = opened.plaintext, opened.authenticated
+            protected = authenticated or opened.encrypted
             if self.observer is not None:
                 self.observer(False, octets)
             tag = octets[0] if octets else -1
@@ -161,6 +165,7 @@ class ClientWire:
                 self._notified += self._unsolicited.take(octets, opened, context, self._received_at)
                 return None
         if tag not in _RESPONSES:
+            self._error_protected = context is None or protected
             return self._read_other(tag, octets, request, authenticated)
         response, terms = self._decode(octets), self._terms
         if tag in UNNUMBERED_RESPONSES:
