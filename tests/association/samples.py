@@ -21,7 +21,15 @@ from cosemic.association.service_provider import Access, ServerSettings
 from cosemic.association.settings import BOTH, ClientSettings
 from cosemic.codec import DataType, EncodedData
 from cosemic.dialect import STANDARD, Dialect
-from cosemic.security import MemoryCounterStore, Protection, SecurityMaterial, SecurityPolicy
+from cosemic.security import (
+    KnownSigners,
+    MemoryCounterStore,
+    Protection,
+    SecurityMaterial,
+    SecurityPolicy,
+    SoftwareSigningKey,
+    security_suite,
+)
 from cosemic.values import ActionResult, ApplicationContext, AuthenticationMechanism, DataAccessResult, Obis, Secret
 
 CLIENT_TITLE = bytes.fromhex("4D4D4D0000000001")
@@ -29,6 +37,16 @@ SERVER_TITLE = bytes.fromhex("4D4D4D0000BC614E")
 OTHER_TITLE = bytes.fromhex("4D4D4D00DEADBEEF")
 EK = bytes.fromhex("000102030405060708090A0B0C0D0E0F")
 AK = bytes.fromhex("D0D1D2D3D4D5D6D7D8D9DADBDCDDDEDF")
+LONG_EK, LONG_AK = bytes(range(32)), bytes(range(0xD0, 0xF0))
+"""Of suite 2."""
+SIGNING = {
+    suite: {
+        title: SoftwareSigningKey.of(title * (length // 8), security_suite(suite))
+        for title in (CLIENT_TITLE, SERVER_TITLE)
+    }
+    for suite, length in ((1, 32), (2, 48))
+}
+"""Private keys for signatures, by suite and system title."""
 PASSWORD = b"open sesame"
 M = AuthenticationMechanism
 REGISTER = CosemAttributeDescriptor(3, Obis("1-0:1.8.0"), 2)
@@ -161,23 +179,31 @@ class Talk:
         return opened
 
 
-def material() -> SecurityMaterial:
-    return SecurityMaterial.of(Secret(EK, "encryption key"), Secret(AK, "authentication key"))
+def material(suite: int = 0) -> SecurityMaterial:
+    keys = (LONG_EK, LONG_AK) if suite == 2 else (EK, AK)
+    return SecurityMaterial.of(Secret(keys[0], "encryption key"), Secret(keys[1], "authentication key"), suite=suite)
 
 
 def settings(
     mechanism: AuthenticationMechanism = M.LOWEST,
     *,
     ciphered: bool = False,
+    suite: int | None = None,
     policy: SecurityPolicy | None = None,
     client: dict[str, Any] | None = None,
     server: dict[str, Any] | None = None,
     dialect: Dialect = STANDARD,
 ) -> tuple[ClientSettings, ServerSettings]:
-    """Settings of both sides that fit together; ``client`` and ``server`` change single ones."""
-    secret = None if mechanism in (M.LOWEST, M.HLS_GMAC) else Secret.password(PASSWORD)
-    keys = material() if ciphered or mechanism is M.HLS_GMAC else None
-    titled = ciphered or mechanism in (M.HLS_GMAC, M.HLS_SHA256)
+    """Settings of both sides that fit together; ``client`` and ``server`` change single ones.
+
+    suite: 0, or with HLS ECDSA 1, unless told.
+    """
+    signed = mechanism is M.HLS_ECDSA
+    if suite is None:
+        suite = 1 if signed else 0
+    secret = None if mechanism in (M.LOWEST, M.HLS_GMAC) or signed else Secret.password(PASSWORD)
+    keys = material(suite) if ciphered or mechanism is M.HLS_GMAC else None
+    titled = ciphered or signed or mechanism in (M.HLS_GMAC, M.HLS_SHA256)
     if policy is None:
         policy = SecurityPolicy(0, 3) if ciphered else SecurityPolicy()
     ours: dict[str, Any] = {
@@ -199,6 +225,10 @@ def settings(
         "policy": policy,
         "dialect": dialect,
     }
+    if signed:
+        signers = KnownSigners({title: key.public for title, key in SIGNING[suite].items()})
+        ours |= {"signing_key": SIGNING[suite][CLIENT_TITLE], "signers": signers}
+        theirs |= {"signing_key": SIGNING[suite][SERVER_TITLE], "signers": signers}
     return ClientSettings(**(ours | (client or {}))), ServerSettings(**(theirs | (server or {})))
 
 

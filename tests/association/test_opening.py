@@ -35,6 +35,7 @@ from cosemic.errors import (
     ServiceErrorReceived,
 )
 from cosemic.security import (
+    TITLED_MECHANISMS,
     Envelope,
     Key,
     MemoryCounterStore,
@@ -74,7 +75,7 @@ from tests.association.samples import (
     talk,
 )
 
-MECHANISMS = [M.LOWEST, M.LLS, M.HLS, M.HLS_MD5, M.HLS_SHA1, M.HLS_GMAC, M.HLS_SHA256]
+MECHANISMS = [M.LOWEST, M.LLS, M.HLS, M.HLS_MD5, M.HLS_SHA1, M.HLS_GMAC, M.HLS_SHA256, M.HLS_ECDSA]
 HIGH = MECHANISMS[2:]
 mechanisms = pytest.mark.parametrize("mechanism", MECHANISMS, ids=lambda each: each.label)
 high = pytest.mark.parametrize("mechanism", HIGH, ids=lambda each: each.label)
@@ -104,7 +105,7 @@ def test_every_mechanism_opens_in_every_context_and_serves(
         mechanism, ciphered=ciphered, client={"dedicated_key": dedicated}, dialect=dialect, opened=False
     )
     opened = conversation.open()
-    titled = ciphered or mechanism in (M.HLS_GMAC, M.HLS_SHA256)
+    titled = ciphered or mechanism in TITLED_MECHANISMS
     assert opened.server_title == (SERVER_TITLE if titled else None)
     assert opened.dlms_version == 6
     assert conversation.client.opened is opened
@@ -347,7 +348,7 @@ def test_a_challenge_of_another_opening_of_this_process_is_refused_too(mechanism
     other.client.cancel()
 
 
-@pytest.mark.parametrize("mechanism", [M.LOWEST, M.HLS_GMAC, M.HLS_SHA256], ids=lambda each: each.label)
+@pytest.mark.parametrize("mechanism", [M.LOWEST, M.HLS_GMAC, M.HLS_SHA256, M.HLS_ECDSA], ids=lambda each: each.label)
 @contexts
 def test_our_own_title_in_the_aare_is_refused(mechanism: M, ciphered: bool) -> None:
     conversation = talk(mechanism, ciphered=ciphered, client={"system_title": CLIENT_TITLE}, opened=False)

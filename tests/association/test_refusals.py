@@ -77,7 +77,9 @@ def test_an_application_context_that_is_not_served_is_named_in_the_answer(name: 
     assert aare.encode()[4:13] == a.AARQ(application_context_name=name).encode()[4:13]  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("mechanism", [M.LOWEST, M.HLS_MD5, M.HLS_GMAC, M.HLS_SHA256], ids=lambda each: each.label)
+@pytest.mark.parametrize(
+    "mechanism", [M.LOWEST, M.HLS_MD5, M.HLS_GMAC, M.HLS_SHA256, M.HLS_ECDSA], ids=lambda each: each.label
+)
 @pytest.mark.parametrize("title", [None, b"", b"1234567", b"123456789", SERVER_TITLE])
 def test_a_calling_title_that_is_missing_or_wrong(mechanism: M, title: bytes | None) -> None:
     ciphered = mechanism in (M.LOWEST, M.HLS_MD5)

@@ -48,6 +48,8 @@ from tests.association.whole_layer_terms import EVERYTHING, LOGICAL_NAMES, SHORT
 C = Conformance
 BOTH = Protection.AUTHENTICATED | Protection.ENCRYPTED
 _OFTEN = C.GENERAL_PROTECTION | C.GET | C.SET | C.ACTION | C.READ | C.WRITE
+_OF_A_SIGNATURE = 160
+"""Octets of an APDU that holds a signature of suite 2 in any envelope."""
 _LONG = 1500
 """Octets from which on APDUs are dear, and met seldom."""
 
@@ -82,15 +84,20 @@ def terms(draw: st.DrawFn) -> Terms:
     protection = draw(protections)
     ciphered = bool(protection)
     blocks = draw(st.booleans())
-    client = draw(sides)
+    client, server = draw(sides), draw(sides)
+    suite = draw(st.sampled_from((0, 0, 1, 2))) if ciphered else 0
+    high_level = ciphered and draw(st.booleans())
+    signatures_fit = min(side.size or _LONG for side in (client, server)) >= _OF_A_SIGNATURE
     return Terms(
         client=client,
-        server=draw(sides),
+        server=server,
+        suite=suite,
         short_names=draw(st.booleans()),
         protection=protection,
         general=ciphered and client.proposes_general and draw(st.booleans()),
         dedicated=protection == BOTH and draw(st.booleans()),
-        high_level=ciphered and draw(st.booleans()),
+        high_level=high_level,
+        signed=high_level and bool(suite) and signatures_fit and draw(st.booleans()),
         general_blocks=blocks,
         block_requests=blocks and draw(st.booleans()),
         response_form=draw(st.sampled_from((ResponseForm.MIRRORED, ResponseForm.MIRRORED, *ResponseForm)))

@@ -97,7 +97,9 @@ class Side(Short):
 class Terms(Short):
     """How an association is opened, by both sides.
 
-    protection: of a context with ciphering, NONE without. general_blocks: whether the client wants them.
+    protection: of a context with ciphering, NONE without. suite: of the keys, 0 to 2. signed: high level security is
+    that of mechanism 7, for which both sides take APDUs of some size, so that a signature fits. general_blocks: whether
+    the client wants them.
     """
 
     client: Side = Side()
@@ -107,6 +109,8 @@ class Terms(Short):
     general: bool = False
     dedicated: bool = False
     high_level: bool = False
+    suite: int = 0
+    signed: bool = False
     general_blocks: bool = False
     block_requests: bool = False
     response_form: ResponseForm = ResponseForm.MIRRORED
@@ -215,9 +219,10 @@ class Terms(Short):
                 long_read_content=self.long_read_content,
             ),
         }
-        mechanism = AuthenticationMechanism.HLS_GMAC if self.high_level else AuthenticationMechanism.LOWEST
+        high = AuthenticationMechanism.HLS_ECDSA if self.signed else AuthenticationMechanism.HLS_GMAC
+        mechanism = high if self.high_level else AuthenticationMechanism.LOWEST
         policy = SecurityPolicy(0, int(self.protection))
-        return settings(mechanism, ciphered=self.ciphered, policy=policy, client=here, server=there)
+        return settings(mechanism, ciphered=self.ciphered, suite=self.suite, policy=policy, client=here, server=there)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

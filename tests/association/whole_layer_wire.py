@@ -76,7 +76,7 @@ class Wire:
         """The client does not look at what was agreed."""
         self.log: list[str] = []
         self.apdus = 0
-        self._counters: set[tuple[bool, str, int]] = set()
+        self._counters: set[tuple[bool, str, bool, int]] = set()
         self._joining: dict[tuple[bool, bool], list[bytes]] = {}
         self._seen: dict[bool, set[int]] = {SENT: set(), CAME: set()}
 
@@ -156,7 +156,8 @@ class Wire:
             return
         at += 1 if apdu[at] < 0x80 else 1 + (apdu[at] & 0x7F)
         key = "ded" if tag == 0xDC or tag in _DED else "glo"
-        used = sent, key, int.from_bytes(apdu[at + 1 : at + 5])
+        # Suites 0 and 1 have the same key here, suite 2 has another one.
+        used = sent, key, apdu[at] & 0x0F == 2, int.from_bytes(apdu[at + 1 : at + 5])
         assert used not in self._counters, f"invocation counter used twice: {used}"
         self._counters.add(used)
 

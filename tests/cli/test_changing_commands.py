@@ -241,6 +241,15 @@ def test_keys_are_shown_by_fingerprints_only_and_doubts_are_told(
     assert "12345678" not in shown
     one.write_text('encryption_key = "000102030405060708090a0b0c0d0e0f"\n')
     assert "printed in manuals" in printed(capsys, "keys", str(one), code=1)
+    one.write_text(f'suite = 2\nencryption_key = "{EK}"\nsigning_key = "{EK}{EK}"\n')
+    shown = printed(capsys, "keys", str(one), code=1)
+    assert "encryption_key has 16 octets, where security suite 2 needs 32" in shown
+    assert "signing_key has 32 octets, where security suite 2 needs 48" in shown
+    assert EK not in shown
+    one.write_text(f'suite = 2\nencryption_key = "{AK}{EK}"\n')
+    assert "needs" not in printed(capsys, "keys", str(one))
+    one.write_text(f'suite = 7\nencryption_key = "{EK}"\n')
+    assert "no security suite 7" in printed(capsys, "keys", str(one), code=1)
     one.write_text('encryption_key = "not hexadecimal"\n')
     assert main(["keys", str(one)]) == 2
     assert "not hexadecimal" not in capsys.readouterr().err

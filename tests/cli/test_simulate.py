@@ -20,6 +20,7 @@ import pytest
 
 from cosemic.cli import main, parser
 from cosemic.cli.simulate import _settings
+from cosemic.errors import ConfigurationError
 from cosemic.simulator import FaultOrder, FleetSettings, MeterLink, NoAnswer, Slow, firmware_image, load_fleet
 from cosemic.stack import parse_url
 from cosemic.transport.blocking import BlockingTcpConnection
@@ -193,6 +194,20 @@ def test_a_port_that_is_taken_is_one_line(tmp_path: Path, capsys: pytest.Capture
 
 
 # ---- what it takes ---------------------------------------------------------------------------------------------------
+
+
+def test_the_suite_is_an_argument_and_that_of_signatures_is_1_unless_said() -> None:
+    for words, suite in (
+        (("--security", "hls-gmac"), 0),
+        (("--security", "hls-gmac", "--suite", "2"), 2),
+        (("--security", "hls-ecdsa"), 1),
+        (("--security", "hls-ecdsa", "--suite", "2"), 2),
+    ):
+        (plan,) = settings_of(*words).plans
+        assert (plan.security, plan.suite, plan.protection().suite) == (words[1], suite, suite)
+    (plan,) = settings_of("--security", "hls-ecdsa", "--suite", "0").plans
+    with pytest.raises(ConfigurationError, match="suite 1 or 2"):
+        plan.protection()
 
 
 def test_arguments_make_a_fleet() -> None:

@@ -53,7 +53,13 @@ def test_a_key_that_is_wrong_is_not_quoted() -> None:
 
 
 def test_names_of_other_keys_of_the_vectors_are_passed_over() -> None:
-    assert cosemic.decode(RESPONSE, keys={"public_key": bytes(64), "mbus_key": bytes(16)}).apdu.result.value() == 5
+    assert cosemic.decode(RESPONSE, keys={"signature": bytes(64), "mbus_key": bytes(16)}).apdu.result.value() == 5
+
+
+def test_a_public_key_is_a_point_of_its_curve() -> None:
+    for wrong in (bytes(64), bytes(96), bytes(65)):
+        with pytest.raises(cosemic.ConfigurationError, match="public"):
+            cosemic.decode(RESPONSE, keys={"public_key": wrong})
 
 
 def test_quirks_are_names_or_members() -> None:

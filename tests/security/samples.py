@@ -7,9 +7,11 @@ from typing import Any
 from cosemic.security import (
     CounterStore,
     HlsCredentials,
+    KnownSigners,
     MemoryCounterStore,
     SecurityContext,
     SecurityMaterial,
+    SoftwareSigningKey,
     security_suite,
 )
 from cosemic.security.keys import Key
@@ -28,6 +30,13 @@ GET_RESPONSE = bytes.fromhex("C401000006000004D2")
 INITIATE = bytes.fromhex("01011000112233445566778899AABBCCDDEEFF0000065F1F0400007E1F04B0")
 CTOS = bytes.fromhex("4B35366956616759")
 STOC = bytes.fromhex("503677524A323146")
+CLIENT_SIGNS = SoftwareSigningKey.of(
+    bytes.fromhex("418073C239FA6125011DE4D6CD2E645780289F761BB21BFB0835CB5585E8B373"), security_suite(1)
+)
+SERVER_SIGNS = SoftwareSigningKey.of(
+    bytes.fromhex("AE55414FFE079F9FC95649536BD1C2B5653D200813727E07D501A8B550C69207"), security_suite(1)
+)
+SIGNERS = KnownSigners({CLIENT: CLIENT_SIGNS.public, SERVER: SERVER_SIGNS.public})
 
 
 def key(octets: bytes) -> Key:
@@ -60,6 +69,9 @@ def credentials(mechanism: AuthenticationMechanism, side: str, **changed: Any) -
     given: dict[str, Any] = {"mechanism": mechanism}
     if mechanism is AuthenticationMechanism.HLS_GMAC:
         given["context"] = client() if side == "client" else server()
+    elif mechanism is AuthenticationMechanism.HLS_ECDSA:
+        ours = (CLIENT, CLIENT_SIGNS) if side == "client" else (SERVER, SERVER_SIGNS)
+        given |= {"own_title": ours[0], "signing_key": ours[1], "signers": SIGNERS}
     else:
         given |= {"secret": Secret(b"SECRET0123456789"), "own_title": CLIENT if side == "client" else SERVER}
     return HlsCredentials(**(given | changed))

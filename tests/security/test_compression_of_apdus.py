@@ -31,7 +31,6 @@ from cosemic.security import (
     security_suite,
     unprotect,
 )
-from cosemic.security import context as context_module
 from cosemic.security import lanes as lanes_module
 from cosemic.security import protection as protection_module
 from cosemic.security.compressible import is_compressible
@@ -51,12 +50,6 @@ PROFILE = b"\xc4\x01\xc1\x00\x01\x28" + b"".join(
 )
 suites = pytest.mark.parametrize("suite", [1, 2])
 general = pytest.mark.parametrize("envelope", [Envelope.GENERAL_GLO, Envelope.GENERAL_DED], ids=lambda each: each.name)
-
-
-@pytest.fixture(autouse=True)
-def _associations_in_all_suites(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have contexts made in suites 1 and 2 too, wherever :data:`ASSOCIATION_SUITES` stands."""
-    monkeypatch.setattr(context_module, "ASSOCIATION_SUITES", frozenset({0, 1, 2}), raising=False)
 
 
 def keys_of(suite: int) -> SecurityMaterial:
@@ -231,6 +224,19 @@ def test_what_expands_beyond_the_largest_apdu_is_refused_and_changes_nothing(sui
         refused(receiver, sealed(suite, 0xB0 | suite, compress(b"\xc4" + bytes(65535))), DecipheringError, NOT_EXPANDED)
         longest = b"\xc4" + bytes(65534)
         assert receiver.unprotect_apdu(sealed(suite, 0xB0 | suite, compress(longest))).plaintext == longest
+
+
+@suites
+def test_the_largest_apdu_may_be_agreed_upon_later(suite: int) -> None:
+    sender, receiver = pair(suite, expand_to=100)
+    for octets, fits in ((len(PROFILE), True), (len(PROFILE) - 1, False), (0, True), (1, False)):
+        receiver.set_largest_apdu(octets)
+        apdu = sender.protect_apdu(PROFILE)
+        if fits:
+            assert receiver.unprotect_apdu(apdu).plaintext == PROFILE
+        else:
+            with pytest.raises(DecipheringError, match="cannot be expanded"):
+                receiver.unprotect_apdu(apdu)
 
 
 @suites

@@ -49,7 +49,7 @@ def opening(mechanism: Mechanism, **of_server: object) -> tuple[HlsClient, HlsSe
 
 
 def test_served_mechanisms() -> None:
-    assert sorted(SERVED_MECHANISMS) == [2, 3, 4, 5, 6]
+    assert sorted(SERVED_MECHANISMS) == [2, 3, 4, 5, 6, 7]
 
 
 @mechanisms
@@ -192,7 +192,7 @@ def test_own_title_of_the_peer_is_refused(mechanism: Mechanism) -> None:
     with pytest.raises(AuthenticationFailed, match="our own"):
         asking.answer(answering.challenge, CLIENT)
     with pytest.raises(AuthenticationFailed, match="our own"):
-        HlsServer(credentials(mechanism, "server"), CTOS, SERVER)
+        HlsServer(credentials(mechanism, "server"), asking.challenge, SERVER)
 
 
 @hashes
@@ -205,22 +205,30 @@ def test_a_server_that_hands_back_the_clients_own_proof_is_refused(mechanism: Me
 
 @mechanisms
 def test_challenges_of_another_length_are_refused(mechanism: Mechanism) -> None:
-    for length in (0, 7, 65, 200):
+    shortest = 32 if mechanism is Mechanism.HLS_ECDSA else 8
+    for length in (0, 7, shortest - 1, 65, 200):
         asking, _ = opening(mechanism)
-        with pytest.raises(AuthenticationFailed, match="8 to 64"):
+        with pytest.raises(AuthenticationFailed, match=f"not {shortest} to 64"):
             asking.answer(bytes(length), SERVER)
-        with pytest.raises(AuthenticationFailed, match="8 to 64"):
+        with pytest.raises(AuthenticationFailed, match=f"not {shortest} to 64"):
             HlsServer(credentials(mechanism, "server"), bytes(length), CLIENT)
+        with pytest.raises(ConfigurationError, match=f"has {shortest} to 64"):
+            HlsClient(credentials(mechanism, "client"), length=length)
+    for length in (shortest, 64):
+        answering = HlsServer(credentials(mechanism, "server"), bytes(length), CLIENT, length=length)
+        assert len(answering.challenge) == length
 
 
-@pytest.mark.parametrize("mechanism", [Mechanism.HLS_GMAC, Mechanism.HLS_SHA256], ids=lambda each: each.label)
+@pytest.mark.parametrize(
+    "mechanism", [Mechanism.HLS_GMAC, Mechanism.HLS_SHA256, Mechanism.HLS_ECDSA], ids=lambda each: each.label
+)
 @pytest.mark.parametrize("title", [None, b"", SERVER[:7], SERVER + b"\0"], ids=repr)
 def test_titles_are_needed_where_the_formula_holds_them(mechanism: Mechanism, title: bytes | None) -> None:
     asking, answering = opening(mechanism)
     with pytest.raises(AuthenticationFailed, match="8 octets"):
         asking.answer(answering.challenge, title)
     with pytest.raises(AuthenticationFailed, match="8 octets"):
-        HlsServer(credentials(mechanism, "server"), CTOS, title)
+        HlsServer(credentials(mechanism, "server"), asking.challenge, title)
 
 
 @pytest.mark.parametrize(

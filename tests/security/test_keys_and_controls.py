@@ -88,7 +88,7 @@ def test_table_of_suites() -> None:
         1: (16, 24),
         2: (32, 40),
     }
-    assert sorted(ASSOCIATION_SUITES) == [0]
+    assert sorted(ASSOCIATION_SUITES) == [0, 1, 2]
     with pytest.raises(ConfigurationError, match="suite 3"):
         security_suite(3)
 

@@ -26,10 +26,10 @@ from cosemic.security import (
     SecurityContext,
     SecurityControl,
     SecurityPolicy,
+    SecuritySuite,
     is_ciphered,
     open_envelope,
     protect,
-    security_suite,
     system_title_of,
 )
 from cosemic.security.envelopes import DED_TAGS, GLO_TAGS, PLAIN_TAGS, seal_envelope
@@ -471,9 +471,9 @@ def test_profiles_without_authentication_key() -> None:
 
 
 def test_only_served_suites_and_whole_titles_make_a_context() -> None:
-    suite_1 = material(suite=security_suite(1))
-    with pytest.raises(ConfigurationError, match="suite 1"):
-        SecurityContext(CLIENT, SERVER, suite_1, MemoryCounterStore())
+    other = material(suite=SecuritySuite(3, "of a national profile", 16))
+    with pytest.raises(ConfigurationError, match="suite 3"):
+        SecurityContext(CLIENT, SERVER, other, MemoryCounterStore())
     with pytest.raises(ConfigurationError, match="8"):
         SecurityContext(CLIENT[:7], SERVER, material(), MemoryCounterStore())
 

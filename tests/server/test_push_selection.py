@@ -312,8 +312,8 @@ def key_info(kind: KeyInfoType, value: Any) -> Any:
 @pytest.mark.parametrize(
     ("layers", "why"),
     [
-        ([protection(ProtectionType.DIGITAL_SIGNATURE)], "digital-signature needs security suite 1 or 2"),
-        ([protection(ProtectionType.AUTHENTICATION)] * 2, "2 layers of protection: security suite 0 has one"),
+        ([protection(ProtectionType.DIGITAL_SIGNATURE)], "digital-signature is not for pushes"),
+        ([protection(ProtectionType.AUTHENTICATION)] * 2, "2 layers of protection: a push has one"),
         ([protection(ProtectionType.ENCRYPTION, transaction_id=b"1")], "need general-ciphering"),
         ([protection(ProtectionType.ENCRYPTION, other_information=b"1")], "need general-ciphering"),
         ([protection(ProtectionType.ENCRYPTION, originator_system_title=CLIENT_TITLE)], "not that of this device"),

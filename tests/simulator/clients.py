@@ -12,6 +12,7 @@ from cosemic.client import BlockingMeter
 from cosemic.client.recovery import NONE, Recovery
 from cosemic.security import CounterStore, MemoryCounterStore
 from cosemic.simulator import Endpoint, Fleet
+from cosemic.simulator.security import HIGH_LEVEL
 
 T = TypeVar("T")
 
@@ -22,7 +23,7 @@ def opened(
 ) -> Iterator[BlockingMeter]:
     """A client that has nothing but the endpoint."""
     security: dict[str, Any] = dict(endpoint.security)
-    if endpoint.kind == "hls-gmac":
+    if endpoint.kind in HIGH_LEVEL:
         security["counters"] = MemoryCounterStore() if counters is None else counters
     url = f"{endpoint.url}&timeout={timeout}"
     with BlockingMeter.connect(url, security, recovery=recovery) as meter:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from cosemic.codec import EncodedData
 from cosemic.security import MemoryCounterStore
 from cosemic.simulator import HouseholdMeter, MeterPlan, SimulatedMeter, Time
+from cosemic.simulator.security import HIGH_LEVEL
 from cosemic.store.security_settings import load_security
 from cosemic.values import DateTime, Obis
 from tests.server.support import NOW, Local, View
@@ -31,7 +32,7 @@ def meter_at(time: Time | None = None, **options: Any) -> tuple[SimulatedMeter, 
 def client_of(meter: SimulatedMeter, **changed: Any) -> Local:
     """The client that the meter's settings are made for."""
     values = {**meter.security.client_settings(), **changed}
-    if meter.security.kind == "hls-gmac":
+    if meter.security.kind in HIGH_LEVEL:
         values.setdefault("counters", MemoryCounterStore())
     return Local(meter, meter.security.client_sap, load_security(values).client)
 

@@ -267,7 +267,10 @@ OBJECT = '[meter]\n[[meter.objects]]\nobject = "3/1-0:52.7.0"\n'
         ("seed = true\n[meter]", "seed of the file is a whole number"),
         ("[meter]\ncustomr = 'shop'", r"\[meter\] has no 'customr' .is customer meant"),
         ("[meter]\ncustomer = 'shp'", "is shop meant"),
-        ("[meter]\nsecurity = ['lls', 'hls']", "security of .meter. is one of none, lls, hls-gmac, not 'hls'"),
+        (
+            "[meter]\nsecurity = ['lls', 'hls']",
+            "security of .meter. is one of none, lls, hls-gmac, hls-ecdsa, not 'hls'",
+        ),
         ("[meter]\nzone = 'Europe/Berlinn'", "no time zone"),
         ("[meter]\nzone = 3", "a text"),
         ("[[meters]]\ncount = 0", "1 meter or more"),

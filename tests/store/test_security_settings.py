@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,16 @@ import pytest
 
 from cosemic.association.settings import AGREED_BEFOREHAND, BOTH, ClientSettings
 from cosemic.dialect import STANDARD
-from cosemic.errors import ConfigurationError
-from cosemic.security import MemoryCounterStore, Protection
+from cosemic.errors import CertificateError, ConfigurationError
+from cosemic.security import MemoryCounterStore, Protection, SoftwareSigningKey, security_suite
+from cosemic.security.certificates import pkcs8
 from cosemic.store import security_settings
 from cosemic.store.counters import FileCounterStore
+from cosemic.store.key_files import make_key_file
 from cosemic.store.security_settings import SecuritySettings, load_security, state_folder
 from cosemic.values import AuthenticationMechanism as M
 from cosemic.values import Obis, Secret
+from tests.security.laboratory import SIGNATURE, Token, new_key, new_root, pem_file
 
 EK = "000102030405060708090a0b0c0d0e0f"
 AK = "d0d1d2d3d4d5d6d7d8d9dadbdcdddedf"
@@ -36,6 +40,7 @@ def toml(values: dict[str, Any]) -> str:
 
 FULL: dict[str, Any] = {
     "mechanism": "hls-gmac",
+    "suite": 0,
     "client_sap": 1,
     "server_sap": 2,
     "user_id": 7,
@@ -75,6 +80,124 @@ def test_every_documented_name_is_read_from_a_file(tmp_path: Path, suffix: str) 
     assert client.material.authentication_key.reveal().hex() == AK
     assert isinstance(client.counters, FileCounterStore)
     assert (tmp_path / "my.counters").exists()
+
+
+# ---- suites, signatures and certificates ----------------------------------------------------------------------------
+
+LONG_EK, LONG_AK = bytes(range(32)).hex(), bytes(range(0xD0, 0xF0)).hex()
+METER = "4d4d4d0000bc614e"
+
+
+def signing(suite: int = 1, **more: Any) -> dict[str, Any]:
+    """Settings for hls-ecdsa in a plain context, but for the other side."""
+    key = SoftwareSigningKey.generate(security_suite(suite))
+    made = {"suite": suite, "signing_key": key.to_secret().reveal().hex(), "system_title": TITLE, "ciphered": False}
+    return made | {"public": key.public.octets.hex()} | more
+
+
+@pytest.mark.parametrize("suite", [0, 1, 2, "2"])
+def test_keys_are_those_of_the_suite(suite: int | str) -> None:
+    long = int(suite) == 2
+    keys = {"encryption_key": LONG_EK, "authentication_key": LONG_AK, "broadcast_key": LONG_AK} if long else KEYS
+    client = load_security(KEYS | keys | {"suite": suite}).client
+    assert client.material is not None
+    assert client.material.suite.id == int(suite)
+    assert len(client.material.encryption_key) == (32 if long else 16)
+    assert client.mechanism is M.HLS_GMAC
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"suite": 2}, "has 16 octets; security suite 2 .* needs 32"),
+        ({"suite": 1, "encryption_key": LONG_EK}, "has 32 octets; security suite 1 .* needs 16"),
+        ({"suite": 2, "encryption_key": LONG_EK}, "authentication key has 16"),
+        ({"suite": 3}, "suite is a number from 0 to 2"),
+        ({"suite": "two"}, "suite is a number from 0 to 2"),
+        ({"signing_key": "00" * 32}, "suite 0 has no signatures"),
+        ({"suite": 1, "signing_key": "00" * 32}, "not zero"),
+        ({"suite": 1, "signing_key": "11" * 48}, "32 octets"),
+        ({"suite": 1, "signing_key": "something"}, "not hexadecimal"),
+        ({"suite": 1, "signing_key": "11" * 32, "signing_key_file": "a.key"}, "give one of them"),
+        ({"suite": 1, "signing_key_file": "a.key"}, "COSEMIC_PASSPHRASE"),
+        ({"suite": 1, "server_public_key": "11" * 64}, "needs server_title"),
+        ({"suite": 1, "server_public_key": "11" * 64, "server_title": METER}, "point of the curve"),
+        ({"suite": 1, "server_public_key": "11" * 64, "trust_anchors": "ca.pem"}, "in place of trust_anchors"),
+        ({"suite": 1, "server_certificate": "meter.pem"}, "needs trust_anchors"),
+        ({"suite": 1, "trust_anchors": "nowhere.pem"}, "trust_anchors nowhere.pem: No such file"),
+        ({"suite": 1, "trust_anchors": b"nothing"}, "certificates of the security settings"),
+        ({"mechanism": "hls-ecdsa"}, "private key for signatures"),
+    ],
+)
+def test_suites_and_signatures_that_cannot_be_are_refused(changed: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        load_security(KEYS | changed)
+    assert "11" * 20 not in str(caught.value)
+    assert EK not in str(caught.value)
+
+
+@pytest.mark.parametrize("suite", [1, 2])
+def test_a_public_key_of_the_meter_is_believed_for_its_title(suite: int) -> None:
+    meter = signing(suite).pop("public")
+    ours = signing(suite, server_public_key=meter, server_title=METER)
+    ours.pop("public")
+    client = load_security(ours).client
+    assert client.mechanism is M.HLS_ECDSA
+    assert client.signers is not None
+    assert client.signers.signer(bytes.fromhex(METER)).octets.hex() == meter
+    assert client.signing_key is not None
+    assert client.signing_key.public.curve.length == {1: 32, 2: 48}[suite]
+    assert ours["signing_key"] not in repr(client)
+    with pytest.raises(CertificateError):
+        client.signers.signer(bytes.fromhex(TITLE))
+
+
+def test_certificates_and_key_files_lie_beside_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pkcs8, "SCRYPT_N", 2)
+    monkeypatch.setenv("COSEMIC_PASSPHRASE", "correct horse")
+    root, title, now = new_root(), bytes.fromhex(TITLE), dt.datetime.now(dt.UTC)
+    times: dict[str, Any] = {"not_before": now - dt.timedelta(days=1), "not_after": now + dt.timedelta(days=1)}
+    key = make_key_file(tmp_path / "client.key", security_suite(1), Secret.password("correct horse"))
+    ours = root.issue(key.public, title, SIGNATURE, **times)
+    theirs = root.issue(new_key().public, bytes.fromhex(METER), SIGNATURE, **times)
+    other = root.issue(new_key().public, bytes.fromhex("4d4d4d00deadbeef"), SIGNATURE, **times)
+    pem_file(tmp_path / "client.pem", ours)
+    pem_file(tmp_path / "meter.pem", theirs)
+    pem_file(tmp_path / "ca.pem", root.certificate)
+    path = tmp_path / "meter.toml"
+    settings = {"suite": 1, "signing_key_file": "client.key", "certificate": "client.pem", "trust_anchors": "ca.pem"}
+    settings |= {"server_certificate": "meter.pem", "system_title": TITLE}
+    path.write_text(toml(settings))
+    client = load_security(path).client
+    assert client.mechanism is M.HLS_ECDSA
+    assert client.certificate == ours.octets
+    assert client.signing_key is not None
+    assert client.signing_key.public == key.public
+    assert client.signers is not None
+    assert client.signers.signer(bytes.fromhex(METER)) == theirs.public_key
+    assert client.signers.signer(bytes.fromhex("4d4d4d00deadbeef"), other.octets) == other.public_key
+    with pytest.raises(CertificateError):
+        client.signers.signer(bytes.fromhex(METER), other.octets)
+    for changed, says in (
+        ({"certificate": "meter.pem"}, "is not that of 434F530000000001"),
+        ({"certificate": "ca.pem"}, "is not for"),
+        ({"system_title": METER, "certificate": "meter.pem", "server_certificate": ""}, "not for the private key"),
+        ({"suite": 2, "certificate": ""}, "signing_key_file is on P-256: suite 2 needs P-384"),
+    ):
+        path.write_text(toml(settings | changed))
+        with pytest.raises(ConfigurationError, match=says):
+            load_security(path)
+    monkeypatch.setenv("COSEMIC_PASSPHRASE", "another horse")
+    path.write_text(toml(settings))
+    with pytest.raises(ConfigurationError, match=r"client\.key"):
+        load_security(path)
+
+
+def test_a_handle_of_a_private_key_is_taken_as_it_is() -> None:
+    token = Token(new_key())
+    meter = new_key().public.octets.hex()
+    given = {"suite": 1, "signing_key": token, "system_title": TITLE, "server_title": METER, "server_public_key": meter}
+    assert load_security(given).client.signing_key is token
 
 
 def test_the_user_of_the_url_goes_before_that_of_the_settings() -> None:

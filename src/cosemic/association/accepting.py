@@ -11,6 +11,8 @@ The checks in order; the first that fails refuses the association with its diagn
     for it not selected (sender-acse-requirements)
     too many failures of this client before      authentication-failure, rejected-transient
     password wrong, challenge too short          authentication-failure
+    certificate that does not hold               calling-AE-qualifier-not-recognized; calling-AP-title-not-recognized
+                                                 where none came, and none is known (mechanism 7)
     no user named, or one that is not listed     calling-AE-invocation-identifier-not-recognized
     InitiateRequest not deciphered               ConfirmedServiceError application-reference, deciphering-error
     InitiateRequest not protected as the policy  the same
@@ -36,8 +38,9 @@ from cosemic import apdu as a
 from cosemic.association.answering import wants_aare
 from cosemic.association.blocks import blocks_room
 from cosemic.association.client_history import ClientHistory
-from cosemic.association.passes import VAA_NAME_LN, VAA_NAME_SN
+from cosemic.association.passes import VAA_NAME_LN, VAA_NAME_SN, octets_of_pass_4
 from cosemic.association.recognised import not_recognised
+from cosemic.association.refusal import Refusal, refusing
 from cosemic.association.service_provider import Agreement, ServerSettings
 from cosemic.association.serving import server_conformance
 from cosemic.association.settings import (
@@ -53,12 +56,21 @@ from cosemic.association.settings import (
 from cosemic.dialect import ResponseForm
 from cosemic.errors import (
     AuthenticationFailed,
+    CertificateError,
     ConfigurationError,
     CosemicError,
     DecipheringError,
     DecodeError,
 )
-from cosemic.security import Envelope, HlsServer, Key, Protection, SecurityContext, password_matches
+from cosemic.security import (
+    TITLED_MECHANISMS,
+    Envelope,
+    HlsServer,
+    Key,
+    Protection,
+    SecurityContext,
+    password_matches,
+)
 from cosemic.security.hls import Randomness
 from cosemic.values import (
     ApplicationContext,
@@ -74,24 +86,6 @@ from cosemic.values import (
 
 LEAST_ROOM: Final = 5
 """Octets of the shortest answer to a GET: a data-access-result."""
-PROOF_ROOM: Final = 8
-"""Octets of pass 4 before f(CtoS)."""
-_M: Final = AuthenticationMechanism
-_PROOF: Final = 16
-_PROOFS: Final = {_M.HLS_SHA1: 20, _M.HLS_GMAC: 17, _M.HLS_SHA256: 32, _M.HLS_ECDSA: 64}
-"""Octets of f(CtoS)."""
-
-
-class Refusal(Exception):
-    """The association is refused; ``aare`` says so to the client, None where it wants no answer.
-
-    authentication: the client has not proved itself.
-    """
-
-    def __init__(self, reason: str, aare: a.AARE | None, *, authentication: bool = False) -> None:
-        self.aare = aare
-        self.authentication = authentication
-        super().__init__(reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +131,7 @@ class _Judge:
         information = None
         if service_error is not None:
             information = a.ConfirmedServiceError(ErrorService.INITIATE_ERROR, *service_error).encode()
-        aare = _refusing(self.aarq.application_context_name, diagnostic, information, result)
+        aare = refusing(self.aarq.application_context_name, diagnostic, information, result)
         return Refusal(reason, aare, authentication=authentication)
 
     def check_version(self) -> None:
@@ -160,10 +154,7 @@ class _Judge:
         """Check the calling title and make the context that it belongs to."""
         title = self.aarq.calling_ap_title or None
         agreed = self.settings.client_title
-        needs = self.ciphered or self.settings.mechanism in (
-            AuthenticationMechanism.HLS_GMAC,
-            AuthenticationMechanism.HLS_SHA256,
-        )
+        needs = self.ciphered or self.settings.mechanism in TITLED_MECHANISMS
         wrong = title is not None and title == self.settings.system_title
         if (
             wrong
@@ -210,13 +201,15 @@ class _Judge:
                 raise self.refuse(UserDiagnostic.AUTHENTICATION_FAILURE, "the password is wrong")
         if not self.high_level:
             return None
+        title, certificate = self.aarq.calling_ap_title, self.aarq.calling_ae_qualifier or None
         try:
-            return HlsServer(
-                self.settings.credentials(context),
-                bytes(value or b""),
-                self.aarq.calling_ap_title,
-                randomness=randomness,
-            )
+            credentials = self.settings.credentials(context)
+            return HlsServer(credentials, bytes(value or b""), title, certificate, randomness=randomness)
+        except CertificateError as error:
+            unknown = UserDiagnostic.CALLING_AE_QUALIFIER_NOT_RECOGNIZED
+            if certificate is None:
+                unknown = UserDiagnostic.CALLING_AP_TITLE_NOT_RECOGNIZED
+            raise self.refuse(unknown, str(error)) from None
         except (AuthenticationFailed, DecipheringError) as error:
             raise self.refuse(UserDiagnostic.AUTHENTICATION_FAILURE, str(error)) from None
 
@@ -274,7 +267,9 @@ class _Judge:
             raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, "no service in common", (ErrorClass.INITIATE, 2))
         size = request.client_max_receive_pdu_size
         room = _room(self.settings, self.ciphered, agreed, size)
-        least = LEAST_ROOM if not self.high_level else PROOF_ROOM + _PROOFS.get(self.settings.mechanism, _PROOF)
+        key = self.settings.signing_key
+        proof = octets_of_pass_4(self.settings.mechanism, None if key is None else key.public)
+        least = proof if self.high_level else LEAST_ROOM
         if 0 < size < LEAST_PDU_SIZE or room < least:
             raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, "pdu size too short", (ErrorClass.INITIATE, 3))
         if self.high_level and not self.answers:
@@ -300,22 +295,6 @@ def _room(settings: ServerSettings, ciphered: bool, agreed: Conformance, size: i
     return room if not agreed & Conformance.GENERAL_BLOCK_TRANSFER or room < 1 else blocks_room(room)
 
 
-def _refusing(
-    name: Any,
-    diagnostic: UserDiagnostic | ProviderDiagnostic,
-    information: bytes | None = None,
-    result: AssociationResult = AssociationResult.REJECTED_PERMANENT,
-) -> a.AARE:
-    """The AARE that refuses."""
-    source = "acse_service_user" if isinstance(diagnostic, UserDiagnostic) else "acse_service_provider"
-    return a.AARE(
-        application_context_name=name,
-        result=result,
-        result_source_diagnostic=a.ResultSourceDiagnostic(source, diagnostic),
-        user_information=information,
-    )
-
-
 def initiate_response(settings: ServerSettings, agreed: Conformance, context: ApplicationContext) -> bytes:
     """Return the InitiateResponse, plain."""
     vaa_name = VAA_NAME_SN if context.short_names else VAA_NAME_LN
@@ -329,7 +308,7 @@ def accept(
     try:
         aarq = a.AARQ.decode(octets, settings.limits)
     except DecodeError as error:
-        aare = _refusing(ApplicationContext.LN, ProviderDiagnostic.NO_REASON_GIVEN)
+        aare = refusing(ApplicationContext.LN, ProviderDiagnostic.NO_REASON_GIVEN)
         raise Refusal(f"AARQ that cannot be read: {error}", aare) from None
     judge = _Judge(aarq, settings, history)
     judge.check_version()
@@ -364,6 +343,7 @@ def accept(
         result=AssociationResult.ACCEPTED,
         result_source_diagnostic=a.ResultSourceDiagnostic("acse_service_user", diagnostic),
         responding_ap_title=settings.system_title or None,
+        responding_ae_qualifier=settings.certificate,
         user_information=response,
         **named,
     )

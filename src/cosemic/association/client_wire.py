@@ -114,7 +114,10 @@ class ClientWire:
         room = plain_room(server_max_pdu_size, protected=protected, general=self.settings.general)
         general_room = plain_room(server_max_pdu_size, protected=protected, general=True)
         room = self._blocks.agree(agreed, server_max_pdu_size, room)
-        general_room = max(room, general_room) if self._blocks.agreed else general_room
+        if self._blocks.agreed:
+            general_room = max(room, general_room)
+            if self.context is not None:
+                self.context.set_largest_apdu(self.settings.limits.octets)
         before = self._terms
         terms = self._terms = Terms(FIRST_INVOKE_ID, room, int(agreed), self.settings.limits, general_room)
         terms.confirmed = self.settings.confirmed

@@ -153,6 +153,7 @@ class _Known:
             send=require,
             require=require,
             dialect=settings.dialect,
+            expand_to=settings.max_octets,
         )
         self.repeats = Repeats(settings.repeat_window)
 

@@ -54,6 +54,8 @@ from cosemic.security import (
 )
 
 _ERRORS: Final = frozenset((0xD8, 0x0E))
+_LARGEST_ANSWER: Final = 64
+"""Octets to which a compressed answer may expand: a confirmation or an error is shorter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +118,7 @@ class NotifyingSettings:
             send=self.protection,
             require=self.protection if self.require is None else self.require,
             dialect=self.dialect,
+            expand_to=_LARGEST_ANSWER,
         )
 
 

@@ -181,6 +181,7 @@ def _aarq(association: ClientAssociation, hls: HlsClient | None) -> a.AARQ:
     return a.AARQ(
         application_context_name=settings.application_context,
         calling_ap_title=settings.system_title or None,
+        calling_ae_qualifier=settings.certificate,
         calling_ae_invocation_id=settings.user_id,
         sender_acse_requirements=a.AUTHENTICATION_REQUIREMENT if authenticated else None,
         mechanism_name=settings.mechanism if authenticated else None,
@@ -286,7 +287,7 @@ def _authenticate(association: ClientAssociation, aare: a.AARE, hls: HlsClient) 
         raise AuthenticationFailed("the AARE asks for authentication and brings no challenge")
     # Where the AARE names no title, it is that of the settings: _accept has refused any other.
     title = aare.responding_ap_title or association.settings.server_title
-    proof = hls.answer(bytes(challenge), title)
+    proof = hls.answer(bytes(challenge), title, aare.responding_ae_qualifier or None)
     terms, value = association.authenticating(), EncodedData.of(DataType.OCTET_STRING, proof)
     if association.settings.short_names:
         answer = yield from reply_with_short_names(value, terms)

@@ -20,7 +20,8 @@ from cosemic.association.requests import INVOKES, Read, Write
 from cosemic.association.terms import PARAMETERIZED_ACCESS, READ, WRITE, Exchange, Terms
 from cosemic.codec import EncodedData
 from cosemic.errors import ProtocolError
-from cosemic.values import ActionResult, DataAccessResult, Obis
+from cosemic.security import PublicKey
+from cosemic.values import ActionResult, AuthenticationMechanism, DataAccessResult, Obis
 
 CURRENT_ASSOCIATION: Final = Obis(bytes((0, 0, 40, 0, 0, 255)))
 REPLY_TO_HLS_AUTHENTICATION: Final = a.CosemMethodDescriptor(15, CURRENT_ASSOCIATION, 1)
@@ -30,6 +31,15 @@ VAA_NAME_SN: Final = 0xFA00
 REPLY_TO_HLS_AUTHENTICATION_SN: Final = VAA_NAME_SN + 0x58
 """Method 8 of it, in all versions."""
 _SAYS_NOTHING: Final = 0x0000
+_PASS_4: Final = 8
+"""Octets of pass 4 before f(CtoS)."""
+_PROOF: Final = 16
+_PROOFS: Final = {
+    AuthenticationMechanism.HLS_SHA1: 20,
+    AuthenticationMechanism.HLS_GMAC: 17,
+    AuthenticationMechanism.HLS_SHA256: 32,
+}
+"""Octets of f(CtoS); of mechanism 7 those of a signature."""
 
 
 def check_vaa_name(vaa_name: int) -> None:
@@ -58,6 +68,13 @@ def reply_with_short_names(proof: EncodedData, terms: Terms) -> Exchange:
 
 
 # ---- the server's side ----------------------------------------------------------------------------------------------
+
+
+def octets_of_pass_4(mechanism: AuthenticationMechanism, signer: PublicKey | None) -> int:
+    """Return the octets of pass 4, plain; signer: the key of the server in mechanism 7."""
+    if mechanism is AuthenticationMechanism.HLS_ECDSA and signer is not None:
+        return _PASS_4 + 2 * signer.curve.length
+    return _PASS_4 + _PROOFS.get(mechanism, _PROOF)
 
 
 def is_pass_3(request: Any) -> bool:

@@ -36,7 +36,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from cosemic import apdu as a
-from cosemic.association.accepting import Accepted, Refusal, accept, stands
+from cosemic.association.accepting import Accepted, accept, stands
 from cosemic.association.answering import (
     NOT_SUPPORTED,
     OPERATION_NOT_POSSIBLE,
@@ -54,6 +54,7 @@ from cosemic.association.kept_answers import KeptAnswers
 from cosemic.association.passes import accepted as proved
 from cosemic.association.passes import fetches_proof, is_pass_3, proof_in
 from cosemic.association.passes import refused as not_proved
+from cosemic.association.refusal import Refusal
 from cosemic.association.releasing import release
 from cosemic.association.server_blocks import TAG as BLOCK
 from cosemic.association.server_events import Associated, NotificationConfirmed, Refused, Released, ServerEvent
@@ -113,7 +114,7 @@ class ServerAssociation(ServerWire):
         now: seconds, of one clock for all who share a history.
         """
         octets = bytes(octets)
-        tag = octets[0] if octets else -1
+        tag, received = octets[0] if octets else -1, len(octets)
         self._at_hand = AtHand(tag)
         state = self._control.state
         if state is State.INACTIVE:
@@ -155,7 +156,7 @@ class ServerAssociation(ServerWire):
         if not octets or octets[0] not in REQUEST_TAGS:
             self._except(*NOT_SUPPORTED)
             return []
-        if 0 < self.settings.max_pdu_size < len(octets) and not in_blocks:
+        if 0 < self.settings.max_pdu_size < min(len(octets), received) and not in_blocks:
             self._refuse_unread(octets, PDU_TOO_LONG)
             return []
         try:
@@ -351,6 +352,8 @@ class ServerAssociation(ServerWire):
         )
         self._answers = accepted.response_allowed
         self._blocks.agree(agreement, self.settings)
+        if self.context is not None and agreement.conformance & Conformance.GENERAL_BLOCK_TRANSFER:
+            self.context.set_largest_apdu(self.settings.largest_joined)
 
     @property
     def _pre_established(self) -> bool:

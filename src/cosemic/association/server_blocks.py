@@ -68,7 +68,7 @@ class ServerBlocks:
         self._whole = agreement.max_send_pdu_size or 0xFFFF
         ciphered = agreement.application_context.ciphered
         self._sealed = ciphered and Quirk.CIPHERED_BLOCKS in settings.dialect.quirks
-        most = min(settings.max_transfer, settings.limits.octets)
+        most = settings.largest_joined
         self._one_way = UnconfirmedBlocks(most)
         self._terms = BlockTerms(
             window=settings.block_window,

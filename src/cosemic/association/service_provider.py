@@ -20,6 +20,7 @@ from cosemic.association.settings import (
     SYSTEM_TITLE_LENGTH,
     PreEstablished,
     check_blocks,
+    check_certificate,
     check_keys,
 )
 from cosemic.codec import DEFAULT_LIMITS, EncodedData, Limits
@@ -29,10 +30,12 @@ from cosemic.security import (
     PROCESS_COUNTERS,
     CounterStore,
     HlsCredentials,
+    PeerCertificates,
     Protection,
     SecurityContext,
     SecurityMaterial,
     SecurityPolicy,
+    SigningKey,
     aes_128_ecb,
 )
 from cosemic.security.hls import Transformation
@@ -146,7 +149,7 @@ class ServerSettings:
     """How one association of a logical device may be opened.
 
     context_names: application contexts that are accepted. mechanism, secret: as for the client. material, counters,
-    system_title: keys and own title (8 octets) for ciphering and mechanisms 5 and 6. client_title: the only client that
+    system_title: keys and own title (8 octets) for ciphering and mechanisms 5 to 7. client_title: the only client that
     is let in; None for any. users: user ids that the client may name, 0 to 255 (client user identification); none lets
     it in whoever it names. policy: security policy. conformance: what is offered at most. max_pdu_size: largest APDU
     taken, 12 to 65535, or 0 for no limit. max_transfer: octets of a request that comes in blocks, and of the answers to
@@ -155,7 +158,9 @@ class ServerSettings:
     block_window: general blocks taken at a time, 1 to 63. block_timeout: seconds of silence after which a block that is
     missing is asked for; block_retries: how often in a row to no avail, before all are dropped.
     pre_established: the association of the client stands without AARQ, in the one application context that is named;
-    with ciphering client_title says who that is. recognised: what an AARQ may carry in its other names.
+    with ciphering client_title says who that is. signing_key, signers: of mechanism 7, the own private key and where
+    the public keys of clients are found; certificate: the own one, DER, sent in the AARE. recognised: what an AARQ may
+    carry in its other names.
 
     Raises ConfigurationError for what does not fit together.
     """
@@ -179,6 +184,9 @@ class ServerSettings:
     pre_established: PreEstablished | None = None
     recognised: Recognised = ANYTHING
     transformation: Transformation = aes_128_ecb
+    signing_key: SigningKey | None = None
+    signers: PeerCertificates | None = None
+    certificate: bytes | None = None
     dialect: Dialect = STANDARD
     limits: Limits = DEFAULT_LIMITS
 
@@ -186,6 +194,7 @@ class ServerSettings:
         if self.max_transfer < 1:
             raise ConfigurationError(f"max_transfer is at least 1 octet, not {self.max_transfer}")
         check_blocks(self.block_window, self.block_retries)
+        check_certificate(self.certificate, self.mechanism)
         if not self.block_timeout > 0:
             raise ConfigurationError(f"block_timeout is in seconds and above 0, not {self.block_timeout}")
         if self._ciphered and self.material is None:
@@ -242,7 +251,13 @@ class ServerSettings:
             require=requires.request if ciphered else Protection.NONE,
             dialect=self.dialect,
             gmac_offered=self.mechanism is AuthenticationMechanism.HLS_GMAC,
+            expand_to=self.max_pdu_size,
         )
+
+    @property
+    def largest_joined(self) -> int:
+        """Octets of the longest request that comes in blocks."""
+        return min(self.max_transfer, self.limits.octets)
 
     def credentials(self, context: SecurityContext | None) -> HlsCredentials:
         """Return what high level security works with. Raises ConfigurationError for what is missing."""
@@ -252,4 +267,6 @@ class ServerSettings:
             context=context,
             own_title=self.system_title,
             transformation=self.transformation,
+            signing_key=self.signing_key,
+            signers=self.signers,
         )

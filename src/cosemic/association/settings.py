@@ -11,15 +11,17 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from cosemic.codec import DEFAULT_LIMITS, Limits
-from cosemic.dialect import STANDARD, CipheredForm, Dialect
+from cosemic.dialect import STANDARD, CipheredForm, Dialect, Quirk
 from cosemic.errors import ConfigurationError
 from cosemic.security import (
     PROCESS_COUNTERS,
     CounterStore,
     HlsCredentials,
+    PeerCertificates,
     Protection,
     SecurityContext,
     SecurityMaterial,
+    SigningKey,
     aes_128_ecb,
 )
 from cosemic.security.hls import Transformation
@@ -77,9 +79,15 @@ def check_blocks(window: int, retries: int) -> None:
 def check_keys(material: SecurityMaterial, protection: Protection) -> None:
     """Raise ConfigurationError where the keys do not suffice for a protection."""
     if protection & Protection.SIGNED:
-        raise ConfigurationError("digital signatures are asked for, which security suite 0 does not have")
+        raise ConfigurationError("digital signatures are asked for, which the services of an association do not get")
     if protection & Protection.AUTHENTICATED and material.authentication_key is None:
         raise ConfigurationError("authentication needs the authentication key beside the encryption key")
+
+
+def check_certificate(certificate: bytes | None, mechanism: AuthenticationMechanism) -> None:
+    """Raise ConfigurationError for a certificate that would not be sent, and for one of no octets."""
+    if certificate is not None and (mechanism is not AuthenticationMechanism.HLS_ECDSA or not certificate):
+        raise ConfigurationError("a certificate is sent with mechanism hls-ecdsa alone: leave it out, or name that")
 
 
 def plain_room(max_pdu_size: int, *, protected: bool, general: bool) -> int:
@@ -146,6 +154,7 @@ def to_all_stations(settings: ClientSettings) -> ClientSettings:
         settings,
         mechanism=AuthenticationMechanism.LOWEST,
         secret=None,
+        certificate=None,
         user_id=None,
         dedicated_key=False,
         response_allowed=True,
@@ -169,8 +178,10 @@ class ClientSettings:
     invocation_counter: the object from which the public client may read the counter of these keys. pre_established:
     what is agreed of an association that is neither opened nor released; it has no authentication, no dedicated key,
     and names no user. response_allowed: False opens without an answer: what is proposed is taken for agreed, and only
-    unconfirmed services can be asked for; no high level security. broadcast: what is sent goes to many, in a
-    pre-established association without confirmed services; with ciphering under the broadcast key.
+    unconfirmed services can be asked for; no high level security. signing_key, signers: of mechanism 7, the own private
+    key and where the public key of the server is found; certificate: the own one, DER, sent in the AARQ. broadcast:
+    what is sent goes to many, in a pre-established association without confirmed services; with ciphering under the
+    broadcast key.
 
     general_blocks: what does not fit into one APDU goes in general blocks, both ways, where the server agrees to them;
     else, and unless told, in the blocks of each service. block_window: how many of them are taken at a time, 1 to 63.
@@ -203,6 +214,9 @@ class ClientSettings:
     repeat_changes: bool = False
     datagram_lifetime: float = 1.0
     transformation: Transformation = aes_128_ecb
+    signing_key: SigningKey | None = None
+    signers: PeerCertificates | None = None
+    certificate: bytes | None = None
     invocation_counter: Obis = INVOCATION_COUNTER
     pre_established: PreEstablished | None = None
     response_allowed: bool = True
@@ -241,6 +255,7 @@ class ClientSettings:
         if self.repetitions and self.short_names:
             raise ConfigurationError("nothing is repeated with short names: no invoke-id tells the answers apart")
         check_blocks(self.block_window, self.block_retries)
+        check_certificate(self.certificate, self.mechanism)
         if self.ciphered and self.material is not None:
             wanted = self.protection if self.require is None else self.protection | self.require
             check_keys(self.material, wanted)
@@ -313,6 +328,7 @@ class ClientSettings:
             dialect=self.dialect,
             gmac_offered=self.mechanism is AuthenticationMechanism.HLS_GMAC,
             broadcast=self.broadcast,
+            expand_to=0 if Quirk.LONG_ANSWERS in self.dialect.quirks else self.max_pdu_size,
         )
 
     def credentials(self, context: SecurityContext | None) -> HlsCredentials:
@@ -323,4 +339,6 @@ class ClientSettings:
             context=context,
             own_title=self.system_title,
             transformation=self.transformation,
+            signing_key=self.signing_key,
+            signers=self.signers,
         )

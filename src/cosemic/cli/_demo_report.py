@@ -25,7 +25,7 @@ UNBOUNDED: Final = 120
 """Characters of a line where no terminal looks on."""
 QUERY: Final = "select * from load_profile limit 9"
 READ: Final = '  cosemic read "tcp://127.0.0.1:4059?client=16" 1-0:1.8.0'
-SECURITY: Final = {"none": "none", "lls": "LLS", "hls-gmac": "HLS GMAC, ciphered"}
+SECURITY: Final = {"none": "none", "lls": "LLS", "hls-gmac": "HLS GMAC, ciphered", "hls-ecdsa": "HLS ECDSA, ciphered"}
 _NUMBERS: Final = frozenset((2, 3, 4, 5))
 
 

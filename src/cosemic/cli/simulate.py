@@ -33,7 +33,7 @@ from cosemic.simulator.customers import CUSTOMERS
 from cosemic.simulator.faults import FAULTS
 from cosemic.simulator.fleet_file import PORT, zone_named
 from cosemic.simulator.plan import CENTRAL_EUROPE, plans_of
-from cosemic.simulator.security import REFERENCING
+from cosemic.simulator.security import MIXED_KINDS, REFERENCING
 from cosemic.simulator.settings_file import write_settings
 from cosemic.store.counters import FileCounterStore
 from cosemic.store.security_settings import state_folder
@@ -69,8 +69,8 @@ what is said of them, such as slow:delay=5,begin=60,length=30,every=600: `python
 exit codes: 0 ended by Ctrl-C or SIGTERM; 2 wrong arguments, or the port is taken
 """
 _OF_A_FILE: Final = (
-    "meters", "security", "customer", "zone", "seed", "speed", "start", "link", "udp", "station", "referencing",
-    "push",
+    "meters", "security", "suite", "customer", "zone", "seed", "speed", "start", "link", "udp", "station",
+    "referencing", "push",
 )  # fmt: skip
 """Arguments that a file says itself."""
 
@@ -95,6 +95,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     command.add_argument("--serial", metavar="PORT", help="serve one meter at a serial port: /dev/ttyUSB0, COM3")
     command.add_argument("--security", choices=(*KINDS, MIXED), help="how they are protected (default: none)")
+    command.add_argument(
+        "--suite",
+        type=int,
+        choices=(0, 1, 2),
+        help="security suite of hls-gmac (default: 0) and hls-ecdsa (default: 1)",
+    )
     command.add_argument(
         "--referencing", choices=(*REFERENCING,), help="by logical names, short names or both (default: ln)"
     )
@@ -171,7 +177,8 @@ def _from_arguments(arguments: argparse.Namespace) -> FleetSettings:
         1 if arguments.meters is None else arguments.meters,
         seed,
         (*CUSTOMERS,) if customer == MIXED else (customer,),
-        KINDS if security == MIXED else (security,),
+        MIXED_KINDS if security == MIXED else (security,),
+        suite=(1 if security == "hls-ecdsa" else 0) if arguments.suite is None else arguments.suite,
         zone=CENTRAL_EUROPE if zone is None else zone_named(zone),
         push=arguments.push,
         referencing=arguments.referencing or "ln",

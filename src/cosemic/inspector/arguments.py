@@ -9,6 +9,7 @@ ak                 authentication key; of no octets: left out of the authenticat
 kek                master key: opens the wrapped key of a general-ciphering
 mbus_key           16 octets: security mode 5 of M-Bus, kind amis
 system_title       8 octets, the sender's, where the APDU does not carry it
+public_key         64 or 96 octets, x and y of the signer: verifies the signature of a general-signing
 =================  ===================================================================================================
 
 A mapping may hold the other names of the test vectors too, so that a record's keys can be handed over as they are.
@@ -23,22 +24,22 @@ from typing import Final, TypeAlias
 
 from cosemic.dialect import Quirk
 from cosemic.errors import ConfigurationError, DecodeError
+from cosemic.security.elliptic import PublicKey
 from cosemic.security.keys import Key
-from cosemic.security.suite import SYSTEM_TITLE_LENGTH
+from cosemic.security.suite import SUITES, SYSTEM_TITLE_LENGTH
 from cosemic.values import Secret
 
 Octets: TypeAlias = bytes | bytearray | memoryview
 KeyValue: TypeAlias = Octets | str | Secret
 
 ENCRYPTION_KEYS: Final = ("ek", "gbek", "dk", "kek")
-KEY_NAMES: Final = (*ENCRYPTION_KEYS, "ak", "mbus_key", "system_title")
+KEY_NAMES: Final = (*ENCRYPTION_KEYS, "ak", "mbus_key", "system_title", "public_key")
 """The keys that are of use here."""
 _OTHER_NAMES: Final = frozenset(
     {
         "algorithm_id",
         "invocation_counter",
         "private_v",
-        "public_key",
         "security_control",
         "signature",
         "system_title_u",
@@ -47,9 +48,12 @@ _OTHER_NAMES: Final = frozenset(
 )
 _SEPARATORS: Final = re.compile(r"0[xX]|\\x|[\s:;,|_.\-\[\]{}()\"']+")
 _NOT_HEX: Final = re.compile("[^0-9a-fA-F]")
-_LEGAL_LENGTHS: Final = {"system_title": (8,), "mbus_key": (16,), "ak": (0, 16, 32)} | dict.fromkeys(
-    ENCRYPTION_KEYS, (16, 32)
-)
+_LEGAL_LENGTHS: Final = {
+    "system_title": (8,),
+    "mbus_key": (16,),
+    "ak": (0, 16, 32),
+    "public_key": (64, 96),
+} | dict.fromkeys(ENCRYPTION_KEYS, (16, 32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +67,12 @@ class Keys:
     ak: Key | None = None
     mbus_key: Secret | None = None
     system_title: bytes = field(default=b"")
+    public_key: PublicKey | None = None
 
     @classmethod
     def of(cls, keys: Mapping[str, KeyValue] | None) -> Keys:
         """Make the handles. Raises ConfigurationError for an unknown name or a value that cannot be such a key."""
-        made: dict[str, Key | Secret | bytes] = {}
+        made: dict[str, Key | Secret | PublicKey | bytes] = {}
         for name, value in (keys or {}).items():
             if name in _OTHER_NAMES:
                 continue
@@ -77,13 +82,24 @@ class Keys:
             if len(octets) not in _LEGAL_LENGTHS[name]:
                 lengths = " or ".join(map(str, _LEGAL_LENGTHS[name]))
                 raise ConfigurationError(f"the key {name} has {len(octets)} octets where {lengths} are needed")
+            if name == "public_key":
+                made[name] = _public_key(octets)
+                continue
             secret = Secret(octets, name)
             made[name] = octets if name == "system_title" else secret if name == "mbus_key" else Key(secret)
-        return cls(**made)  # type: ignore[arg-type]  # system_title alone is octets, mbus_key alone a Secret
+        return cls(**made)  # type: ignore[arg-type]  # each is made as its name says
 
 
 assert Keys.__dataclass_fields__.keys() == set(KEY_NAMES)
 assert _LEGAL_LENGTHS["system_title"] == (SYSTEM_TITLE_LENGTH,)
+
+
+def _public_key(octets: bytes) -> PublicKey:
+    suite = next(suite for suite in SUITES.values() if suite.public_key_length == len(octets))
+    try:
+        return PublicKey.of(octets, suite)
+    except DecodeError as error:
+        raise ConfigurationError(f"the public key is no point of the curve {suite.curve}: {error.expected}") from None
 
 
 def _key_octets(name: str, value: KeyValue) -> bytes:

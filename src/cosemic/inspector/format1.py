@@ -351,7 +351,7 @@ class _Makers(dict[type, tuple[tuple[str, Maker], ...]]):
     def __missing__(self, kind: type) -> tuple[tuple[str, Maker], ...]:
         made = self[kind] = _makers(kind, _entries(kind))
         if kind is apdu.GeneralSigning:
-            made = self[kind] = (*made, ("signature_ok", lambda _f, _pdu, _m: None))
+            made = self[kind] = (*made, ("signature_ok", lambda _f, _pdu, m: m.signature_ok))
         return made
 
 

@@ -19,8 +19,9 @@ from typing import Any, Final, TypeAlias
 from cosemic import apdu
 from cosemic.codec import Limits, read_length
 from cosemic.dialect import Quirk
-from cosemic.errors import DecipheringError, DecodeError
+from cosemic.errors import DecipheringError, DecodeError, SignatureInvalid
 from cosemic.inspector.arguments import Keys
+from cosemic.security.general import split_signing, verify_signing
 from cosemic.security.key_wrap import unwrap_key
 from cosemic.security.keys import Key
 from cosemic.security.protection import HEADER_LENGTH, TWO_PASS_LIMIT, verify_in_context, verify_in_two_passes
@@ -69,12 +70,16 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """An APDU and what is inside it; ``octets`` are those it was read from."""
+    """An APDU and what is inside it; ``octets`` are those it was read from.
+
+    signature_ok: of a general-signing: whether its signature is that of the key given; None without key or signature.
+    """
 
     apdu: Any
     octets: bytes = field(repr=False)
     protection: Protection | None = None
     content: Content | None = None
+    signature_ok: bool | None = None
 
 
 Content: TypeAlias = Message | Unreadable | P1Telegram
@@ -101,10 +106,20 @@ class MessageReader:
         if isinstance(pdu, _CIPHERED):
             return self._opened(pdu, octets, title, depth)
         if isinstance(pdu, apdu.GeneralSigning):
-            return Message(pdu, octets, None, self._inside(pdu.content, title, depth))
+            return Message(pdu, octets, None, self._inside(pdu.content, title, depth), self._signature_ok(octets))
         if isinstance(pdu, apdu.GatewayRequest | apdu.GatewayResponse):
             raise DecodeError("an APDU: a gateway prefix can only stand outermost", 0)
         return Message(pdu, octets)
+
+    def _signature_ok(self, octets: bytes) -> bool | None:
+        parts = split_signing(octets)
+        if self.keys.public_key is None or not parts.signature:
+            return None
+        try:
+            verify_signing(parts, self.keys.public_key)
+        except SignatureInvalid:
+            return False
+        return True
 
     def _decode(self, octets: bytes) -> Any:
         if Quirk.ACTION_RESPONSE_BARE_RESULT in self.quirks and octets[:2] == b"\xc7\x01":

@@ -5,14 +5,7 @@ works with a :class:`SecurityContext`; the primitives below it (:func:`protect`,
 suites.
 """
 
-from cosemic.security.authentication import (
-    OUTSTANDING,
-    SERVED_MECHANISMS,
-    HlsClient,
-    HlsCredentials,
-    HlsServer,
-    OutstandingChallenges,
-)
+from cosemic.security.authentication import OUTSTANDING, HlsClient, HlsServer, OutstandingChallenges
 from cosemic.security.compression import compress, decompress
 from cosemic.security.context import SecurityContext, is_ciphered, system_title_of
 from cosemic.security.counters import (
@@ -22,6 +15,7 @@ from cosemic.security.counters import (
     ReceiveCounter,
     TransmitCounter,
 )
+from cosemic.security.credentials import SERVED_MECHANISMS, TITLED_MECHANISMS, WITHOUT_SECRET, HlsCredentials
 from cosemic.security.elliptic import AgreementKey, PublicKey, SigningKey, SoftwareAgreementKey, SoftwareSigningKey
 from cosemic.security.envelopes import Envelope, open_envelope, seal_envelope
 from cosemic.security.hls import aes_128_ecb, make_challenge, password_matches
@@ -32,6 +26,7 @@ from cosemic.security.key_agreement import (
     static_unified,
 )
 from cosemic.security.key_derivation import Algorithm, kdf
+from cosemic.security.key_keeper import KeyKeeper, KeyState, MemoryKeyKeeper
 from cosemic.security.key_wrap import unwrap_key, wrap_key
 from cosemic.security.keys import NO_AUTHENTICATION_KEY, Key, SecurityMaterial
 from cosemic.security.policy import (
@@ -44,6 +39,7 @@ from cosemic.security.policy import (
     check_protection,
 )
 from cosemic.security.protection import Unprotected, protect, unprotect
+from cosemic.security.signers import KnownSigners, PeerCertificates
 from cosemic.security.suite import (
     ASSOCIATION_SUITES,
     SUITES,
@@ -61,6 +57,8 @@ __all__ = [
     "PROCESS_COUNTERS",
     "SERVED_MECHANISMS",
     "SUITES",
+    "TITLED_MECHANISMS",
+    "WITHOUT_SECRET",
     "AccessCoding",
     "AgreementKey",
     "Algorithm",
@@ -72,9 +70,14 @@ __all__ = [
     "HlsCredentials",
     "HlsServer",
     "Key",
+    "KeyKeeper",
+    "KeyState",
+    "KnownSigners",
     "MemoryCounterStore",
+    "MemoryKeyKeeper",
     "MethodAccess",
     "OutstandingChallenges",
+    "PeerCertificates",
     "Protection",
     "PublicKey",
     "ReceiveCounter",

@@ -48,7 +48,7 @@ from cosemic.security.suite import (
 )
 
 REFLECTED: Final = "the system title of the peer is our own: an APDU of ours was sent back, or a title is set wrongly"
-UNSIGNED: Final = "digital signatures are asked for, which security suite 0 does not have"
+UNSIGNED: Final = "digital signatures are asked for, which the APDUs of an association are not given: leave them out"
 AUTHENTICATED: Final = int(Protection.AUTHENTICATED)
 ENCRYPTED: Final = int(Protection.ENCRYPTED)
 BROADCAST: Final = 0x40
@@ -93,7 +93,9 @@ class SecurityContext:
         if len(own_title) != SYSTEM_TITLE_LENGTH:
             raise ConfigurationError(f"the own system title has {len(own_title)} octets, not 8")
         if material.suite.id not in ASSOCIATION_SUITES:
-            raise ConfigurationError(f"associations are not served in security suite {material.suite.id}: use suite 0")
+            raise ConfigurationError(
+                f"associations are not served in security suite {material.suite.id}: use 0, 1 or 2"
+            )
         if send & Protection.SIGNED:
             raise ConfigurationError(UNSIGNED)
         self.own_title: Final = own_title
@@ -107,7 +109,7 @@ class SecurityContext:
         self._sealers: dict[tuple[Envelope, int, bool], Sealer] = {}
         self._gmac_offered = gmac_offered
         self._broadcast: Final = broadcast
-        self._expand_to: Final = expand_to or LARGEST_APDU
+        self._expand_to = expand_to or LARGEST_APDU
         sending = self._key(False, broadcast)
         if sending is None:
             raise ConfigurationError("there is no broadcast key for what is sent to all stations: give broadcast_key")
@@ -175,6 +177,13 @@ class SecurityContext:
         self._sealers.clear()
         self._openers = {place: opener for place, opener in self._openers.items() if not place[0]}
         self._received = {place: counter for place, counter in self._received.items() if not place[0]}
+
+    def set_largest_apdu(self, octets: int) -> None:
+        """Let compressed APDUs expand to so many octets from now on; 0: 65535."""
+        self._expand_to = octets or LARGEST_APDU
+        self._openers = {
+            place: opener for place, opener in self._openers.items() if not isinstance(opener, ExpandingOpener)
+        }
 
     @property
     def envelope(self) -> Envelope:

@@ -1,4 +1,4 @@
-"""The formulas of authentication mechanisms 1 to 6 (IEC 62056-5-3 and Green Book 9.2.7.4; reference, security 6).
+"""The formulas of authentication mechanisms 1 to 7 (IEC 62056-5-3 and Green Book 9.2.7.4; reference, security 6).
 
 ::
 
@@ -11,6 +11,7 @@
     4 SHA-1        SHA-1(StoC | secret)                                  SHA-1(CtoS | secret)
     5 GMAC         SC | IC | GMAC(title C | IC; SC | AK | StoC)          SC | IC | GMAC(title S | IC; SC | AK | CtoS)
     6 SHA-256      SHA-256(secret | title C | title S | StoC | CtoS)     titles and challenges exchanged
+    7 ECDSA        signature of C over title C | title S | StoC | CtoS   of S, titles and challenges exchanged
 
 In each formula one side answers a challenge of the other: ``answered`` is the challenge that came, ``own`` the one that
 was sent. Both sides of an association, with the rules that the formulas alone do not give, are in
@@ -29,7 +30,9 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
-from cosemic.errors import AuthenticationFailed, ConfigurationError
+from cosemic.errors import AuthenticationFailed, ConfigurationError, SignatureInvalid
+from cosemic.security import signatures
+from cosemic.security.elliptic import PublicKey, SigningKey
 from cosemic.security.keys import Key
 from cosemic.security.suite import COUNTER_LIMIT, SYSTEM_TITLE_LENGTH, TAG_LENGTH, SecurityControl
 from cosemic.values.secret import Secret
@@ -38,6 +41,8 @@ SHORTEST_CHALLENGE: Final = 8
 LONGEST_CHALLENGE: Final = 64
 CHALLENGE_LENGTH: Final = 16
 """Octets that are sent unless told otherwise; some meters take no other length."""
+SHORTEST_SIGNED_CHALLENGE: Final = 32
+"""Of mechanism 7, which sends as many unless told otherwise."""
 GMAC_VALUE_LENGTH: Final = 17
 
 Randomness = Callable[[int], bytes]
@@ -46,10 +51,12 @@ Transformation = Callable[[bytes, Secret], bytes]
 """f of mechanism 2, which each maker defines: challenge and secret in, value out."""
 
 
-def make_challenge(length: int = CHALLENGE_LENGTH, randomness: Randomness = secrets.token_bytes) -> bytes:
-    """Return a fresh challenge of 8 to 64 octets. Raises ConfigurationError for another length."""
-    if not SHORTEST_CHALLENGE <= length <= LONGEST_CHALLENGE:
-        raise ConfigurationError(f"a challenge has 8 to 64 octets, not {length}")
+def make_challenge(
+    length: int = CHALLENGE_LENGTH, randomness: Randomness = secrets.token_bytes, *, shortest: int = SHORTEST_CHALLENGE
+) -> bytes:
+    """Return a fresh challenge of ``shortest`` to 64 octets. Raises ConfigurationError for another length."""
+    if not shortest <= length <= LONGEST_CHALLENGE:
+        raise ConfigurationError(f"a challenge has {shortest} to 64 octets, not {length}")
     return randomness(length)
 
 
@@ -87,10 +94,39 @@ def sha1(answered: bytes, secret: Secret) -> bytes:
 
 def sha256(answered: bytes, own: bytes, answering_title: bytes, asking_title: bytes, secret: Secret) -> bytes:
     """Return f of mechanism 6: 32 octets. Raises AuthenticationFailed when a title has not 8 octets."""
+    named = _of_both_sides(6, answering_title, asking_title, answered, own)
+    return hashlib.sha256(secret.reveal() + named).digest()
+
+
+def ecdsa(answered: bytes, own: bytes, answering_title: bytes, asking_title: bytes, key: SigningKey) -> bytes:
+    """Return f of mechanism 7: the signature r | s of the side that answers, 64 or 96 octets.
+
+    Raises AuthenticationFailed when a title has not 8 octets.
+    """
+    return key.sign(_of_both_sides(7, answering_title, asking_title, answered, own))
+
+
+def verify_ecdsa(
+    value: bytes, answered: bytes, own: bytes, answering_title: bytes, asking_title: bytes, public: PublicKey
+) -> None:
+    """Return for a right value of mechanism 7; ``public`` is the key of the side that answers.
+
+    The other arguments are those of :func:`ecdsa`. Raises AuthenticationFailed, always the same.
+    """
+    try:
+        signatures.verify(public, _of_both_sides(7, answering_title, asking_title, answered, own), value)
+    except SignatureInvalid:
+        raise AuthenticationFailed(NOT_SIGNED) from None
+
+
+def _of_both_sides(mechanism: int, answering_title: bytes, asking_title: bytes, answered: bytes, own: bytes) -> bytes:
+    """Return titles and challenges in the order of mechanisms 6 and 7."""
     for title in (answering_title, asking_title):
         if len(title) != SYSTEM_TITLE_LENGTH:
-            raise AuthenticationFailed(f"mechanism 6 needs both system titles of 8 octets, not one of {len(title)}")
-    return hashlib.sha256(secret.reveal() + answering_title + asking_title + answered + own).digest()
+            raise AuthenticationFailed(
+                f"mechanism {mechanism} needs both system titles of 8 octets, not one of {len(title)}"
+            )
+    return answering_title + asking_title + answered + own
 
 
 def gmac_control(suite: int, *, without_suite: bool = False) -> SecurityControl:
@@ -139,4 +175,8 @@ def verify_gmac(
     return counter
 
 
+NOT_SIGNED: Final = (
+    "the peer did not prove that it holds the private key of its certificate: check the certificates of both sides, "
+    "and the system titles"
+)
 FAILED: Final = "the peer did not prove that it knows the secret: check secret or keys, and the system titles"

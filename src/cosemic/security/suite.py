@@ -86,8 +86,8 @@ SUITES: Final[dict[int, SecuritySuite]] = {
 }
 """The suites by id. A further one of a national profile is entered here, as long as it runs on AES-GCM."""
 
-ASSOCIATION_SUITES: Final = frozenset({0})
-"""Suites in which associations are served."""
+ASSOCIATION_SUITES: Final = frozenset({0, 1, 2})
+"""Suites in which associations are opened and served."""
 
 
 def security_suite(number: int) -> SecuritySuite:

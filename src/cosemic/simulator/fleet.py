@@ -32,7 +32,7 @@ from cosemic.simulator.faults import FaultOrder
 from cosemic.simulator.links import MeterLink
 from cosemic.simulator.meter import SimulatedMeter
 from cosemic.simulator.plan import CENTRAL_EUROPE, MeterPlan, plans_of
-from cosemic.simulator.security import KINDS, meter_title
+from cosemic.simulator.security import HIGH_LEVEL, MIXED_KINDS, meter_title
 from cosemic.simulator.site import IDLE, Site
 from cosemic.store.counters import FileCounterStore
 from cosemic.transport.lifetime import Starts
@@ -135,7 +135,8 @@ class Fleet(Starts):
         count: int,
         seed: int = 0,
         *,
-        kinds: Sequence[str] = KINDS,
+        kinds: Sequence[str] = MIXED_KINDS,
+        suite: int = 0,
         customers: Sequence[str | None] = (None,),
         zone: dt.tzinfo = CENTRAL_EUROPE,
         profile_days: int = 14,
@@ -150,12 +151,12 @@ class Fleet(Starts):
     ) -> Fleet:
         """Return a fleet of meters, the same for the same seed; serial numbers from 1000001 on.
 
-        kinds, customers: their security and kinds of customers, in turn. zone, profile_days, link: of all of them, see
+        kinds, customers: their security and kinds of customers, in turn. suite, zone, profile_days, link: of all, see
         :class:`~cosemic.simulator.plan.MeterPlan`; the others: of Fleet. Raises ConfigurationError.
         """
         if not kinds or not customers:
             raise ConfigurationError("the meters of a fleet are of some kind")
-        plans = plans_of(count, seed, customers, kinds, zone=zone, profile_days=profile_days, link=link)
+        plans = plans_of(count, seed, customers, kinds, suite=suite, zone=zone, profile_days=profile_days, link=link)
         return cls(
             plans,
             host=host,
@@ -234,7 +235,7 @@ def _endpoint(site: Site) -> Endpoint:
     security = site.plan.protection()
     url = site.url(security.client_sap) + ("&referencing=sn" if site.plan.referencing == "sn" else "")
     settings = dict(security.client_settings())
-    if security.kind == "hls-gmac":  # by its title an Acceptor knows what it pushes
+    if security.kind in HIGH_LEVEL:  # by its title an Acceptor knows what it pushes
         settings["server_title"] = meter_title(site.plan.serial).hex()
     return Endpoint(url, settings, security.kind, site.plan.serial, site)
 

@@ -17,7 +17,8 @@
     count = 20
     serial = 1000001                    # of the first, the others follow
     customer = ["household", "shop"]    # household, solar, shop; several in turn; households with and without panels
-    security = "hls-gmac"               # none, lls, hls-gmac; several in turn
+    security = "hls-gmac"               # none, lls, hls-gmac, hls-ecdsa; several in turn
+    suite = 0                           # security suite of hls-gmac and hls-ecdsa: 0, 1, 2; hls-ecdsa needs 1 or 2
     zone = "Europe/Berlin"              # UTC+1 all the year, unless said
     profile_days = 14                   # depth of the load profile
     capture_period = 900                # of the load profile, seconds
@@ -170,6 +171,7 @@ class _Group:
 
     count: int = 1
     serial: int | None = None
+    suite: int = 0
     zone: str | None = None
     profile_days: int = 14
     capture_period: int = 900
@@ -233,6 +235,7 @@ def _group(values: Any, seed: int, serial: int, what: str) -> tuple[MeterPlan, .
         _in_turn(values.get("customer"), CUSTOMERS, f"customer of {what}") or (None,),
         _in_turn(values.get("security"), KINDS, f"security of {what}") or ("none",),
         serial if said.serial is None else said.serial,
+        suite=said.suite,
         zone=CENTRAL_EUROPE if said.zone is None else zone_named(said.zone),
         profile_days=said.profile_days,
         capture_period=said.capture_period,

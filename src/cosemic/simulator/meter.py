@@ -58,7 +58,7 @@ from cosemic.simulator.firmware import Firmware
 from cosemic.simulator.history import History
 from cosemic.simulator.plan import MeterPlan, clock_rule
 from cosemic.simulator.records import COUNT, WATTS, Records
-from cosemic.simulator.security import MAKER, READING_CLIENT, MeterSecurity, context_names, meter_title
+from cosemic.simulator.security import HIGH_LEVEL, MAKER, READING_CLIENT, MeterSecurity, context_names, meter_title
 from cosemic.simulator.tariffs import Tariffs
 from cosemic.values import Obis, Unit
 
@@ -200,7 +200,7 @@ class SimulatedMeter(LogicalDevice):
         if security.kind != "none":
             settings = replace(security.reading_settings(), context_names=contexts)
             self.admit(Admission(client_sap=READING_CLIENT, settings=settings, rights=rights[READING_CLIENT]))
-        if security.kind == "hls-gmac":
+        if security.kind in HIGH_LEVEL:
             ciphered = context_names(self.plan.referencing, ciphered=True)
             self.admit(
                 Admission(

@@ -38,12 +38,13 @@ class MeterPlan:
 
     serial: 0 to 9999999999999, makes name and system title. seed: makes the load curve and, with the serial number, the
     keys. customer: ``household``, ``shop`` or ``solar``; None draws one of the households. security: ``none``, ``lls``,
-    ``hls-gmac``, or a :class:`MeterSecurity`. zone: that of the clock, with its daylight saving. profile_days: depth of
-    the load profile, up to 36525. capture_period: of the load profile, seconds. billing_periods: closed ones of before
-    its start, up to 1200. association_version: of class 15, 0 to 3. firmware: version at first. objects: make more
-    objects. rights: of clients by their SAP, in place of the usual ones. link: how it is reached. referencing: ``ln``,
-    logical names, ``sn``, short names, or ``both``, as the client wants it. push: where it sends its registers to every
-    quarter of an hour, ``host:port`` on TCP; None: nowhere, until a client says so.
+    ``hls-gmac``, ``hls-ecdsa``, or a :class:`MeterSecurity`. suite: security suite of the management client, 0 to 2;
+    that of the MeterSecurity where there is one. zone: that of the clock, with its daylight saving. profile_days: depth
+    of the load profile, up to 36525. capture_period: of the load profile, seconds. billing_periods: closed ones of
+    before its start, up to 1200. association_version: of class 15, 0 to 3. firmware: version at first. objects: make
+    more objects. rights: of clients by their SAP, in place of the usual ones. link: how it is reached. referencing:
+    ``ln``, logical names, ``sn``, short names, or ``both``, as the client wants it. push: where it sends its registers
+    to every quarter of an hour, ``host:port`` on TCP; None: nowhere, until a client says so.
 
     Raises ConfigurationError.
     """
@@ -52,6 +53,7 @@ class MeterPlan:
     seed: int = 0
     customer: str | None = None
     security: str | MeterSecurity = "none"
+    suite: int = 0
     zone: dt.tzinfo = CENTRAL_EUROPE
     profile_days: int = 14
     capture_period: int = SLOT
@@ -101,7 +103,9 @@ class MeterPlan:
     def protection(self) -> MeterSecurity:
         """Return the security, with its keys. Raises ConfigurationError."""
         security = self.security
-        return security if isinstance(security, MeterSecurity) else MeterSecurity.of(security, self.serial, self.seed)
+        if isinstance(security, MeterSecurity):
+            return security
+        return MeterSecurity.of(security, self.serial, self.seed, self.suite)
 
 
 def _check_destination(text: str) -> None:

@@ -2,5 +2,6 @@
 
 from cosemic.store.counters import FileCounterStore
 from cosemic.store.meters import KnownMeter, known_meter, known_meters
+from cosemic.store.transactions import FileTransactionStore
 
-__all__ = ["FileCounterStore", "KnownMeter", "known_meter", "known_meters"]
+__all__ = ["FileCounterStore", "FileTransactionStore", "KnownMeter", "known_meter", "known_meters"]

@@ -2,20 +2,28 @@
 
 ::
 
-    mechanism = "hls-gmac"             # lowest, lls, hls, hls-md5, hls-sha1, hls-gmac, hls-sha256; unless said,
-                                       # hls-gmac with encryption_key, lls with password, lowest without either
+    mechanism = "hls-gmac"             # lowest, lls, hls, hls-md5, hls-sha1, hls-gmac, hls-sha256, hls-ecdsa; unless
+                                       # said, hls-ecdsa with a signing key, hls-gmac with encryption_key, lls with
+                                       # password, lowest without any
     client_sap = 1                     # used where the URL names none
     server_sap = 1
     user_id = 7                        # of the user that is named (client user identification); used where the URL
                                        # names none
     referencing = "ln"                 # or sn: the meter speaks with short names; used where the URL does not say it
     password = "12345678"              # LLS; or secret = "...", for HLS 2, 3, 4, 6 (text, or hex: behind "hex:")
+    suite = 0                          # security suite: 0, 1 or 2; keys have 16 octets, in suite 2 32
     ciphered = true                    # application context with ciphering; true with encryption_key unless said
     system_title = "434f530000000001"  # ours; hex
     server_title = "..."               # the meter's, where it must be one certain
     encryption_key = "..."             # hex
     authentication_key = "..."         # hex
     broadcast_key = "..."              # hex; for what is sent to all stations (server SAP 127), which is not answered
+    signing_key = "..."                # hex; our private key for hls-ecdsa: 32 octets in suite 1, 48 in suite 2
+    signing_key_file = "client.key"    # or a key file, as `cosemic keys csr` makes it; COSEMIC_PASSPHRASE opens it
+    certificate = "client.pem"         # its certificate, to be sent when an association is opened; not sent unless said
+    server_public_key = "..."          # hex; the meter's public key for signatures: 64 or 96 octets; or
+    trust_anchors = "ca.pem"           # certificates of the CAs that are trusted to vouch for the one the meter sends,
+    server_certificate = "meter.pem"   # or for this one, which it then need not send
     dedicated_key = false
     pre_established = false            # true: the association stands without being opened; the services of it are those
                                        # that meters have as a rule, the mechanism is lowest, and with ciphering
@@ -24,6 +32,10 @@
     invocation_counter = "0-0:43.1.0"  # object from which the public client may read the counter of these keys
     counters = "meter.counters"        # file of invocation counters; unless said, the one file of this user, which all
                                        # settings share, so that the same key in two files never repeats a counter
+    key_store = "meters.keys"          # in place of keys: a key store, beside the settings unless it begins with /
+    meter = "CSM0000000000001"         # and the name of the meter in it; client_sap says whose secret (1 unless said)
+    key_store_key_file = "unlock.key"  # what opens the key store; unless said, what the environment names
+    key_store_client = "head-end"      # our own entry in it, with our signing key and system title
 
 In the environment the same names in capitals behind ``COSEMIC_``.
 """
@@ -44,11 +56,12 @@ from typing import Any, Final
 from cosemic.association.settings import BOTH, LARGEST_USER_ID, ClientSettings, PreEstablished
 from cosemic.dialect import STANDARD, Dialect
 from cosemic.errors import ConfigurationError
-from cosemic.security import CounterStore, Protection, SecurityMaterial
+from cosemic.security import CounterStore, Protection, SecurityMaterial, security_suite
 from cosemic.store.counters import FileCounterStore
 from cosemic.values import AuthenticationMechanism, Obis, Secret
 
 _LARGEST_SAP: Final = 0xFFFF
+_LARGEST_SUITE: Final = 2
 _LONGEST_NUMBER: Final = 20
 """Characters of a number written as text."""
 PREFIX: Final = "COSEMIC_"
@@ -56,11 +69,20 @@ _NAMES: Final = frozenset(
     (
         "mechanism", "client_sap", "server_sap", "user_id", "password", "secret", "ciphered", "system_title",
         "server_title", "encryption_key", "authentication_key", "broadcast_key", "dedicated_key", "protection",
-        "invocation_counter", "counters", "pre_established", "referencing",
+        "invocation_counter", "counters", "pre_established", "referencing", "key_store", "meter", "key_store_key_file",
+        "key_store_client",
+        "suite", "signing_key", "signing_key_file", "certificate", "server_public_key", "server_certificate",
+        "trust_anchors",
     )
 )  # fmt: skip
-SECRETS: Final = frozenset(("password", "secret", "encryption_key", "authentication_key", "broadcast_key"))
+SECRETS: Final = frozenset(
+    ("password", "secret", "encryption_key", "authentication_key", "broadcast_key", "signing_key")
+)
 """Settings that nobody else may see."""
+SIGNATURES: Final = frozenset(
+    ("signing_key", "signing_key_file", "certificate", "server_public_key", "server_certificate", "trust_anchors")
+)
+"""Settings of digital signatures, which are read where one is given."""
 _PROTECTIONS: Final = {
     "authenticated-encrypted": BOTH,
     "authenticated": Protection.AUTHENTICATED,
@@ -124,6 +146,10 @@ def load_security(
         raise ConfigurationError(
             f"{', '.join(sorted(unknown))}: not a security setting; known: {', '.join(sorted(_NAMES))}"
         )
+    if "key_store" in values or "meter" in values:
+        from cosemic.store.key_store.for_settings import from_key_store
+
+        values = from_key_store(values, beside, _NAMES)
     client = _client_settings(values, beside, dialect, settings)
     return SecuritySettings(
         client, _number(values, "client_sap", _LARGEST_SAP), _number(values, "server_sap", _LARGEST_SAP)
@@ -134,6 +160,7 @@ def _client_settings(
     values: Mapping[str, Any], beside: Path | None, dialect: Dialect, settings: dict[str, Any]
 ) -> ClientSettings:
     material: SecurityMaterial | None = None
+    suite = _number(values, "suite", _LARGEST_SUITE) or 0
     encryption_key = _octets(values, "encryption_key")
     authentication_key = _octets(values, "authentication_key")
     broadcast_key = _octets(values, "broadcast_key")
@@ -141,6 +168,7 @@ def _client_settings(
         material = SecurityMaterial.of(
             Secret(encryption_key, "encryption key"),
             None if authentication_key is None else Secret(authentication_key, "authentication key"),
+            suite=suite,
             broadcast_key=None if broadcast_key is None else Secret(broadcast_key, "broadcast key"),
         )
         settings["counters"] = _counters(values, beside)
@@ -149,8 +177,15 @@ def _client_settings(
     secret = _secret(values)
     if secret is not None and material is not None and "mechanism" not in values:
         raise ConfigurationError("with a secret and an encryption_key, name the mechanism")
+    system_title, server_title = _octets(values, "system_title") or b"", _octets(values, "server_title")
+    if not SIGNATURES.isdisjoint(values):
+        from cosemic.store.signature_settings import signature_settings
+
+        settings |= signature_settings(values, beside, security_suite(suite), system_title, server_title)
     beforehand = PreEstablished() if _flag(values, "pre_established", False) else None
     default = "hls-gmac" if material is not None else "lls" if secret is not None else "lowest"
+    if "signing_key" in settings:
+        default = "hls-ecdsa"
     if beforehand is not None:
         default = "lowest"
     protection = str(values.get("protection", "authenticated-encrypted"))
@@ -169,8 +204,8 @@ def _client_settings(
         secret=secret,
         ciphered=_flag(values, "ciphered", material is not None),
         material=material,
-        system_title=_octets(values, "system_title") or b"",
-        server_title=_octets(values, "server_title"),
+        system_title=system_title,
+        server_title=server_title,
         protection=_PROTECTIONS[protection],
         dedicated_key=_flag(values, "dedicated_key", False),
         pre_established=beforehand,

@@ -27,7 +27,7 @@ from cosemic.errors import (
 from cosemic.faults.lies.lie import Fails, Family, Lie, Moment, Right, Role, Says, Setting
 from cosemic.faults.lies.scene import Said, Scene
 from cosemic.faults.lies.seals import Seal
-from cosemic.faults.lies.telling import bare, control, seal, wire
+from cosemic.faults.lies.telling import another_suite, bare, control, seal, wire
 from cosemic.security import Key
 from cosemic.security.envelopes import DED_TAGS, GENERAL_GLO, GLO_TAGS
 from cosemic.values import Secret
@@ -197,9 +197,9 @@ SECURITY_LIES: Final = (
     ),
     _lie(
         "suite-other",
-        "security suite 1, under the keys of suite 0",
+        "another security suite, under the keys of the right one",
         "security 17: the suite is that of the association (SEC-11)",
-        tell=control(0x31),
+        tell=another_suite(),
         server=Fails(DecipheringError),
         client=_UNDECIPHERED,
     ),

@@ -21,7 +21,7 @@ from cosemic.values import Secret
 
 NO_TITLE: Final = bytes(8)
 _BOTH: Final = 0x30
-"""Security control: authenticated and encrypted."""
+"""Security control: authenticated and encrypted, without the suite."""
 _AHEAD: Final = 1000
 """Counters that APDUs have used which are not seen one by one."""
 
@@ -126,7 +126,8 @@ class Seals:
         """Return an APDU in general-glo-ciphering, authenticated and encrypted, under a counter far ahead."""
         assert self.material is not None
         keys = self.material.encryption_key, self.material.authentication_key
-        seal = Seal(GENERAL_GLO, self.own_title, self.own_title, _BOTH, self._next[False] + _AHEAD, *keys)
+        control = _BOTH | self.material.suite.id
+        seal = Seal(GENERAL_GLO, self.own_title, self.own_title, control, self._next[False] + _AHEAD, *keys)
         self.gone_ahead(seal)
         return seal.around(plain)
 

@@ -71,8 +71,13 @@ def seal(change: Callable[[Seal, Scene], Seal]) -> Tell:
 
 
 def control(number: int) -> Tell:
-    """Put the same APDU into the protection that a security control byte names."""
-    return seal(lambda kept, scene: replace(kept, control=number))
+    """Put the same APDU into the protection that bits 7 to 4 of a security control byte name; the suite stays."""
+    return seal(lambda kept, scene: replace(kept, control=number & 0xF0 | kept.control & 0x0F))
+
+
+def another_suite() -> Tell:
+    """Name another security suite than that of the association; protection and keys stay."""
+    return seal(lambda kept, scene: replace(kept, control=kept.control & 0xF0 | (0 if kept.control & 0x0F else 1)))
 
 
 def opening(**fields: Any) -> Tell:

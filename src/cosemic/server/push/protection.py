@@ -6,9 +6,9 @@
     parameters       none, or one layer: authentication, encryption or both, under the global unicast key or the
                      global broadcast key; it comes on top of the policy
 
-What is protected travels in general-glo-ciphering (suite 0). Named and refused is what needs more: digital signatures,
-wrapped and agreed keys (suites 1 and 2), several layers, and transaction id or other information, for which there is
-only general-ciphering. System titles are the own one and that of the client, or left out.
+What is protected travels in general-glo-ciphering. Named and refused is what needs more: digital signatures, wrapped
+and agreed keys, several layers, and transaction id or other information, for which there is only general-ciphering.
+System titles are the own one and that of the client, or left out.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ def push_protection(client: AdmittedClient, elements: Sequence[ProtectionParamet
     if not elements:
         return policy
     if len(elements) > 1:
-        raise PushRefused(f"{len(elements)} layers of protection: security suite 0 has one, give one element")
+        raise PushRefused(f"{len(elements)} layers of protection: a push has one, give one element")
     asked = elements[0]
     applied = _APPLIES.get(asked.protection_type)
     if applied is None:
-        raise PushRefused(f"protection_type {_name(asked.protection_type)} needs security suite 1 or 2: use 0, 1 or 2")
+        raise PushRefused(f"protection_type {_name(asked.protection_type)} is not for pushes: use 0, 1 or 2")
     if settings.material is None:
         raise PushRefused(f"client {client.client_sap} has no keys to protect a push with")
     _check(client, asked.protection_options)
@@ -96,9 +96,7 @@ def sending(
 def _check(client: AdmittedClient, options: ProtectionOptions) -> None:
     settings, key = client.settings, options.key_info
     if key.key_info_type != KeyInfoType.IDENTIFIED_KEY:
-        raise PushRefused(
-            f"key_info_type {_name(key.key_info_type)} needs security suite 1 or 2: use an identified key"
-        )
+        raise PushRefused(f"key_info_type {_name(key.key_info_type)} is not for pushes: use an identified key")
     if key.key_info_options not in list(IdentifiedKey):
         raise PushRefused(f"no identified key is {key.key_info_options}")
     assert settings.material is not None
