@@ -34,8 +34,8 @@ PASSED_OVER: Final = frozenset(
     (
         "mechanism", "client_sap", "server_sap", "password", "secret", "ciphered", "server_title", "protection",
         "invocation_counter", "counters", "user_id", "pre_established", "referencing", "key_store", "meter",
-        "key_store_key_file", "key_store_client", "suite", "signing_key", "signing_key_file", "certificate", "server_public_key",
-        "server_certificate", "trust_anchors",
+        "key_store_key_file", "key_store_client", "suite", "signing_key", "signing_key_file", "certificate",
+        "server_public_key", "server_certificate", "trust_anchors",
     )
 )  # fmt: skip
 """Security settings that open nothing here."""
