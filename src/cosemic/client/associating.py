@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final
 
 from cosemic.apdu import CosemAttributeDescriptor
@@ -30,7 +31,7 @@ from cosemic.errors import (
     ServiceFailed,
 )
 from cosemic.model.short_names import ASSOCIATION
-from cosemic.security import TransmitCounter
+from cosemic.security import SecurityMaterial, TransmitCounter
 from cosemic.stack import PUBLIC_CLIENT, ClientStack, Disconnect
 from cosemic.store.security_settings import SecuritySettings
 from cosemic.values import Conformance, Obis
@@ -56,6 +57,8 @@ class Associating:
         self.short_names: ShortNames | None = None
         """What was learnt of short names, where the association has them."""
         self._make_stack = stack
+        self._rekeyed = False
+        """The settings are not those that stacks are made with: keys were changed."""
         self.forget()
         self._client_sap, self._server_sap = self.stack.client_sap, self.stack.server_sap
         self._asked_first = False
@@ -67,7 +70,22 @@ class Associating:
         self._public_value: tuple[int | None] | None = None
         """What the public client read as invocation counter; None before it was asked."""
         self.short_names = ShortNames() if self.settings.short_names else None
-        self.stack = self._make_stack()
+        self.stack = self._fresh_stack()
+
+    def _fresh_stack(self) -> ClientStack:
+        stack = self._make_stack()
+        if self._rekeyed:
+            stack.use(self.settings, stack.client_sap, stack.server_sap)
+        return stack
+
+    def use_keys(self, material: SecurityMaterial) -> None:
+        """Open associations under other keys from now on: :meth:`open` one, since none that stands is used any more.
+
+        Raises ConfigurationError where the keys do not suffice.
+        """
+        self.settings = replace(self.settings, material=material)
+        self._public_value = None  # it was that of the other key
+        self._rekeyed = True
 
     @property
     def opened(self) -> Opened | None:
@@ -95,8 +113,10 @@ class Associating:
         """Take a fresh stack, for another connection; what it costs is added up."""
         traffic = self.stack.traffic
         if traffic.octets_sent or self.stack.association.state is not State.IDLE:
-            self.stack = self._make_stack()
+            self.stack = self._fresh_stack()
             self.stack.traffic = traffic
+        elif self._rekeyed:
+            self.stack.use(self.settings, self._client_sap, self._server_sap)
         return self.stack
 
     # ---- the association --------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ from cosemic.client.procedures.firmware import AsyncFirmware, BlockingFirmware
 from cosemic.client.procedures.limiter import AsyncLimiter, BlockingLimiter
 from cosemic.client.procedures.profiles import ProfileProcedures
 from cosemic.client.procedures.push import AsyncPush, BlockingPush
+from cosemic.client.procedures.security import AsyncSecurity, BlockingSecurity, SecurityProcedures
 from cosemic.client.procedures.unconfirmed import UnconfirmedProcedures
 from cosemic.client.recovery import STANDARD, Recovery
 from cosemic.client.scaling import Readable
@@ -41,6 +42,7 @@ from cosemic.dialect import Dialect
 from cosemic.errors import AssociationError, CosemicError, NotAssociated
 from cosemic.model import AccessSelection, AttributeReference, InterfaceClass, MethodReference
 from cosemic.model.common import SimpleValue
+from cosemic.security.key_keeper import KeyKeeper
 from cosemic.stack import Trace, Traffic
 from cosemic.store.security_settings import Source
 from cosemic.values import Obis
@@ -54,8 +56,9 @@ _NOT_OPEN: Final = "the meter is not open: open it, or use it as a context manag
 class _Meter:
     """What both faces have: the session with one meter, and how it was named."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, keeper: KeyKeeper | None = None) -> None:
         self._plan = plan
+        self._keeper = keeper
         self._used = False
         self.session = plan.session()
 
@@ -71,6 +74,7 @@ class _Meter:
         recovery: Recovery = STANDARD,
         now: TimeSource = machine_time,
         trace: Trace | None = None,
+        keeper: KeyKeeper | None = None,
     ) -> Self:
         """Name a meter; it is connected and opened by ``async with`` (``with``), ``await`` or ``open``.
 
@@ -83,10 +87,12 @@ class _Meter:
         recovery: what is repeated, and when: :mod:`cosemic.client.recovery`.
         now: the true time, by which clocks are read and set; that of this machine unless said.
         trace: sees the octets of every layer: :mod:`cosemic.client.trace`.
+        keeper: keeps the keys of this meter, which take the place of those of ``security``; a meter whose key change
+            was interrupted is recovered when it is opened (:mod:`cosemic.client.procedures.key_change`).
 
         Raises ConfigurationError.
         """
-        return cls(Plan(known(url, security, zone, dialect, meters), recovery, now, trace))
+        return cls(Plan(known(url, security, zone, dialect, meters), recovery, now, trace), keeper)
 
     @property
     def opened(self) -> Opened | None:
@@ -101,6 +107,10 @@ class _Meter:
     def __getitem__(self: Any, which: str | Obis | InterfaceClass) -> MeterObject:
         """Return an object by name, ``meter["7/0-0:99.98.0*255"]``; see :mod:`cosemic.client.objects`."""
         return MeterObject(self, which)
+
+    def _opening(self) -> Procedure[Opened]:
+        keeper = self._keeper
+        return self.session.open() if keeper is None else SecurityProcedures(self.session).open_with(keeper)
 
     def _begin(self, driver: object | None) -> None:
         """Open the meter for the first time, or again: nothing that was learnt before holds."""
@@ -131,7 +141,7 @@ class Meter(_Meter):
         # It is there from the beginning: another task queues, and does not open the meter a second time.
         driver = self._driver = AsyncDriver(self.session, self._plan.connect, self._plan.now, self._plan.turn)
         try:
-            return await driver.run(self.session.open())
+            return await driver.run(self._opening())
         except BaseException:
             if self._driver is driver:
                 self._driver = None
@@ -247,6 +257,7 @@ class Meter(_Meter):
     firmware = cached_property(AsyncFirmware)
     limiter = cached_property(AsyncLimiter)
     push = cached_property(AsyncPush)
+    security = cached_property(AsyncSecurity)
 
 
 class BlockingMeter(_Meter):
@@ -267,7 +278,7 @@ class BlockingMeter(_Meter):
         self._begin(self._driver)
         driver = BlockingDriver(self.session, self._plan.connect_blocking, self._plan.now)
         try:
-            opened = driver.run(self.session.open())
+            opened = driver.run(self._opening())
         except BaseException:
             driver.close()
             raise
@@ -371,3 +382,4 @@ class BlockingMeter(_Meter):
     firmware = cached_property(BlockingFirmware)
     limiter = cached_property(BlockingLimiter)
     push = cached_property(BlockingPush)
+    security = cached_property(BlockingSecurity)

@@ -59,7 +59,7 @@ class ClientView:
             if attribute.attribute_id == ALL_ATTRIBUTES:
                 return self._read_all(served, rights, selection, access)
             right = rights.attribute(attribute.attribute_id)
-            self._check(right.readable, right.requires, access)
+            self.check(right.readable, right.requires, access)
             return served.read(attribute.attribute_id, selection, self._situation(access))
 
         return self._outcome(serve)
@@ -112,7 +112,7 @@ class ClientView:
     ) -> EncodedData | None:
         right = rights.attribute(attribute_id)
         try:
-            self._check(right.readable, right.requires, access)
+            self.check(right.readable, right.requires, access)
             return served.read(attribute_id, None, situation)
         except StoreError:
             raise
@@ -228,25 +228,38 @@ class ClientView:
                 raise AccessRefused(DataAccessResult.READ_WRITE_DENIED)
             return served
         right = rights.attribute(attribute.attribute_id)
-        self._check(right.writable, right.requires, access)
+        self.check(right.writable, right.requires, access)
         return served
 
     def _accessible(self, method: CosemMethodDescriptor, access: Access) -> CosemObject:
         served, rights = self.device.find(method.class_id, method.instance_id, self.client)
         right = rights.method(method.method_id)
-        self._check(right.accessible, right.requires, access)
+        self.check(right.accessible, right.requires, access)
         return served
 
-    def _check(self, allowed: bool, requires: Requirement, access: Access) -> None:
-        """Refuse what is not allowed or not protected enough; ask for the protection of the answer."""
+    def check(self, allowed: bool, requires: Requirement, access: Access) -> None:
+        """Refuse what is not allowed or not protected enough; ask for the protection of the answer.
+
+        Raises AccessRefused.
+        """
+        if self.client.raised is not None:
+            requires = self._raised(requires | self.client.raised, access)
         unprotected = requires.response and not all(name.ciphered for name in self.client.settings.context_names)
         if not allowed or requires.request & ~access.applied or (unprotected and not access.applied):
             # Without ciphering an answer cannot be protected.
             raise AccessRefused(DataAccessResult.READ_WRITE_DENIED)
         access.require_response(requires.response)
 
+    @staticmethod
+    def _raised(requires: Requirement, access: Access) -> Requirement:
+        """Refuse an answer in clear of an association that was opened before the policy was raised."""
+        agreement = access.agreement
+        if requires.response and agreement is not None and not agreement.application_context.ciphered:
+            raise AccessRefused(DataAccessResult.READ_WRITE_DENIED)
+        return requires
+
     def _situation(self, access: Access) -> Situation:
-        return Situation(self.device.advance(), self.client.client_sap, access.agreement)
+        return Situation(self.device.advance(), self.client.client_sap, access.agreement, access)
 
 
 def _attributes(served: CosemObject) -> range:

@@ -17,7 +17,8 @@ from cosemic.association.client_history import ClientHistory
 from cosemic.association.service_provider import Agreement, ServerSettings
 from cosemic.association.settings import LOW_LEVEL
 from cosemic.errors import ConfigurationError
-from cosemic.security import AccessCoding, AttributeAccess, MethodAccess
+from cosemic.security import AccessCoding, AttributeAccess, MethodAccess, Requirement
+from cosemic.security.certificates import CertificateStore
 from cosemic.server.objects import AccessRefused, CosemObject
 from cosemic.server.rights import AccessRule, ObjectRights, coded
 from cosemic.server.state import FORGETFUL, Memory, load_json, save_json
@@ -49,14 +50,16 @@ class Admission:
     """One association that a logical device offers.
 
     client_sap: 1 to 127. settings: how it is opened. rights: what it may do. security_setup: logical name of the
-    Security setup that its keys belong to. users: names by user id, for Association LN from version 2 on. Raises
-    ConfigurationError for a client SAP that associated_partners_id cannot name, and for users that cannot be.
+    Security setup that its keys belong to; certificates: those of the device and its key pairs, for a Security setup of
+    version 1. users: names by user id, for Association LN from version 2 on. Raises ConfigurationError for a client SAP
+    that associated_partners_id cannot name, and for users that cannot be.
     """
 
     client_sap: int
     settings: ServerSettings
     rights: AccessRule
     security_setup: Obis | None = None
+    certificates: CertificateStore | None = None
     users: Mapping[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -89,6 +92,8 @@ class AdmittedClient:
         self.rights: dict[_Key, ObjectRights] = {}
         self.own: dict[_Key, CosemObject] = {}
         """Objects that are another one for each client: the current association."""
+        self.raised: Requirement | None = None
+        """What the policy asks for, where a client has raised it: it holds in associations that stand, too."""
         self._changed: dict[_Key, ObjectRights | None] = {}
         """Rights that a client has set in place of those of the rule; None: it has removed the object."""
         self._memory = memory

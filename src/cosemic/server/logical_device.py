@@ -49,7 +49,7 @@ from cosemic.server.clockwork import Clockwork, Order, Process
 from cosemic.server.objects import AccessRefused, CosemObject, Situation, data
 from cosemic.server.push.outbox import Outbox
 from cosemic.server.rights import ObjectRights
-from cosemic.server.security_setup_object import security_setup
+from cosemic.server.security_setup_object import SecuritySetupObject, security_setup
 from cosemic.server.state import FORGETFUL, DeviceState, load_json, save_json
 from cosemic.values import DataAccessResult, Obis
 
@@ -196,9 +196,12 @@ class LogicalDevice:
         return AssociationSNObject(self, client, name, self.association_sn_version)
 
     def _add_security_setup(self, client: AdmittedClient, instance_id: Obis) -> None:
-        if (SecuritySetup.class_id, instance_id) in self._objects:
+        known = self._objects.get((SecuritySetup.class_id, instance_id))
+        if isinstance(known, SecuritySetupObject):
+            known.join(client)
+        if known is not None:
             return
-        self.add(security_setup(client, instance_id))
+        self.add(security_setup(client, instance_id, self.tell))
         counter = Obis(bytes((0, instance_id.b, 43, 1, instance_id.e, 255)))
         self.add(data(counter, DataType.DOUBLE_LONG_UNSIGNED, lambda now: client.lowest_acceptable_counter()))
 

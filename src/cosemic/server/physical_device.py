@@ -27,6 +27,7 @@ from cosemic.server.sap_assignment_object import (
     SAP_ASSIGNMENT,
     SAPAssignmentObject,
 )
+from cosemic.values import Conformance
 
 _AARQ: Final = b"\x60"
 
@@ -74,12 +75,30 @@ class DeviceAssociation:
             return self.lost()
         if octets[:1] == _AARQ:
             self._machine.settings = self._client.settings
+        else:
+            self._take_keys()
         return self._told(self._machine.receive(octets, now))
 
     def receive_broadcast(self, octets: bytes, now: float) -> None:
         """Take one APDU that was sent to all logical devices: nothing is answered."""
         if not self.gone:
+            self._take_keys()
             self._machine.receive_broadcast(octets, now)
+
+    def _take_keys(self) -> None:
+        """Go on with the keys and the policy that the Security setup has by now.
+
+        An association with a dedicated key keeps those that it was opened with, counters included, until it ends.
+        """
+        machine, settings, context = self._machine, self._client.settings, self._machine.context
+        if settings.material is machine.settings.material and settings.policy == machine.settings.policy:
+            return
+        if context is None or self._standing is None or context.material.dedicated_key is not None:
+            return
+        machine.settings = settings
+        machine.context = fresh = settings.security_context(context.peer_title, True)
+        if fresh is not None and self._standing.conformance & Conformance.GENERAL_BLOCK_TRANSFER:
+            fresh.set_largest_apdu(settings.largest_joined)
 
     def octets_to_send(self) -> bytes:
         """Return the next APDU that is due, or nothing."""

@@ -59,7 +59,7 @@ class MeterSecurity:
     kind: ``none`` (the public client reads everything), ``lls`` (a reading client with password beside it),
     ``hls-gmac`` or ``hls-ecdsa`` (a management client with ciphering as well). suite: security suite of the management
     client, 0 to 2. client_signs, meter_signs, system_title: private keys of both and title of the meter, of
-    ``hls-ecdsa``.
+    ``hls-ecdsa``. master_key: under which its keys are changed; None: they cannot be.
 
     Raises ConfigurationError for another kind or suite, and for ``hls-ecdsa`` in suite 0, which has no signatures.
     """
@@ -72,6 +72,7 @@ class MeterSecurity:
     client_signs: Secret | None = None
     meter_signs: Secret | None = None
     system_title: bytes = b""
+    master_key: Secret | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -85,13 +86,22 @@ class MeterSecurity:
         """Return the security of a meter, the same for the same seed, serial number and suite."""
         draw = Random(f"Cosemic simulator keys, seed {seed}, serial {serial}")
         of = _checked_suite(suite)
-        return cls(
-            kind,
+        master_key = Random(f"Cosemic simulator master keys, seed {seed}, serial {serial}").randbytes(of.key_length)
+        drawn = (
             Secret.password(f"{draw.randrange(10**8):08}"),
             Secret(draw.randbytes(of.key_length), "simulator encryption key"),
             Secret(draw.randbytes(of.key_length), "simulator authentication key"),
+        )
+        signs: dict[str, Any] = {}
+        if kind == "hls-ecdsa" and of.curve:
+            client, meter = _private_keys(draw, of)
+            signs = {"client_signs": client, "meter_signs": meter, "system_title": meter_title(serial)}
+        return cls(
+            kind,
+            *drawn,
             suite,
-            *((*_private_keys(draw, of), meter_title(serial)) if kind == "hls-ecdsa" and of.curve else ()),
+            **signs,
+            master_key=Secret(master_key, "simulator master key"),
         )
 
     @property
@@ -142,7 +152,9 @@ class MeterSecurity:
         return ServerSettings(
             context_names=frozenset((ApplicationContext.LN_CIPHERED,)),
             mechanism=AuthenticationMechanism.from_label(self.kind),
-            material=SecurityMaterial.of(self.encryption_key, self.authentication_key, suite=self.suite),
+            material=SecurityMaterial.of(
+                self.encryption_key, self.authentication_key, suite=self.suite, kek=self.master_key
+            ),
             counters=counters,
             system_title=system_title,
             policy=AUTHENTICATED_ENCRYPTED[self.suite],
