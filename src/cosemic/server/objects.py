@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cosemic.apdu import SelectiveAccessDescriptor
-from cosemic.association.service_provider import Agreement
+from cosemic.association.service_provider import Access, Agreement
 from cosemic.codec import DataType, EncodedData
 from cosemic.errors import ConfigurationError, DecodeError
 from cosemic.model import Data, InterfaceClass
@@ -54,12 +54,14 @@ class AccessRefused(Exception):
 class Situation:
     """Under what circumstances an object is asked: the time (aware), the client, and what its association agreed upon.
 
+    access: how the request is protected, for who reads or acts through the object with the rights of the client.
     Another object of the device has neither client nor association.
     """
 
     now: dt.datetime
     client_sap: int = 0
     agreement: Agreement | None = None
+    access: Access | None = None
 
 
 Reader = Callable[[dt.datetime], Any]
