@@ -6,6 +6,7 @@
 #   COUNT=10000000            inputs of `make fuzz`
 #   MINUTES=30                how long `make soak` collects
 #   STEPS=100000              steps of client and server in `make soak`
+#   KILLS=10000               processes that `make soak` kills while they use counters
 #   CORES=4                   tools that `make check` runs, and faults that `make seeds` tries, at a time
 
 VENV ?= .venv
@@ -14,6 +15,7 @@ WORKERS ?= auto
 COUNT ?= 10000000
 MINUTES ?= 30
 STEPS ?= 100000
+KILLS ?= 10000
 CORES ?= 4
 
 SHELL := /bin/sh
@@ -42,7 +44,7 @@ help:
 	@echo "make interop  against other implementations, both ways; writes build/interop.json"
 	@echo "make bench    our speed beside that of others; writes build/bench.json"
 	@echo "make fuzz     $(COUNT) mutated inputs into every public entry point"
-	@echo "make soak     $(STEPS) steps of client and server, then a fleet collected for $(MINUTES) minutes"
+	@echo "make soak     $(STEPS) steps of client and server, $(KILLS) kills, then a fleet collected for $(MINUTES) minutes"
 	@echo "make seeds    faults put into the server, one at a time: each has to be caught by a test"
 	@echo "make services the table of services: each row counts because its test fails without it"
 	@echo "make docs     the reference of all modules as pages; writes build/docs"
@@ -95,8 +97,8 @@ fuzz: $(MADE)/check
 	@$(PY) -m fuzz --count $(COUNT)
 
 soak: $(MADE)/check
-	@echo "== soak: $(STEPS) steps of client and server, and $(MINUTES) minutes of rounds"
-	@$(PY) -m soak --association-steps $(STEPS) --minutes $(MINUTES)
+	@echo "== soak: $(STEPS) steps of client and server, $(KILLS) kills, and $(MINUTES) minutes of rounds"
+	@$(PY) -m soak --association-steps $(STEPS) --kills $(KILLS) --minutes $(MINUTES)
 
 seeds: $(MADE)/check
 	@echo "== seeds: faults of tools/seeded_faults.toml, each in a copy of the tree"

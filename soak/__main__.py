@@ -1,6 +1,7 @@
-"""``python -m soak --association-steps 100000 --minutes 30``: conversations, then simulated months of collection.
+"""``python -m soak --association-steps 100000 --kills 10000 --minutes 30``: conversations, kills, months of collection.
 
-First client and server of the application layer, whatever they agree upon (:mod:`soak.associations`). Then rounds.
+First client and server of the application layer, whatever they agree upon (:mod:`soak.associations`). Then processes
+that send and receive protected APDUs, and are killed (:mod:`soak.kills`). Then rounds.
 
 Each round moves the meters' clocks on by some hours (more in some rounds than in others), breaks one connection in the
 middle, collects, and holds what the store has against what must be there: every interval once, and the last register
@@ -25,6 +26,7 @@ from cosemic.simulator import Fleet
 from cosemic.store import FileCounterStore
 from cosemic.values import Obis
 from soak.associations import soak_associations
+from soak.kills import soak_kills
 
 PROFILE = Obis("1-0:99.1.0")
 PERIOD = dt.timedelta(minutes=15)
@@ -107,6 +109,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m soak", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=float, default=30.0, help="of rounds; 0: none")
     parser.add_argument("--association-steps", type=int, default=0, metavar="STEPS", help="of conversations before")
+    parser.add_argument("--kills", type=int, default=0, help="of processes that use counters, before")
     parser.add_argument("--meters", type=int, default=12)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -117,6 +120,14 @@ def main() -> int:
             traceback.print_exc()  # Hypothesis has added the shortest steps
             again = f"python -m soak --association-steps {options.association_steps} --minutes 0 --seed {options.seed}"
             print(f"FAILED: the same once more with `{again}`", file=sys.stderr)
+            return 1
+    if options.kills > 0:
+        try:
+            print(f"All good: {soak_kills(options.kills, options.seed)}.", flush=True)
+        except Exception:
+            traceback.print_exc()
+            again = f"python -m soak --kills {options.kills} --minutes 0 --seed {options.seed}"
+            print(f"FAILED: the same draws, though not the same moments, with `{again}`", file=sys.stderr)
             return 1
     if not options.minutes > 0:
         return 0

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from cosemic.errors import ConfigurationError
 from cosemic.values import Secret
+from cosemic.values.secret import hidden
 
 KEY = bytes.fromhex("000102030405060708090a0b0c0d0e0f")
 SHOW = f"from cosemic.values import Secret; print(Secret(bytes.fromhex('{KEY.hex()}')))"
@@ -122,3 +123,28 @@ def test_equality_is_that_of_the_octets(a: bytes, b: bytes) -> None:
     assert Secret(a) == Secret(a, "other")
     assert hash(Secret(a)) == hash(Secret(a, "other"))
     assert Secret(a) != a
+
+
+def test_its_octets_are_overwritten_when_nobody_holds_it_any_more() -> None:
+    secret = Secret(KEY)
+    kept: Any = secret._Secret__octets  # type: ignore[attr-defined]  # the point of the test
+    revealed, copied = secret.reveal(), copy.deepcopy(secret)
+    del secret
+    assert kept == KEY
+    del copied
+    assert kept == bytes(len(KEY))
+    assert revealed == KEY
+
+
+def test_what_is_hidden_is_used_as_it_is_and_not_shown() -> None:
+    plain = {"name": "value", "key": KEY, "list": ["value", 7], "more": {"key": bytearray(KEY)}, "on": True}
+    table: Any = hidden(plain)
+    shown = repr(table)
+    for said in ("'value'", KEY.hex(), repr(KEY)[2:-1]):
+        assert said not in shown
+    assert table == plain
+    joined = table["key"] + b"1"
+    assert joined == KEY + b"1"
+    assert "hidden" in repr(joined) == str(joined)
+    assert f"{table['name']}" == str(table["name"]) == "value"
+    assert hidden(Secret(KEY)) == Secret(KEY)

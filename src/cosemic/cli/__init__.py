@@ -28,6 +28,8 @@ from cosemic._version import __version__
 from cosemic.errors import ConfigurationError, CosemicError, OutcomeUnknown
 
 DONE, FAILED, USAGE, UNKNOWN = 0, 1, 2, 3
+WITHOUT_KEYS = frozenset(("completion", "obis"))
+"""Commands that never hold a key; the process of any other is kept out of core dumps and debuggers."""
 
 
 def parser(command: str | None = None) -> argparse.ArgumentParser:
@@ -50,7 +52,12 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code (table above); ``argv`` is without the program's name."""
+    """Run one command and return its exit code (table above).
+
+    argv: without the program's name; None: what this process was called with, which is protected then as one that holds
+    keys (:mod:`cosemic.store.process_memory`).
+    """
+    ours = argv is None
     argv = sys.argv[1:] if argv is None else argv
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -63,6 +70,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:  # while what the command needs was imported
         return _complain("stopped", FAILED)
     try:
+        if ours and argv[0] not in WITHOUT_KEYS:
+            from cosemic.store.process_memory import protect_memory
+
+            protect_memory()
         code: int = arguments.run(arguments)
         sys.stdout.flush()
     except ConfigurationError as error:

@@ -103,6 +103,9 @@ def main(arguments: Sequence[str]) -> None:
     """Run meters as the arguments say, until standard input ends."""
     # Where there are no process groups, Ctrl-C reaches parent and child alike.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from cosemic.store.process_memory import protect_memory
+
+    protect_memory()
     count, seed, days, counters = arguments
     try:
         asyncio.run(serve(int(count), int(seed), int(days), counters))

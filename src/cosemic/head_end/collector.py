@@ -47,7 +47,7 @@ class MeterPoint:
 
     name: str
     url: str
-    security: Source = None
+    security: Source = field(default=None, repr=False)
     zone: dt.tzinfo = dt.UTC
     dialect: Dialect = STANDARD
     profiles: tuple[Obis, ...] | None = None

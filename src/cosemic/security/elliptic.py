@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from cosemic.errors import ConfigurationError, DecodeError
 from cosemic.security.suite import EllipticCurve, HashName, SecuritySuite
-from cosemic.values.secret import Secret
+from cosemic.values.secret import HiddenOctets, Secret
 
 
 def _ecdsa(hash_algorithm: hashes.HashAlgorithm) -> ec.ECDSA:
@@ -229,9 +229,10 @@ class _SoftwareKey:
         Raises ConfigurationError for another length, for zero, for the order of the curve and above.
         """
         curve = curve_of(suite)
-        octets = scalar.reveal() if isinstance(scalar, Secret) else scalar
+        octets = HiddenOctets(scalar.reveal() if isinstance(scalar, Secret) else scalar)
         number = int.from_bytes(octets, "big")
         if len(octets) != curve.length or not 0 < number < curve.order:
+            del number  # it would stand in a traceback that shows local variables
             raise ConfigurationError(
                 f"a private key of security suite {suite.id} is a number of {curve.length} octets, not zero and below "
                 f"the order of {curve.name}; check the key file"

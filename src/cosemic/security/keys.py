@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from cosemic.errors import ConfigurationError
 from cosemic.security.suite import SecurityControl, SecuritySuite, security_suite
-from cosemic.values.secret import Secret
+from cosemic.values.secret import HiddenOctets, Secret
 
 IDENTITY_LENGTH: Final = 16
 _IDENTITY_DOMAIN: Final = b"Cosemic invocation counter store, identity of a key, version 1"
@@ -55,10 +55,10 @@ class Key:
         return self._aead
 
     def authenticated_data(self, control: SecurityControl) -> bytes:
-        """Return SC || AK, the authenticated data of an authenticated and encrypted APDU, this being the AK."""
+        """Return SC || AK, the authenticated data of an authenticated and encrypted APDU, this being the AK; hidden."""
         aad = self._aad.get(control)
         if aad is None:
-            aad = self._aad[control] = control.octet + self._secret.reveal()
+            aad = self._aad[control] = HiddenOctets(control.octet + self._secret.reveal())
         return aad
 
     def reveal(self) -> bytes:

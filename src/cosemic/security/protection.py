@@ -190,14 +190,15 @@ def expanded(packet: bytes, most: int) -> bytes:
 
 def verify_in_two_passes(key: Key, nonce: bytes, aad: bytes, body: bytes, tag: bytes, encrypted: bool) -> bytes:
     """Return the plaintext of ``body`` when ``tag`` is right; for short bodies. Raises DecipheringError."""
+    # The right tag is in no variable: a traceback that shows them would tell a forger.
     encrypt = key.aead.encrypt
     if encrypted:
         plaintext = encrypt(nonce, body, None)[:-16]
-        expected = encrypt(nonce, plaintext, aad)[-16:-4]
+        right = compare_digest(encrypt(nonce, plaintext, aad)[-16:-4], tag)
     else:
         plaintext = body
-        expected = encrypt(nonce, b"", aad + body)[:TAG_LENGTH]
-    if not compare_digest(expected, tag):
+        right = compare_digest(encrypt(nonce, b"", aad + body)[:TAG_LENGTH], tag)
+    if not right:
         raise DecipheringError(FAILED)
     return plaintext
 

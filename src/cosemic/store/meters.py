@@ -33,8 +33,9 @@ from typing import Any, Final
 
 from cosemic.dialect import STANDARD, Dialect, Quirk
 from cosemic.errors import ConfigurationError
-from cosemic.store.security_settings import SECRETS, Source, others_can_read, state_folder
+from cosemic.store.security_settings import SECRETS, Source, others_can_read, parsed, state_folder
 from cosemic.values import Obis
+from cosemic.values.secret import HiddenOctets
 
 VARIABLE: Final = "COSEMIC_METERS"
 
@@ -83,11 +84,12 @@ def known_meter(name: str, path: str | os.PathLike[str] | None = None) -> KnownM
 
 def _tables(where: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(where.read_text("utf-8"))
+        octets = HiddenOctets(where.read_bytes())
     except OSError as error:
         raise ConfigurationError(f"known meters {where}: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise ConfigurationError(f"known meters {where} are no TOML") from None
+    values = parsed(octets, tomllib.loads)
+    if values is None:
+        raise ConfigurationError(f"known meters {where} are no TOML")
     tables = values.pop("meters", {})
     if values or not isinstance(tables, dict):
         raise ConfigurationError(f"known meters {where}: every meter stands in a table [meters.NAME], and nothing else")
@@ -106,20 +108,20 @@ def _known_meter(where: Path, name: str, values: Any) -> KnownMeter:
         settings = {key: _READERS[key](value, where) for key, value in values.items() if key != "url"}
     except ConfigurationError as error:
         raise ConfigurationError(f"meter {name!r} of {where}: {error}") from None
-    return KnownMeter(name, values["url"], **settings)
+    return KnownMeter(name, str(values["url"]), **settings)
 
 
 def _security(value: Any, where: Path) -> Source:
     if value == "environment":
         return "environment"
     if isinstance(value, str):
-        return where.parent / value
+        return where.parent / str(value)
     if not isinstance(value, dict):
         raise ConfigurationError('security is the name of a file, "environment", or a table of settings')
     if SECRETS & value.keys() and others_can_read(where):
         warnings.warn(f"{where} holds keys, and others can read it: chmod 600 {where}", ReadableKeys, stacklevel=2)
     counters = value.get("counters")
-    return {**value, "counters": where.parent / counters} if isinstance(counters, str) else value
+    return {**value, "counters": where.parent / str(counters)} if isinstance(counters, str) else value
 
 
 def _zone(value: Any, where: Path) -> dt.tzinfo:
@@ -128,7 +130,9 @@ def _zone(value: Any, where: Path) -> dt.tzinfo:
     try:
         return zoneinfo.ZoneInfo(value)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError, OSError):
-        raise ConfigurationError(f"zone {value!r} is no time zone of this machine: Europe/Berlin, UTC ...") from None
+        raise ConfigurationError(
+            f"zone {str(value)!r} is no time zone of this machine: Europe/Berlin, UTC ..."
+        ) from None
 
 
 def _profiles(value: Any, where: Path) -> tuple[Obis, ...]:

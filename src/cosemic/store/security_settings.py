@@ -48,7 +48,7 @@ import stat
 import sys
 import threading
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -59,6 +59,7 @@ from cosemic.errors import ConfigurationError
 from cosemic.security import CounterStore, Protection, SecurityMaterial, security_suite
 from cosemic.store.counters import FileCounterStore
 from cosemic.values import AuthenticationMechanism, Obis, Secret
+from cosemic.values.secret import HiddenOctets, hidden
 
 _LARGEST_SAP: Final = 0xFFFF
 _LARGEST_SUITE: Final = 2
@@ -135,9 +136,9 @@ def load_security(
     if source is None:
         values = {}
     elif isinstance(source, Mapping):
-        values = source
+        values = hidden(source)
     elif source == "environment":
-        values = {name: os.environ[key] for name in _NAMES if (key := PREFIX + name.upper()) in os.environ}
+        values = {name: hidden(os.environ[key]) for name in _NAMES if (key := PREFIX + name.upper()) in os.environ}
     else:
         beside = Path(source)
         values = read_settings(beside)
@@ -161,16 +162,11 @@ def _client_settings(
 ) -> ClientSettings:
     material: SecurityMaterial | None = None
     suite = _number(values, "suite", _LARGEST_SUITE) or 0
-    encryption_key = _octets(values, "encryption_key")
-    authentication_key = _octets(values, "authentication_key")
-    broadcast_key = _octets(values, "broadcast_key")
+    encryption_key = _key(values, "encryption_key")
+    authentication_key = _key(values, "authentication_key")
+    broadcast_key = _key(values, "broadcast_key")
     if encryption_key is not None:
-        material = SecurityMaterial.of(
-            Secret(encryption_key, "encryption key"),
-            None if authentication_key is None else Secret(authentication_key, "authentication key"),
-            suite=suite,
-            broadcast_key=None if broadcast_key is None else Secret(broadcast_key, "broadcast key"),
-        )
+        material = SecurityMaterial.of(encryption_key, authentication_key, suite=suite, broadcast_key=broadcast_key)
         settings["counters"] = _counters(values, beside)
     elif authentication_key is not None or broadcast_key is not None:
         raise ConfigurationError("authentication_key and broadcast_key need encryption_key beside them")
@@ -188,8 +184,8 @@ def _client_settings(
         default = "hls-ecdsa"
     if beforehand is not None:
         default = "lowest"
-    protection = str(values.get("protection", "authenticated-encrypted"))
-    if protection not in _PROTECTIONS:
+    protection = values.get("protection", "authenticated-encrypted")
+    if not isinstance(protection, str) or protection not in _PROTECTIONS:
         raise ConfigurationError(f"protection is one of {', '.join(_PROTECTIONS)}")
     if "user_id" not in settings and (user_id := _number(values, "user_id", LARGEST_USER_ID)) is not None:
         settings["user_id"] = user_id
@@ -200,7 +196,7 @@ def _client_settings(
     if "invocation_counter" in values:
         settings["invocation_counter"] = Obis(str(values["invocation_counter"]))
     return ClientSettings(
-        mechanism=_mechanism(str(values.get("mechanism", default))),
+        mechanism=_mechanism(values.get("mechanism", default)),
         secret=secret,
         ciphered=_flag(values, "ciphered", material is not None),
         material=material,
@@ -214,29 +210,46 @@ def _client_settings(
     )
 
 
-def _mechanism(label: str) -> AuthenticationMechanism:
+def _mechanism(label: Any) -> AuthenticationMechanism:
     try:
-        return AuthenticationMechanism.from_label(label)
+        return AuthenticationMechanism.from_label(label if isinstance(label, str) else repr(label))
     except ConfigurationError:  # what stands there may be a password in the wrong place
         names = ", ".join(member.label for member in AuthenticationMechanism)
         raise ConfigurationError(f"mechanism is one of {names}") from None
 
 
 def read_settings(path: Path) -> Mapping[str, Any]:
-    """Return the names and values of a file of settings, unchecked. Raises ConfigurationError, which quotes nothing."""
+    """Return the names and values of a file of settings, unchecked; text does not show itself (:func:`hidden`).
+
+    Raises ConfigurationError, which quotes nothing.
+    """
     try:
-        octets = path.read_bytes()
+        octets = HiddenOctets(path.read_bytes())
     except OSError as error:
         raise ConfigurationError(f"security settings {path}: {error.strerror}") from None
-    try:
-        text = octets.decode("utf-8")
-        values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (ValueError, RecursionError):
-        kind = "JSON" if path.suffix == ".json" else "TOML"
-        raise ConfigurationError(f"security settings {path} are no {kind}") from None
+    kind = "JSON" if path.suffix == ".json" else "TOML"
+    values = parsed(octets, json.loads if kind == "JSON" else tomllib.loads)
+    if values is None:
+        raise ConfigurationError(f"security settings {path} are no {kind}")
     if not isinstance(values, dict):
         raise ConfigurationError(f"security settings {path} are no table of names and values")
     return values
+
+
+def parsed(octets: bytes, parse: Callable[[str], Any]) -> Any:
+    """Return what a text says, hidden; None where it cannot be parsed.
+
+    No error is raised: the text would stand in its traceback, where local variables are shown.
+    """
+    try:
+        return hidden(parse(octets.decode("utf-8")))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _key(values: Mapping[str, Any], name: str) -> Secret | None:
+    octets = _octets(values, name)
+    return None if octets is None else Secret(octets, name.replace("_", " "))
 
 
 def _octets(values: Mapping[str, Any], name: str) -> bytes | None:
@@ -248,7 +261,7 @@ def _octets(values: Mapping[str, Any], name: str) -> bytes | None:
     if isinstance(value, Secret):
         return value.reveal()
     try:
-        return bytes.fromhex(str(value))
+        return bytes.fromhex(value if isinstance(value, str) else str(value))
     except ValueError:
         raise ConfigurationError(f"{name} is not hexadecimal") from None
 

@@ -73,7 +73,8 @@ def _signing_key(given: Mapping[str, Any], beside: Path | None, suite: SecurityS
         if not isinstance(value, str | bytes | bytearray | Secret):
             handle: SigningKey = value
             return handle
-        key = SoftwareSigningKey.of(value if isinstance(value, Secret) else _octets("signing_key", value), suite)
+        secret = value if isinstance(value, Secret) else Secret(_octets("signing_key", value), "private key")
+        key = SoftwareSigningKey.of(secret, suite)
     if key.public.suite_curve != suite.curve:
         raise ConfigurationError(
             f"signing_key_file is on {key.public.suite_curve}: suite {suite.id} needs {suite.curve}"
