@@ -94,6 +94,8 @@ class AdmittedClient:
         """Objects that are another one for each client: the current association."""
         self.raised: Requirement | None = None
         """What the policy asks for, where a client has raised it: it holds in associations that stand, too."""
+        self.set_up = 0
+        """How often the Security setup has changed keys or policy: associations that stand go on with them."""
         self._changed: dict[_Key, ObjectRights | None] = {}
         """Rights that a client has set in place of those of the rule; None: it has removed the object."""
         self._memory = memory

@@ -48,6 +48,7 @@ class DeviceAssociation:
         )
         self._standing: Agreement | None = None
         self._pending = False
+        self._set_up = client.set_up
         self._told([])
 
     @property
@@ -75,6 +76,7 @@ class DeviceAssociation:
             return self.lost()
         if octets[:1] == _AARQ:
             self._machine.settings = self._client.settings
+            self._set_up = self._client.set_up
         else:
             self._take_keys()
         return self._told(self._machine.receive(octets, now))
@@ -86,15 +88,16 @@ class DeviceAssociation:
             self._machine.receive_broadcast(octets, now)
 
     def _take_keys(self) -> None:
-        """Go on with the keys and the policy that the Security setup has by now.
+        """Go on with the keys and the policy that the Security setup has given it meanwhile.
 
         An association with a dedicated key keeps those that it was opened with, counters included, until it ends.
         """
         machine, settings, context = self._machine, self._client.settings, self._machine.context
-        if settings.material is machine.settings.material and settings.policy == machine.settings.policy:
+        if self._set_up == self._client.set_up:
             return
         if context is None or self._standing is None or context.material.dedicated_key is not None:
             return
+        self._set_up = self._client.set_up
         machine.settings = settings
         machine.context = fresh = settings.security_context(context.peer_title, True)
         if fresh is not None and self._standing.conformance & Conformance.GENERAL_BLOCK_TRANSFER:

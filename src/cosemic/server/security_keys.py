@@ -122,6 +122,7 @@ class SetupKeys:
         for client, changed in zip(self._clients, settings, strict=True):
             client.settings = changed
             client.raised = policy.requires if raised else None
+            client.set_up += 1
 
 
 def _changed(settings: ServerSettings, material: SecurityMaterial, policy: SecurityPolicy) -> ServerSettings:
