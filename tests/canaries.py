@@ -77,11 +77,14 @@ def reprs_of_live_objects() -> Iterator[tuple[str, str]]:
     gc.collect()
     for each in gc.get_objects():
         kind = type(each)
-        if not (kind.__module__ or "").startswith("cosemic") or isinstance(each, type | types.ModuleType):
+        module = kind.__module__  # some extension types have a descriptor there
+        if not isinstance(module, str) or not module.startswith("cosemic"):
+            continue
+        if isinstance(each, type | types.ModuleType):
             continue
         if kind.__repr__ is object.__repr__ and kind.__str__ is object.__str__:
             continue  # a name and an address
-        yield f"{kind.__module__}.{kind.__qualname__}", f"{_shown(each)}\n{_shown(each, str)}"
+        yield f"{module}.{kind.__qualname__}", f"{_shown(each)}\n{_shown(each, str)}"
 
 
 def told_by(error: BaseException) -> Iterator[tuple[str, str]]:

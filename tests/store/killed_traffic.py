@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import random
 import secrets
+import select
 import signal
 import struct
 import time
@@ -325,7 +326,8 @@ class FatalPort(FilePort):
 def killed_life(seat: Seat, processes: int, longest: float) -> None:
     """Run one life in so many processes at once, on the same files and inputs, and kill them with SIGKILL.
 
-    longest: seconds after which all of them are killed, at the latest; one in three kills itself at a call of its port.
+    longest: seconds after its first word (of one in four: after its birth) until each is killed, at the latest; one in
+    three kills itself at a call of its port.
     """
     draw, fed = seat.draw, seat.feed()
     children: list[tuple[int, int]] = []
@@ -341,6 +343,8 @@ def killed_life(seat: Seat, processes: int, longest: float) -> None:
             _die_in_the_end(seat, fed, writing, block, compact_lines, FatalPort(at, own), own)
         os.close(writing)
         children.append((child, reading))
+    if draw.random() < 0.75:  # the others may be killed before they have begun
+        select.select([children[0][1]], [], [], 2.0)
     time.sleep(draw.uniform(0, longest))
     for child, _ in children:
         os.kill(child, signal.SIGKILL)
