@@ -149,6 +149,24 @@ class GeneralSigningTbs(Enum):
     """The content without its length octets (Gurux)."""
 
 
+class DataProtectionMeta(Enum):
+    """What is authenticated and signed of the parameters of protected data (reference, security 15: unsure)."""
+
+    WITHOUT_DATE_TIME = "without-date-time"
+    """transaction-id, both system titles and other-information: what protection_options has."""
+    EMPTY_DATE_TIME = "empty-date-time"
+    """The five fields of general-ciphering and -signing, date-time being empty."""
+
+
+class DataProtectionSignature(Enum):
+    """How data and their digital signature make the protected data (reference, security 15: unsure)."""
+
+    OCTET_STRINGS = "octet-strings"
+    """Both with their length in front, as content and signature of general-signing."""
+    APPENDED = "appended"
+    """The signature behind the data, as the tag stands behind the ciphertext."""
+
+
 class TransactionIds(Enum):
     """How repeated transaction-ids of an originator are known (reference, security 5.3; the rule is not printed)."""
 
@@ -233,8 +251,10 @@ class Dialect:
     gmac_control_without_suite: HLS 5 values carry security control 10 even in suites 1 and 2.
     kdf_algorithm_arc: 5 or 6, in the AlgorithmID of key derivation: 60 85 74 05 08 03 0n, or 60 85 74 06 08 03 0n
         (a print of edition 8, UK profile).
-    general_ciphering_aad: what general-ciphering authenticates.
-    general_signing_tbs: what general-signing signs.
+    general_ciphering_aad: what general-ciphering authenticates; so do data that are protected (class 30).
+    general_signing_tbs: what general-signing signs; so do data that are protected (class 30).
+    data_protection_meta: what of the protection parameters is authenticated and signed with protected data (class 30).
+    data_protection_signature: how signed data are put together (class 30).
     ephemeral_signature: what the originator of the one-pass key agreement signs.
     transaction_ids: how a repeated transaction-id is known, where no invocation counter protects against replay.
     counter_without_protection: a layer of general-ciphering without any protection carries an invocation counter all
@@ -273,6 +293,8 @@ class Dialect:
     kdf_algorithm_arc: int = 5
     general_ciphering_aad: GeneralCipheringAad = GeneralCipheringAad.META
     general_signing_tbs: GeneralSigningTbs = GeneralSigningTbs.WITH_CONTENT_LENGTH
+    data_protection_meta: DataProtectionMeta = DataProtectionMeta.WITHOUT_DATE_TIME
+    data_protection_signature: DataProtectionSignature = DataProtectionSignature.OCTET_STRINGS
     ephemeral_signature: EphemeralSignature = EphemeralSignature.Q
     transaction_ids: TransactionIds = TransactionIds.REMEMBERED
     counter_without_protection: bool = False

@@ -24,6 +24,7 @@ from cosemic.client.procedures.billing import AsyncBilling, BlockingBilling
 from cosemic.client.procedures.breaker import AsyncBreaker, BlockingBreaker
 from cosemic.client.procedures.calendar import AsyncCalendar, BlockingCalendar
 from cosemic.client.procedures.clock import AsyncClock, BlockingClock
+from cosemic.client.procedures.data_protection import AsyncDataProtection, BlockingDataProtection
 from cosemic.client.procedures.demand import AsyncDemand, BlockingDemand
 from cosemic.client.procedures.events import AsyncEvents, BlockingEvents
 from cosemic.client.procedures.firmware import AsyncFirmware, BlockingFirmware
@@ -252,6 +253,7 @@ class Meter(_Meter):
     billing = cached_property(AsyncBilling)
     breaker = cached_property(AsyncBreaker)
     calendar = cached_property(AsyncCalendar)
+    data_protection = cached_property(AsyncDataProtection)
     demand = cached_property(AsyncDemand)
     events = cached_property(AsyncEvents)
     firmware = cached_property(AsyncFirmware)
@@ -377,6 +379,7 @@ class BlockingMeter(_Meter):
     billing = cached_property(BlockingBilling)
     breaker = cached_property(BlockingBreaker)
     calendar = cached_property(BlockingCalendar)
+    data_protection = cached_property(BlockingDataProtection)
     demand = cached_property(BlockingDemand)
     events = cached_property(BlockingEvents)
     firmware = cached_property(BlockingFirmware)

@@ -82,6 +82,14 @@ class ValueDefinition(Structure, name="value_definition"):
     attribute_index: int = field(Integer)
 
 
+class MethodDefinition(Structure, name="method_definition"):
+    """Which method."""
+
+    class_id: int = field(LongUnsigned)
+    logical_name: Obis = field(LogicalName)
+    method_index: int = field(Integer)
+
+
 class CaptureObjectDefinition(Structure, name="capture_object_definition"):
     """Which attribute, and what of it: data_index 0 is all, n the n-th element of its structure or array.
 

@@ -17,6 +17,7 @@ from cosemic.server.capturing import Capture
 from cosemic.server.client_view import ClientView
 from cosemic.server.clients import MANAGEMENT_CLIENT, PUBLIC_CLIENT, Admission, AdmittedClient
 from cosemic.server.clock import ChangeKind, ClockChange, ClockObject
+from cosemic.server.data_protection_object import DataProtectionObject
 from cosemic.server.demand import DemandRegisterObject, MaximumDemandObject
 from cosemic.server.disconnect import DisconnectControlObject
 from cosemic.server.event_log import EventLog
@@ -66,6 +67,7 @@ __all__ = [
     "ClockObject",
     "CosemObject",
     "CountingRegisterObject",
+    "DataProtectionObject",
     "DaylightSaving",
     "DemandRegisterObject",
     "DeviceAssociation",

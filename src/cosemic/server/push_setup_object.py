@@ -62,6 +62,8 @@ from cosemic.model.push import (
     TransportService,
     WindowElement,
 )
+from cosemic.security import Protection
+from cosemic.security.general import GeneralProtection
 from cosemic.server.clients import AdmittedClient
 from cosemic.server.clock import ClockObject
 from cosemic.server.clockwork import Order
@@ -71,7 +73,7 @@ from cosemic.server.objects import AccessRefused, Situation
 from cosemic.server.push.attempts import Chance
 from cosemic.server.push.destination import CARRIED, LONGEST, destination_of
 from cosemic.server.push.process import PushProcess
-from cosemic.server.push.protection import push_protection
+from cosemic.server.push.protection import general_of, push_protection
 from cosemic.server.push.refusal import PushRefused
 from cosemic.server.push.selection import PushObject, can_be
 from cosemic.server.push.windows import MOST_WINDOWS, is_window
@@ -83,6 +85,7 @@ ANY_DATE: Final = DateTime.of()
 UNCONFIRMED: Final = PushConfirmationParameters(ANY_DATE, 0)
 MANAGEMENT_CLIENT: Final = 1
 MOST_OBJECTS: Final = 255
+GeneralFor = Callable[[AdmittedClient], GeneralProtection | None]
 _VERSIONS: Final = {0: PushSetupVersion0, 1: PushSetupVersion1, 2: PushSetupVersion2, 3: PushSetup}
 _FIRST_WITH_CLIENT: Final = 1
 _FIRST_WITH_CONFIRMATION: Final = 2
@@ -99,7 +102,8 @@ class PushSetupObject(KeptObject):
     push_client_SAP: of version 0 too, where no client can read or write it. The other arguments are the attributes of
     that name; a version without one goes by what stands here as default. triggers: names of happenings of the device
     that make it push, such as ``alarm-raised`` and ``power-up``. writable: clients with the right to may write all.
-    randomness: what delays are drawn from. dialect: ``intervals_stamped_at_end`` and that of notifications.
+    randomness: what delays are drawn from. dialect: ``intervals_stamped_at_end`` and that of notifications. general:
+    gives the general protection towards the push client, for protection parameters that need it.
 
     Raises ConfigurationError.
     """
@@ -126,12 +130,14 @@ class PushSetupObject(KeptObject):
         writable: bool = True,
         randomness: Chance | None = None,
         dialect: Dialect = STANDARD,
+        general: GeneralFor = general_of,
     ) -> None:
         if version not in _VERSIONS:
             raise ConfigurationError(f"Push setup has versions 0 to 3, not {version}")
         if isinstance(repetition_delay, int) and version >= _FIRST_WITH_CONFIRMATION:
             repetition_delay = PushRepetitionDelay(repetition_delay, 100, repetition_delay)
         self._device = device
+        self.general = general
         self._client_sap = push_client_SAP
         self._triggers = frozenset(triggers)
         values: dict[str, Any] = {
@@ -248,7 +254,7 @@ class PushSetupObject(KeptObject):
             case "push_client_SAP":
                 refuse_unless(value > 0 and (at is None or self._device.client(value) is not None))
             case "push_protection_parameters" if at is not None:
-                self._refuse_if_refused(at, lambda: push_protection(self.push_client(), value))
+                self._refuse_if_refused(at, lambda: self._protection(value))
             case "push_operation_method":
                 refuse_unless(value in list(PushOperationMethod))
             case "confirmation_parameters":
@@ -261,6 +267,10 @@ class PushSetupObject(KeptObject):
             if at is not None:
                 self._device.tell("push-setup-refused", at, obis=self.instance_id, reason=str(refused))
             refuse()
+
+    def _protection(self, elements: Sequence[ProtectionParametersElement]) -> Protection:
+        client = self.push_client()
+        return push_protection(client, elements, self.general(client))
 
     def _is_there(self, pushed: PushObject) -> bool:
         try:

@@ -250,14 +250,18 @@ class PushProcess:
         interval = setup.confirmation_parameters.confirmation_interval or USUAL_CONFIRMATION_INTERVAL
         layers = setup.protection_parameters
         largest = LARGEST_IN_DATAGRAM if destination.transport_service is TransportService.UDP else LARGEST_APDU
-        settings = sending(client, layers, response_timeout=float(interval), largest=largest, dialect=self._dialect)
+        general = setup.general(client)
+        settings = sending(
+            client, layers,
+            response_timeout=float(interval), largest=largest, dialect=self._dialect, general=general,
+        )  # fmt: skip
         if attempts.invoke_id is None:
             listed = setup.value("push_object_list")
             if not listed:
                 raise PushRefused("nothing is listed to push: write push_object_list")
             confirmed = wanted is Delivery.CONFIRMED
             view = PushView(
-                device, self._clock, client, setup, push_protection(client, layers), at,
+                device, self._clock, client, setup, push_protection(client, layers, general), at,
                 self._sent_before() if confirmed else {}, self._dialect,
             )  # fmt: skip
             self._body = view.body(listed).octets

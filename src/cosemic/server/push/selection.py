@@ -30,6 +30,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from cosemic.association.service_provider import Access
 from cosemic.codec import DataType, EncodedData
 from cosemic.dialect import STANDARD, Dialect
 from cosemic.errors import EncodeError
@@ -183,7 +184,11 @@ class PushView:
         return right.readable and not (right.requires.request | right.requires.response) & ~self.applied
 
     def _read(self, served: CosemObject, attribute: int) -> EncodedData:
-        return self._allowed(served, attribute, lambda: served.read(attribute, None, Situation(self.at)))
+        access = Access(self.applied)
+        situation = Situation(self.at, self.client.client_sap, access=access)
+        found = self._allowed(served, attribute, lambda: served.read(attribute, None, situation))
+        # What the object has read for the client may need more.
+        return EncodedData(NO_CELL) if access.response & ~self.applied else found
 
     def _allowed(self, served: CosemObject, attribute: int, read: Callable[[], EncodedData]) -> EncodedData:
         if not self._may_read(served, attribute):
