@@ -7,7 +7,8 @@
     C2    event-notification    logical names
 
 Each needs its conformance bit. In an association with ciphering it is protected as answers are; a data-notification has
-no ciphered form of its own, so that it needs general-protection. What is longer than the client takes is cut into
+no ciphered form of its own, so that it needs general-protection. Where the policy asks for signed answers it goes in
+layers of general protection, and needs the same. What is longer than the client takes is cut into
 unconfirmed general block transfer where that was agreed.
 """
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 from typing import Final
 
 from cosemic.association.notifications import BITS
+from cosemic.association.server_layers import ServerLayers
 from cosemic.association.service_provider import Agreement
 from cosemic.association.unconfirmed_blocks import cut
 from cosemic.dialect import Dialect
@@ -47,14 +49,21 @@ def check_announced(octets: bytes, agreement: Agreement | None, context: Securit
 
 
 def announced(
-    octets: bytes, agreement: Agreement | None, context: SecurityContext | None, dialect: Dialect
+    octets: bytes,
+    agreement: Agreement | None,
+    context: SecurityContext | None,
+    dialect: Dialect,
+    layers: ServerLayers | None = None,
 ) -> list[bytes]:
-    """Return a notification as APDUs that the client takes.
+    """Return a notification as APDUs that the client takes. layers: those that are put around it; None: none are.
 
     Raises what :func:`check_announced` raises, ServiceFailed for what is too long, SecurityError.
     """
     agreement = check_announced(octets, agreement, context)
-    if context is not None:
+    if layers is not None:
+        _need(agreement, Conformance.GENERAL_PROTECTION)
+        octets = layers.announce(octets)
+    elif context is not None:
         octets = context.protect_apdu(octets, envelope_of(octets, context))
     most = agreement.max_send_pdu_size or _LONGEST
     if len(octets) <= most:

@@ -28,7 +28,18 @@ from cosemic.association.control import State, Transition, refusal
 from cosemic.association.exchanges import SERVICES
 from cosemic.association.opening import open_association, release_association
 from cosemic.association.received_errors import refuse_long
-from cosemic.association.requests import Aborted, Completed, Event, Failed, Open, Opened, Release, Request, may_change
+from cosemic.association.requests import (
+    Aborted,
+    Completed,
+    Event,
+    Failed,
+    Open,
+    Opened,
+    PassOn,
+    Release,
+    Request,
+    may_change,
+)
 from cosemic.association.service_class import refuse_blocks, take_number
 from cosemic.association.settings import ClientSettings
 from cosemic.association.terms import (
@@ -104,6 +115,8 @@ class ClientAssociation(ClientWire):
             if self.unanswered and service.short_names:
                 raise AssociationError(UNANSWERED)
             terms = self._terms
+            if self._chooses or getattr(request, "layers", None) is not None or type(request) is PassOn:
+                self._choose_layers(request)
             unconfirmed = take_number(request, service.numbering, terms, self._owed)
             exchange = service.exchange(request, terms)
             try:
@@ -250,6 +263,8 @@ class ClientAssociation(ClientWire):
     def authenticating(self) -> Terms:
         """Pass 3 of high level security is next; returns what holds for it."""
         self._control.move(Transition.AUTHENTICATE)
+        if self._chooses:
+            self._choose_layers(None)
         return self._terms
 
     def accepted(self, opened: Opened) -> None:
@@ -307,7 +322,7 @@ class ClientAssociation(ClientWire):
         terms = self._terms
         if isinstance(self._request, _UNNUMBERED) or terms.numbering is Numbering.NONE:
             self.unanswered = True
-        else:
+        elif terms.numbering is not Numbering.TRANSACTION:
             self._owed.append(terms.long_invoke if terms.numbering is Numbering.LONG else terms.invoke)
 
     def _ends_it(self, request: Request) -> bool:

@@ -17,10 +17,12 @@ from typing import Any, Final
 
 from cosemic import apdu as a
 from cosemic.association.client_blocks import ClientBlocks
+from cosemic.association.client_layers import LAYER_TAGS, ClientLayers, applied_by
 from cosemic.association.control import CLIENT, ControlFunction, State, Transition
+from cosemic.association.known_rights import needed_by
 from cosemic.association.notifications import UNSOLICITED
 from cosemic.association.received_errors import received_error
-from cosemic.association.requests import Event, Open, Opened, Release, Request
+from cosemic.association.requests import Event, Open, Opened, PassOn, Release, Request
 from cosemic.association.settings import ClientSettings, plain_room
 from cosemic.association.terms import (
     FIRST_INVOKE_ID,
@@ -32,11 +34,12 @@ from cosemic.association.unnumbered import UNNUMBERED_RESPONSES, comes_in_turn
 from cosemic.association.unsolicited import Unsolicited
 from cosemic.dialect import Quirk
 from cosemic.errors import (
+    ConfigurationError,
     CosemicError,
     DecodeError,
     ServiceFailed,
 )
-from cosemic.security import Envelope, SecurityContext
+from cosemic.security import Envelope, Protection, SecurityContext, Unprotected, check_protection
 from cosemic.values import Conformance
 
 _ACSE: Final[dict[int, tuple[type[Any], type[Any]]]] = {0x61: (Open, a.AARE), 0x63: (Release, a.RLRE)}
@@ -88,6 +91,14 @@ class ClientWire:
         self._notified: list[Event] = []
         """What came last, where it was a notification."""
         self._received_at = 0.0
+        self._chooses = settings.parties is not None or settings.rights is not None
+        """There may be layers around requests, or more is demanded of their protection than the settings say."""
+        self._layers: ClientLayers | None = None
+        self._layers_of: SecurityContext | None = None
+        self._room = self._general_room = self._layers_room = 0
+        """What is taken: plain, in a general envelope, and with all that is around it."""
+        self._rights = Protection.NONE
+        """What access rights demand of the answer to the present request."""
 
     @property
     def state(self) -> State:
@@ -119,19 +130,74 @@ class ClientWire:
             if self.context is not None:
                 self.context.set_largest_apdu(self.settings.limits.octets)
         before = self._terms
+        self._room, self._general_room = room, general_room
+        self._layers_room = room if self._blocks.agreed else server_max_pdu_size or 0xFFFF
         terms = self._terms = Terms(FIRST_INVOKE_ID, room, int(agreed), self.settings.limits, general_room)
         terms.confirmed = self.settings.confirmed
         self._most = 0 if Quirk.LONG_ANSWERS in self._quirks else self.settings.max_pdu_size
+        if self._chooses:
+            self._know_layers()
         if self.settings.pre_established is None:  # the server knows of a beginning, and owes nothing of before
             self._owed.clear()
         else:
             terms.invoke, terms.long_invoke = before.invoke, before.long_invoke
+
+    def _know_layers(self) -> ClientLayers | None:
+        """Return what puts layers around requests in the present association. Raises ConfigurationError."""
+        settings, context = self.settings, self.context
+        if settings.parties is not None and context is not None and self._layers_of is not context:
+            largest = settings.limits.octets if self._blocks.agreed else settings.max_pdu_size
+            self._layers = self._unsolicited.layers = ClientLayers.of(settings, context, largest)
+            self._layers_of = context
+        return self._layers
+
+    def _choose_layers(self, request: Any) -> None:
+        """Take up the layers of a request, None for pass 3, and what access rights demand of it and of its answer.
+
+        Raises PolicyViolation where it would be protected less than that, ConfigurationError for layers that cannot be.
+        """
+        settings, context = self.settings, self.context
+        plan = getattr(request, "layers", None) or settings.layers
+        settings.check_plan(plan)
+        third_party = b""
+        if isinstance(request, PassOn):
+            third_party = settings.originator_of(request.apdu)
+            if plan is None:
+                raise ConfigurationError("what is handed on for a third party goes in layers of our own: name them")
+        layers = self._know_layers()
+        needed = needed_by(request, settings.rights)
+        self._rights = needed.response
+        if plan is None:
+            sent = Protection.NONE if context is None else context.send
+            self._rights |= (settings.require or Protection.NONE) & Protection.SIGNED
+        else:
+            sent = applied_by(plan) | self._sealed_inside(request)
+        check_protection(needed.request, sent, "the request")
+        terms = self._terms
+        terms.room, terms.general_room = self._room, self._general_room
+        if layers is not None:
+            sealed = self._sealed_inside(request)
+            layers.begin(plan, self._rights, sealed=sealed, third_party=third_party)
+            if plan is not None:
+                terms.need(GENERAL_PROTECTION)
+                room = layers.room(self._layers_room, plan)
+                if sealed:
+                    room = plain_room(max(room, 1), protected=True, general=True)
+                terms.room = terms.general_room = room
+
+    def _sealed_inside(self, request: Any) -> Protection:
+        """What the ciphered form inside the layers of a request applies."""
+        if self.context is None or not self.settings.sealed_inside or isinstance(request, PassOn):
+            return Protection.NONE
+        return self.context.send
 
     def _transmit(self, message: Any, unconfirmed: bool = False) -> None:
         octets: bytes = message.encode()
         self._asked = octets[0]
         if octets[0] not in _ACSE_REQUESTS:
             room, envelope = self._terms.room, None
+            layers = self._layers
+            layered = layers is not None and layers.asking
             if octets[0] == _ACCESS_REQUEST and self.settings.protection and self.context is not None:
                 # There is no ciphered form of its own.
                 self._terms.need(GENERAL_PROTECTION)
@@ -147,7 +213,13 @@ class ClientWire:
             if self.context is not None:
                 if self.observer is not None:
                     self.observer(True, octets)
-                octets = self.context.protect_apdu(octets, envelope)
+                if layers is not None and layered:
+                    sealed = octets
+                    if layers.sealed:
+                        sealed = self.context.protect_apdu(octets, envelope)
+                    octets = layers.protect(sealed, octets)
+                else:
+                    octets = self.context.protect_apdu(octets, envelope)
             if self._blocks.agreed:
                 octets = self._blocks.send(plain, octets, self.context, unconfirmed=unconfirmed)
         self._due = octets
@@ -156,9 +228,17 @@ class ClientWire:
         """Return the APDU that answers the present or last request, None for any other. Raises CosemicError."""
         tag = octets[0] if octets else -1
         context = self.context
-        authenticated = protected = False
+        authenticated = protected = layered = False
+        layers = self._layers
+        opened: Unprotected | None = None
         if context is not None and tag not in _NEVER_CIPHERED:
-            opened = self._blocks.opened or context.unprotect_apdu(octets)
+            layered = layers is not None and tag in LAYER_TAGS
+            if layers is not None and layered:
+                opened = layers.open(octets, context)
+                if layers.handed_on:
+                    return layers.for_third_party(opened.plaintext)
+            else:
+                opened = self._blocks.opened or context.unprotect_apdu(octets)
             octets, authenticated = opened.plaintext, opened.authenticated
             protected = authenticated or opened.encrypted
             if self.observer is not None:
@@ -168,6 +248,8 @@ class ClientWire:
                 self._notified += self._unsolicited.take(octets, opened, context, self._received_at)
                 return None
         if tag not in _RESPONSES:
+            if layers is not None and layered and not layers.answers(layered=True):
+                return None
             self._error_protected = context is None or protected
             return self._read_other(tag, octets, request, authenticated)
         response, terms = self._decode(octets), self._terms
@@ -179,12 +261,18 @@ class ClientWire:
         else:
             invoke, mine = response.invoke_id_and_priority, terms.numbering is Numbering.SHORT
             mine = mine and not (invoke ^ terms.invoke) & _COPIED
+        if mine and self._chooses and opened is not None:
+            if layers is not None:
+                mine = layers.answers(layered=layered)
+            if not layered:
+                check_protection(self._rights, opened.security_control.protection, "the answer")
         if not mine:
             self._settle_late(invoke)
             return None
         if self._owed:
             self._owed.clear()
-        if authenticated and context is not None and self.opened is not None:
+        proves = authenticated and (layers is None or layers.proves_counter)
+        if proves and context is not None and self.opened is not None:
             context.confirm()
         return response
 

@@ -5,6 +5,7 @@ asked for. What comes is joined, deciphered, held against policy and counters, a
 
     general-block-transfer, unconfirmed    joined; the APDU in it goes on
     ciphered                               opened with the keys of its system title, or of the known sender
+    general-ciphering, general-signing     opened with those of its originator, where they are known
     in clear                               taken where no protection is demanded
     0F, 18, C2                             Notified
     anything else, or anything wrong       NotificationRefused; nothing is answered
@@ -20,14 +21,14 @@ context and the digests of its latest confirmed notifications; ``most_originator
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections import deque
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, TypeAlias
 
 from cosemic import apdu as a
 from cosemic.association.notifications import UNSOLICITED, NotificationRefused, Notified, Repeats
+from cosemic.association.originators import Keys, KnownOriginator, Originator, Originators
+from cosemic.association.server_layers import LAYER_TAGS, VOUCHES
 from cosemic.association.settings import BOTH, SYSTEM_TITLE_LENGTH
 from cosemic.association.unconfirmed_blocks import GENERAL_BLOCK_TRANSFER, UnconfirmedBlocks, is_unconfirmed
 from cosemic.codec import DEFAULT_LIMITS, Limits
@@ -36,42 +37,17 @@ from cosemic.errors import (
     AssociationError,
     ConfigurationError,
     CosemicError,
-    DecipheringError,
     PolicyViolation,
     ProtocolError,
 )
 from cosemic.security import (
     PROCESS_COUNTERS,
     CounterStore,
-    Envelope,
     Protection,
-    SecurityContext,
-    SecurityMaterial,
     is_ciphered,
     system_title_of,
 )
-
-_ANONYMOUS: Final = bytes(SYSTEM_TITLE_LENGTH)
-"""Own title of a receiver that sends nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Originator:
-    """A sender whose keys are known.
-
-    system_title: 8 octets. require: least protection of what it sends. own_title: the receiver's own title towards it.
-    counters: where its counters are kept. None: as the settings say.
-    """
-
-    system_title: bytes
-    material: SecurityMaterial
-    require: Protection | None = None
-    own_title: bytes | None = None
-    counters: CounterStore | None = None
-
-
-Keys: TypeAlias = Callable[[bytes | None], Originator | None]
-"""Finds a sender by the system title that a ciphered APDU names, None where it names none; None: not known."""
+from cosemic.security.general import read_header
 
 
 class Confirming(Enum):
@@ -132,57 +108,17 @@ class ConfirmationFailed:
 
 
 ReceiverEvent = Notified | NotificationRefused | ConfirmationFailed
-
-
-class _Known:
-    """What is kept of one sender."""
-
-    __slots__ = ("context", "nameless", "originator", "repeats")
-
-    def __init__(self, originator: Originator, settings: ReceivingSettings) -> None:
-        require = settings.require if originator.require is None else originator.require
-        own = originator.own_title or settings.system_title
-        self.originator = originator
-        self.nameless = not own
-        """Nothing can be confirmed: there is no own title."""
-        self.context = SecurityContext(
-            own or _ANONYMOUS,
-            originator.system_title,
-            originator.material,
-            originator.counters or settings.counters,
-            send=require,
-            require=require,
-            dialect=settings.dialect,
-            expand_to=settings.max_octets,
-        )
-        self.repeats = Repeats(settings.repeat_window)
-
-
-class Originators:
-    """The senders that are known, by system title; shared by the receivers of all links of one listener."""
-
-    def __init__(self, settings: ReceivingSettings) -> None:
-        self.settings = settings
-        self.held = 0
-        """Octets of blocks of messages that are not complete, of all links."""
-        self._known: OrderedDict[bytes, _Known] = OrderedDict()
-
-    def find(self, title: bytes | None) -> _Known:
-        """Return what is kept of a sender. Raises DecipheringError where its keys are not known."""
-        keys = self.settings.keys
-        originator = None if keys is None else keys(title)
-        if originator is None:
-            who = "a sender that does not name itself" if title is None else f"system title {title.hex()}"
-            raise DecipheringError(
-                f"no keys are known of {who}: enter the meter, with server_title and keys in its security settings"
-            )
-        known = self._known.get(originator.system_title)
-        if known is None or known.originator != originator:
-            known = self._known[originator.system_title] = _Known(originator, self.settings)
-        self._known.move_to_end(originator.system_title)
-        if len(self._known) > self.settings.most_originators:
-            self._known.popitem(last=False)
-        return known
+__all__ = [
+    "ConfirmationFailed",
+    "Confirming",
+    "Keys",
+    "NotificationReceiver",
+    "Originator",
+    "Originators",
+    "ReceiverEvent",
+    "ReceivingSettings",
+    "read",
+]
 
 
 class NotificationReceiver:
@@ -218,9 +154,13 @@ class NotificationReceiver:
                 if whole is None:
                     return []
                 octets = whole
-            known: _Known | None = None
+            known: KnownOriginator | None = None
             notified = None
-            if is_ciphered(octets):
+            if octets[:1] and octets[0] in LAYER_TAGS:
+                title = read_header(octets)[0].originator
+                known = self._originators.find(title)
+                octets, notified = self._open_layers(known, octets)
+            elif is_ciphered(octets):
                 title = system_title_of(octets) or self.sender
                 known = self._originators.find(title)
                 octets, notified = self._open(known, octets)
@@ -304,8 +244,10 @@ class NotificationReceiver:
             raise ProtocolError("too many notifications come in blocks at a time: this one is lost")
         return whole
 
-    def _open(self, known: _Known, octets: bytes) -> tuple[bytes, Notified]:
+    def _open(self, known: KnownOriginator, octets: bytes) -> tuple[bytes, Notified]:
         """Return a ciphered notification, plain and as it was read. Raises CosemicError."""
+        if known.require & Protection.SIGNED:
+            raise PolicyViolation("the notification is not signed, as the settings demand")
         opened = known.context.unprotect_apdu(octets, broadcast=self.settings.broadcast)
         control = opened.security_control
         notified = Notified(
@@ -317,6 +259,21 @@ class NotificationReceiver:
         )
         return opened.plaintext, notified
 
+    def _open_layers(self, known: KnownOriginator, octets: bytes) -> tuple[bytes, Notified]:
+        """The same of one in layers of general protection. Raises CosemicError."""
+        layered = known.open_layers(octets, self.settings.broadcast)
+        apdu = read(layered.apdu, self.settings.limits)
+        notified = Notified(
+            apdu,
+            (layered.third_party or known.originator.system_title) if layered.applied else None,
+            layered.applied,
+            bool(layered.applied & VOUCHES),
+            layered.found.broadcast,
+        )
+        if self._confirms(notified):
+            known.remember(_invoke_of(notified).invoke_id, layered)
+        return layered.apdu, notified
+
     def _confirms(self, notified: Notified) -> bool:
         """Whether a notification is to be confirmed: never under the broadcast key, which all meters hold."""
         if self.settings.confirming is Confirming.NEVER or notified.broadcast:
@@ -325,15 +282,14 @@ class NotificationReceiver:
             return False
         return notified.wants_confirmation
 
-    def _confirm(self, notified: Notified, known: _Known | None, date_time: bytes) -> None:
+    def _confirm(self, notified: Notified, known: KnownOriginator | None, date_time: bytes) -> None:
         """Confirmation is due. Raises SecurityError, ConfigurationError."""
         invoke = _invoke_of(notified)
         octets = a.DataNotificationConfirm(invoke, date_time).encode()
         if known is not None:
             if known.nameless:
                 raise ConfigurationError("what is ciphered is confirmed under the own system title: give system_title")
-            context = known.context
-            octets = context.protect_apdu(octets, Envelope.GENERAL_GLO, protection=notified.protection | context.send)
+            octets = known.confirmation(invoke.invoke_id, octets, notified.protection)
         self._due.append(octets)
         (self._repeats if known is None else known.repeats).confirm(invoke.invoke_id)
 

@@ -21,12 +21,14 @@ from typing import Final
 
 from cosemic import apdu as a
 from cosemic.apdu.notification import TimeWithoutLength
+from cosemic.association.client_layers import ClientLayers, applied_by
 from cosemic.association.notifications import (
     DATA_NOTIFICATION_CONFIRM,
     LARGEST_LONG_INVOKE_ID,
     Notification,
     NotifyData,
 )
+from cosemic.association.parties import GeneralParties, check_parties
 from cosemic.association.received_errors import received_error
 from cosemic.association.settings import BOTH, LEAST_PDU_SIZE, SYSTEM_TITLE_LENGTH, check_keys
 from cosemic.association.unconfirmed_blocks import cut
@@ -52,6 +54,7 @@ from cosemic.security import (
     SecurityContext,
     SecurityMaterial,
 )
+from cosemic.security.general import LayerPlan
 
 _ERRORS: Final = frozenset((0xD8, 0x0E))
 _LARGEST_ANSWER: Final = 64
@@ -69,7 +72,9 @@ class NotifyingSettings:
     general-glo-ciphering; False: in the service-specific envelope, where the APDU has one. max_pdu_size: largest APDU
     that the receiver takes, in octets, 12 to 65535, or 0 for no limit. block_transfer: longer ones are cut; otherwise
     they are refused. response_timeout: seconds to wait for a confirmation. repetitions: how often it is sent again when
-    none came. limits: bounds of what is decoded.
+    none came. parties, layers: who protects what by general-ciphering and general-signing, and the layers of each
+    notification, in place of the others; with keys and recipient_title; a confirmation then has to come in layers.
+    limits: bounds of what is decoded.
 
     Raises ConfigurationError for what does not fit together.
     """
@@ -86,6 +91,8 @@ class NotifyingSettings:
     block_transfer: bool = True
     response_timeout: float = 10.0
     repetitions: int = 0
+    parties: GeneralParties | None = None
+    layers: LayerPlan | None = None
     dialect: Dialect = STANDARD
     limits: Limits = DEFAULT_LIMITS
 
@@ -101,10 +108,39 @@ class NotifyingSettings:
         if self.recipient_title is not None and self.recipient_title == self.system_title:
             raise ConfigurationError("the system title of the receiver is our own: one of them is set wrongly")
         if self.material is not None:
-            check_keys(self.material, self.protection if self.require is None else self.protection | self.require)
+            check_keys(self.material, self.protection)
+            check_keys(self.material, self.require or self.protection, layered=self.layers is not None)
             if self.broadcast and self.material.broadcast_key is None:
                 raise ConfigurationError("notifications under the broadcast key need that key")
             self.context()
+        if self.layers is not None or self.parties is not None:
+            self._check_layers(self.layers, self.parties)
+
+    def _check_layers(self, layers: LayerPlan | None, parties: GeneralParties | None) -> None:
+        if self.material is None or self.recipient_title is None or layers is None or parties is None:
+            raise ConfigurationError("layers need parties, keys and the system title of the receiver beside them")
+        check_parties(parties, self.system_title, self.material, self.dialect)
+        if not layers.layers or any(one.recipient not in (self.recipient_title, b"") for one in layers.layers):
+            raise ConfigurationError("the layers of a notification are for its receiver: name recipient_title")
+
+    def general_protection(self) -> ClientLayers | None:
+        """Return what puts layers around notifications, with the keys of this moment; None without layers.
+
+        Raises ConfigurationError.
+        """
+        if self.layers is None or self.parties is None or self.material is None or self.recipient_title is None:
+            return None
+        required = applied_by(self.layers) if self.require is None else self.require
+        protection = self.parties.protection(
+            self.system_title,
+            self.recipient_title,
+            self.material,
+            self.counters,
+            dialect=self.dialect,
+            encryption_alone=required & BOTH == Protection.ENCRYPTED,
+            expand_to=_LARGEST_ANSWER,
+        )
+        return ClientLayers(protection, self.recipient_title, self.require, usual=self.layers)
 
     def context(self) -> SecurityContext | None:
         """Return a fresh security context, or None where no keys are given."""
@@ -116,7 +152,7 @@ class NotifyingSettings:
             self.material,
             self.counters,
             send=self.protection,
-            require=self.protection if self.require is None else self.require,
+            require=(self.protection if self.require is None else self.require) & BOTH,
             dialect=self.dialect,
             expand_to=_LARGEST_ANSWER,
         )
@@ -160,6 +196,7 @@ class NotificationSender:
         self.long_invoke_id = long_invoke_id
         """That of the last data-notification."""
         self._context = settings.context()
+        self._layers = settings.general_protection()
         self._due: deque[bytes] = deque()
         self._request: Notification | None = None
         self._deadline: float | None = None
@@ -275,7 +312,10 @@ class NotificationSender:
         if older and isinstance(message, a.EventNotificationRequest) and message.time is not None:
             message.time = TimeWithoutLength(message.time)
         octets = message.encode()
-        if self._context is not None:
+        if self._layers is not None:
+            self._layers.begin(self.settings.layers)
+            octets = self._layers.protect(octets, octets)
+        elif self._context is not None:
             envelope = Envelope.kind(dedicated=False, general=self.settings.general)
             if not envelope.holds(octets[0]):
                 envelope = Envelope.GENERAL_GLO
@@ -294,7 +334,9 @@ class NotificationSender:
         """Return a confirmation that is protected as required, None for anything else. Raises CosemicError."""
         if octets[:1] and octets[0] in _ERRORS:
             raise received_error(octets)
-        if self._context is not None:
+        if self._layers is not None:
+            octets = self._layers.open(octets, self._context).plaintext
+        elif self._context is not None:
             opened = self._context.unprotect_apdu(octets)
             octets = opened.plaintext
             if not opened.authenticated and self._context.require & Protection.AUTHENTICATED:

@@ -15,6 +15,7 @@ Read                  a tuple of EncodedData or DataAccessResult
 Write                 a tuple of DataAccessResult
 UnconfirmedWrite      None, as soon as it was sent
 Release               None
+PassOn                octets that the third party gets
 unconfirmed ones      None, as soon as it was sent
 ====================  =======================================================
 """
@@ -34,6 +35,7 @@ from cosemic.apdu import (
 from cosemic.association.notifications import Notified
 from cosemic.codec import EncodedData
 from cosemic.errors import CosemicError
+from cosemic.security.general import LayerPlan
 from cosemic.values import ActionResult, Conformance, DataAccessResult, Priority, ServiceClass
 
 INVOKES: Final = 0
@@ -50,11 +52,13 @@ class DataTransfer:
     """What every data transfer service has (reference, application layer 7, 18).
 
     service_class: an unconfirmed request ends with None as soon as it was sent: it is executed and never answered, not
-    even with an error. It has to fit one APDU. priority: high only where priority-mgmt was agreed.
+    even with an error. It has to fit one APDU. priority: high only where priority-mgmt was agreed. layers: of
+    general-ciphering and general-signing around it; None: those of the settings.
     """
 
     service_class: ServiceClass = ServiceClass.CONFIRMED
     priority: Priority = Priority.NORMAL
+    layers: LayerPlan | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -151,10 +155,34 @@ class Release:
     """COSEM-RELEASE.request."""
 
 
+@dataclass(slots=True, eq=False)
+class PassOn:
+    """What a third party has protected for the server, handed on as it is, inside layers of our own.
+
+    apdu: general-ciphering or general-signing; the settings name its originator among ``brokers_for``. layers: as of
+    :class:`DataTransfer`.
+    """
+
+    apdu: bytes
+    layers: LayerPlan | None = None
+
+
 Request = (
-    Open | Get | GetList | Set | SetList | Action | ActionList | Access | Read | Write | UnconfirmedWrite | Release
+    Open
+    | Get
+    | GetList
+    | Set
+    | SetList
+    | Action
+    | ActionList
+    | Access
+    | Read
+    | Write
+    | UnconfirmedWrite
+    | Release
+    | PassOn
 )
-CHANGES = (Set, SetList, Action, ActionList, Write, UnconfirmedWrite)
+CHANGES = (Set, SetList, Action, ActionList, Write, UnconfirmedWrite, PassOn)
 """Requests whose outcome is unknown when no answer comes."""
 
 

@@ -116,6 +116,7 @@ class ServerAssociation(ServerWire):
         octets = bytes(octets)
         tag, received = octets[0] if octets else -1, len(octets)
         self._at_hand = AtHand(tag)
+        self._layered = None
         state = self._control.state
         if state is State.INACTIVE:
             return []
@@ -138,7 +139,12 @@ class ServerAssociation(ServerWire):
             octets, in_blocks = whole, True
             self._at_hand = AtHand(octets[0])
         applied, envelope = Protection.NONE, None
-        if self.context is not None:
+        if self.context is not None and self._is_layered(octets):
+            layered = self._unwrap(self.context, octets)
+            if layered is None:
+                return []
+            octets, applied, envelope = layered.apdu, layered.applied, Envelope.GENERAL_GLO
+        elif self.context is not None:
             envelope = Envelope.of(octets)
             if envelope is not None and envelope.general and not serving.agreed & Conformance.GENERAL_PROTECTION:
                 self._except(*NOT_SUPPORTED)
@@ -220,7 +226,7 @@ class ServerAssociation(ServerWire):
             if kept.answer is None:
                 self._except(*OTHER_REASON)
             elif not self._blocks.goes_on():
-                self._reply(kept.answer.octets, envelope, applied | kept.answer.protection)
+                self._reply(kept.answer.octets, envelope, applied, kept.answer.protection)
             return True
         if kept.comes_late(octets, now):
             return True
@@ -245,13 +251,13 @@ class ServerAssociation(ServerWire):
             if confirmed:
                 self._refuse_unexecuted(*OPERATION_NOT_POSSIBLE)
             return []
-        access = Access(applied, self.agreement)
+        access = Access(applied, self.agreement, self._third_party)
         proof, self._proof = self._proof, None
         if proof is not None and fetches_proof(request):
             self._reply(proved(request, proof).encode(), envelope, applied)
             return []
         try:
-            response = serving.serve(request, access, answered=confirmed).encode()
+            response = serving.serve(request, access, answered=confirmed, most=self._room_in_layers(confirmed)).encode()
         except Unservable as error:
             if confirmed:
                 self._refuse_unexecuted(error.state_error, error.service_error)
@@ -261,7 +267,7 @@ class ServerAssociation(ServerWire):
                 self._except(*OTHER_REASON)
             return []
         if confirmed:
-            self._reply(response, envelope, applied | access.response)
+            self._reply(response, envelope, applied, access.response)
         return []
 
     def _refuse_unexecuted(self, state: StateError, error: ServiceError) -> None:
@@ -388,3 +394,4 @@ class ServerAssociation(ServerWire):
         self._blocks.drop()
         self._held.clear()
         self._hls = self._serving = self.context = self.agreement = self._kept = self._proof = None
+        self._layers_of = self._layered = None

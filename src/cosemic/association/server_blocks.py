@@ -79,6 +79,11 @@ class ServerBlocks:
             lossy=settings.keep_answers,
         )
 
+    @property
+    def agreed(self) -> bool:
+        """Whether blocks are agreed upon."""
+        return self._terms is not None
+
     def takes(self, tag: int, *, sealed: bool) -> bool:
         """Whether an APDU with this tag is a block, in the only form that is taken: sealed, or not, in an envelope."""
         return tag == TAG and self._terms is not None and sealed is self._sealed

@@ -12,20 +12,24 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import suppress
+from typing import Final
 
 from cosemic.association.announcing import MOST_HELD, announced, check_announced
 from cosemic.association.answering import (
+    NOT_SUPPORTED,
     OPERATION_NOT_POSSIBLE,
     OTHER_REASON,
     PDU_TOO_LONG,
     not_unprotected,
     response_envelope,
 )
+from cosemic.association.blocks import blocks_room
 from cosemic.association.control import SERVER, ControlFunction, State, Transition
 from cosemic.association.error_apdus import AtHand, error_octets
 from cosemic.association.kept_answers import KeptAnswers
 from cosemic.association.server_blocks import ServerBlocks, sealing
 from cosemic.association.server_events import ServerEvent
+from cosemic.association.server_layers import LAYER_TAGS, LayeredRequest, ServerLayers
 from cosemic.association.service_provider import Agreement, ServerSettings
 from cosemic.errors import (
     CosemicError,
@@ -39,6 +43,9 @@ from cosemic.values import (
     ServiceError,
     StateError,
 )
+
+_SERVICE_ERROR: Final = b"\x0e"
+"""Tag of confirmedServiceError."""
 
 
 class ServerWire:
@@ -59,6 +66,10 @@ class ServerWire:
         self._held: deque[bytes] = deque()
         """Notifications, plain, that wait for the end of an answer in blocks."""
         self._blocks = ServerBlocks(settings)
+        self._layers: ServerLayers | None = None
+        self._layers_of: SecurityContext | None = None
+        self._layered: LayeredRequest | None = None
+        """The request at hand, where it came in layers of general protection."""
 
     @property
     def state(self) -> State:
@@ -74,7 +85,7 @@ class ServerWire:
         # A client that has yet to prove itself is told nothing.
         agreement = self.agreement if self._control.state is State.ASSOCIATED else None
         if not self._blocks.answering:
-            self._due += announced(request, agreement, self.context, self.settings.dialect)
+            self._due += announced(request, agreement, self.context, self.settings.dialect, self._announcing())
             return
         # Its counter may not pass that of an answer which is still on its way.
         check_announced(request, agreement, self.context)
@@ -86,7 +97,8 @@ class ServerWire:
         """Return the next APDU that is due, or nothing."""
         while self._held and not (self._due or self._blocks.due or self._blocks.answering):
             with suppress(CosemicError):  # the association is another one by now
-                self._due += announced(self._held.popleft(), self.agreement, self.context, self.settings.dialect)
+                held, dialect = self._held.popleft(), self.settings.dialect
+                self._due += announced(held, self.agreement, self.context, dialect, self._announcing())
         if self._due:
             return self._due.pop(0)
         return self._blocks.due.popleft() if self._blocks.due else b""
@@ -102,11 +114,59 @@ class ServerWire:
 
     def _unprotect(self, context: SecurityContext, octets: bytes) -> Unprotected | None:
         """Take the protection off a request; where that cannot be, answer why."""
+        if self.settings.policy.requires.request & Protection.SIGNED:
+            self._except(*OPERATION_NOT_POSSIBLE)  # nothing is signed in this form
+            return None
         try:
             return context.unprotect_apdu(octets, broadcast=self._to_all)
         except CosemicError as error:
             self._except(*not_unprotected(error))
         return None
+
+    def _is_layered(self, octets: bytes) -> bool:
+        """Whether an APDU has layers of general protection, and may have such."""
+        return self.settings.parties is not None and bool(octets) and octets[0] in LAYER_TAGS
+
+    def _unwrap(self, context: SecurityContext, octets: bytes) -> LayeredRequest | None:
+        """Take the layers off a request; where that cannot be, answer why."""
+        if not self._general:
+            self._except(*NOT_SUPPORTED)
+            return None
+        try:
+            layered = self._layered = self._layers_with(context).open(octets, context, to_all=self._to_all)
+        except CosemicError as error:
+            self._except(*not_unprotected(error))
+            return None
+        self._at_hand = AtHand(layered.apdu[0] if layered.apdu else -1)
+        return layered
+
+    @property
+    def _third_party(self) -> bytes:
+        """Title of the third party whose request is at hand; empty where it is that of the client."""
+        return b"" if self._layered is None else self._layered.third_party
+
+    def _announcing(self) -> ServerLayers | None:
+        """Return what notifications are protected with: layers where the policy asks for signed answers."""
+        if self.context is None or not self.settings.policy.requires.response & Protection.SIGNED:
+            return None
+        return self._layers_with(self.context)
+
+    def _layers_with(self, context: SecurityContext) -> ServerLayers:
+        """Return what opens layers with the keys of this moment. Raises CosemicError."""
+        if self._layers is None or self._layers_of is not context:
+            blocks = self.agreement is not None and self.agreement.conformance & Conformance.GENERAL_BLOCK_TRANSFER
+            largest = self.settings.largest_joined if blocks else self.settings.max_pdu_size
+            self._layers, self._layers_of = ServerLayers.of(self.settings, context, largest), context
+        return self._layers
+
+    def _room_in_layers(self, answered: bool) -> int | None:
+        """Octets of the longest plain answer to a request in layers; None where it came in none."""
+        if not answered or self._layered is None or self._layers is None or self.agreement is None:
+            return None
+        size = self.agreement.max_send_pdu_size or 0xFFFF
+        if self.agreement.conformance & Conformance.GENERAL_BLOCK_TRANSFER:
+            size = blocks_room(size)
+        return size - self._layers.overhead(self._layered)
 
     def _joined(self, octets: bytes) -> bytes | None:
         """Take a block; return the request that it completes."""
@@ -132,13 +192,22 @@ class ServerWire:
         """Whether general-protection was agreed upon."""
         return self.agreement is not None and bool(self.agreement.conformance & Conformance.GENERAL_PROTECTION)
 
-    def _reply(self, octets: bytes, envelope: Envelope | None, protection: Protection) -> None:
+    def _reply(
+        self, octets: bytes, envelope: Envelope | None, applied: Protection, rights: Protection = Protection.NONE
+    ) -> None:
         """Answer in the envelope of the request, with the protection of the request, the policy and the rights."""
+        layered = self._layered
+        protection = rights if layered is not None else applied | rights
         if self._kept is not None:
             self._kept.keep(octets, protection)
         plain, seal, context = octets, None, self.context
         try:
-            if context is not None:
+            if context is not None and layered is not None:
+                octets = self._layers_with(context).answer(octets, layered, rights, context)
+                most = 0 if self.agreement is None else self.agreement.max_send_pdu_size
+                if most and len(octets) > most and not self._blocks.agreed:
+                    raise ServiceFailed("the answer in its layers is longer than the client takes")
+            elif context is not None:
                 wanted = protection | context.send
                 envelope = response_envelope(context, envelope, octets[0], general=self._general)
                 octets = context.protect_apdu(octets, envelope, protection=wanted)
@@ -164,5 +233,9 @@ class ServerWire:
         octets = error_octets(
             reason, self._at_hand, agreed, offered, self.context, associated=associated, general=self._general
         )
+        if self._layered is not None and octets[:1] == _SERVICE_ERROR and self.context is not None:
+            with suppress(CosemicError):  # it says nothing that may not be said in clear
+                layers = self._layers_with(self.context)
+                octets = layers.answer(octets, self._layered, Protection.NONE, self.context)
         if octets:
             self._due.append(octets)

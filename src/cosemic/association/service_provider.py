@@ -11,9 +11,11 @@ from cosemic.apdu import (
     CosemMethodDescriptor,
     SelectiveAccessDescriptor,
 )
+from cosemic.association.parties import GeneralParties, check_parties
 from cosemic.association.recognised import ANYTHING, Recognised
 from cosemic.association.settings import (
     BLOCK_WINDOW,
+    BOTH,
     LARGEST_USER_ID,
     LEAST_PDU_SIZE,
     LOW_LEVEL,
@@ -72,14 +74,16 @@ class Agreement:
 class Access:
     """How the request at hand is protected, and what its answer needs.
 
-    applied: the protection of the request. agreement: that of the association in which it came.
+    applied: the protection of the request. agreement: that of the association in which it came. third_party: title of
+    the third party whose request it is; empty: it is that of the client.
     """
 
-    __slots__ = ("agreement", "applied", "response")
+    __slots__ = ("agreement", "applied", "response", "third_party")
 
-    def __init__(self, applied: Protection, agreement: Agreement | None = None) -> None:
+    def __init__(self, applied: Protection, agreement: Agreement | None = None, third_party: bytes = b"") -> None:
         self.applied = applied
         self.agreement = agreement
+        self.third_party = third_party
         self.response = Protection.NONE
 
     def require_response(self, protection: Protection) -> None:
@@ -88,7 +92,7 @@ class Access:
 
     def ahead(self) -> Access:
         """Return the same protection to ask about rights with, before anything is answered."""
-        return Access(self.applied, self.agreement)
+        return Access(self.applied, self.agreement, self.third_party)
 
 
 class ServiceProvider(Protocol):
@@ -160,7 +164,8 @@ class ServerSettings:
     pre_established: the association of the client stands without AARQ, in the one application context that is named;
     with ciphering client_title says who that is. signing_key, signers: of mechanism 7, the own private key and where
     the public keys of clients are found; certificate: the own one, DER, sent in the AARE. recognised: what an AARQ may
-    carry in its other names.
+    carry in its other names. parties: who protects what by general-ciphering and general-signing, third parties among
+    them; None: nothing is taken in these.
 
     Raises ConfigurationError for what does not fit together.
     """
@@ -187,6 +192,7 @@ class ServerSettings:
     signing_key: SigningKey | None = None
     signers: PeerCertificates | None = None
     certificate: bytes | None = None
+    parties: GeneralParties | None = None
     dialect: Dialect = STANDARD
     limits: Limits = DEFAULT_LIMITS
 
@@ -213,7 +219,10 @@ class ServerSettings:
         if self.client_title is not None and self.client_title == self.system_title:
             raise ConfigurationError("the system title of the client is our own: one of them is set wrongly")
         if self.material is not None:
-            check_keys(self.material, requires.request | requires.response)
+            layered = self.parties is not None
+            check_keys(self.material, requires.request | requires.response, layered=layered)
+        if self.parties is not None:
+            self._check_parties(self.parties)
         if self.pre_established is not None:
             self._check_pre_established(self.pre_established)
         if self.mechanism not in LOW_LEVEL:
@@ -225,6 +234,15 @@ class ServerSettings:
     def _ciphered(self) -> bool:
         """Whether a context with ciphering is accepted."""
         return any(name.ciphered for name in self.context_names)
+
+    def _check_parties(self, parties: GeneralParties) -> None:
+        if self.material is None or not self._ciphered:
+            raise ConfigurationError("parties need an application context with ciphering")
+        if self.policy.requires.response & Protection.SIGNED and parties.signing_key is None:
+            raise ConfigurationError("the policy asks for signed answers, and there is no key to sign them with")
+        if self.keep_answers and parties.third_parties:
+            raise ConfigurationError("answers are kept by the invoke-ids of one client: third parties have their own")
+        check_parties(parties, self.system_title, self.material, self.dialect)
 
     def _check_pre_established(self, agreed: PreEstablished) -> None:
         if len(self.context_names) != 1:
@@ -247,8 +265,8 @@ class ServerSettings:
             client_title,
             self.material.with_dedicated_key(None),
             self.counters,
-            send=requires.response if ciphered else Protection.NONE,
-            require=requires.request if ciphered else Protection.NONE,
+            send=requires.response & BOTH if ciphered else Protection.NONE,
+            require=requires.request & BOTH if ciphered else Protection.NONE,
             dialect=self.dialect,
             gmac_offered=self.mechanism is AuthenticationMechanism.HLS_GMAC,
             expand_to=self.max_pdu_size,

@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final
 
+from cosemic.association.known_rights import KnownRights
+from cosemic.association.parties import GeneralParties, check_parties
 from cosemic.codec import DEFAULT_LIMITS, Limits
 from cosemic.dialect import STANDARD, CipheredForm, Dialect, Quirk
 from cosemic.errors import ConfigurationError
@@ -24,6 +26,7 @@ from cosemic.security import (
     SigningKey,
     aes_128_ecb,
 )
+from cosemic.security.general import LayerPlan, read_header
 from cosemic.security.hls import Transformation
 from cosemic.values import ApplicationContext, AuthenticationMechanism, Conformance, Obis, Secret
 
@@ -76,10 +79,10 @@ def check_blocks(window: int, retries: int) -> None:
         raise ConfigurationError(f"block_retries is 0 or more, not {retries}")
 
 
-def check_keys(material: SecurityMaterial, protection: Protection) -> None:
-    """Raise ConfigurationError where the keys do not suffice for a protection."""
-    if protection & Protection.SIGNED:
-        raise ConfigurationError("digital signatures are asked for, which the services of an association do not get")
+def check_keys(material: SecurityMaterial, protection: Protection, *, layered: bool = False) -> None:
+    """Raise ConfigurationError where the keys do not suffice for a protection. layered: general-signing is set up."""
+    if protection & Protection.SIGNED and not layered:
+        raise ConfigurationError("digital signatures are asked for, and nothing says who signs: give parties")
     if protection & Protection.AUTHENTICATED and material.authentication_key is None:
         raise ConfigurationError("authentication needs the authentication key beside the encryption key")
 
@@ -149,7 +152,9 @@ class PreEstablished:
 
 def to_all_stations(settings: ClientSettings) -> ClientSettings:
     """Return settings for what is sent to all stations: pre-established, not confirmed, and with ciphering under the
-    broadcast key. Raises ConfigurationError where that is missing."""
+    broadcast key. Raises ConfigurationError where that is missing, and where what is sent has to be signed."""
+    if settings.layers is not None and any(layer.signing for layer in settings.layers.layers):
+        raise ConfigurationError("what is sent to all stations is not signed: its layers would be for one of them")
     return replace(
         settings,
         mechanism=AuthenticationMechanism.LOWEST,
@@ -161,6 +166,7 @@ def to_all_stations(settings: ClientSettings) -> ClientSettings:
         repetitions=0,
         pre_established=replace(settings.pre_established or PreEstablished(), confirmed=False),
         broadcast=settings.ciphered,
+        layers=None,
     )
 
 
@@ -186,6 +192,13 @@ class ClientSettings:
     general_blocks: what does not fit into one APDU goes in general blocks, both ways, where the server agrees to them;
     else, and unless told, in the blocks of each service. block_window: how many of them are taken at a time, 1 to 63.
     block_retries: how often in a row one is asked for, or sent, to no avail, once the server has sent one.
+
+    parties: who protects what by general-ciphering and general-signing; with ciphering, and needs server_title. layers:
+    those of every service that names none of its own, in place of the ciphered form that the dialect has; None: that
+    form, under the keys of ``material``. What is asked in layers has to be answered in layers, as protected as
+    ``require`` says, or as the request where that is None. sealed_inside: what stands in layers has the ciphered form
+    too, as where an APDU is ciphered first and then signed around. rights: the protection that attributes and methods
+    need, so far as it is known.
 
     For media that lose what is sent, such as UDP (:mod:`cosemic.association.repeating`): repetitions: how often what is
     not answered within response_timeout is sent again, in the same association; 0 on all others. repeat_changes: SET
@@ -221,6 +234,10 @@ class ClientSettings:
     pre_established: PreEstablished | None = None
     response_allowed: bool = True
     broadcast: bool = False
+    parties: GeneralParties | None = None
+    layers: LayerPlan | None = None
+    sealed_inside: bool = False
+    rights: KnownRights | None = None
     general_blocks: bool = False
     block_window: int = BLOCK_WINDOW
     block_retries: int = 3
@@ -257,12 +274,16 @@ class ClientSettings:
         check_blocks(self.block_window, self.block_retries)
         check_certificate(self.certificate, self.mechanism)
         if self.ciphered and self.material is not None:
-            wanted = self.protection if self.require is None else self.protection | self.require
-            check_keys(self.material, wanted)
+            check_keys(self.material, self.protection)
+            check_keys(self.material, self.require or self.protection, layered=self.parties is not None)
         if self.pre_established is not None:
             self._check_pre_established(self.pre_established)
         if self.broadcast and (self.pre_established is None or self.pre_established.confirmed):
             raise ConfigurationError("what is sent to many needs a pre-established association, not confirmed")
+        if self.parties is not None:
+            self._check_parties(self.parties)
+        elif self.layers is not None:
+            raise ConfigurationError("layers need parties: say who protects what is exchanged")
         if self.general and not self._general_protection:
             raise ConfigurationError(
                 "the dialect sends everything in general envelopes, and general-protection is not agreed: add it to "
@@ -281,6 +302,33 @@ class ClientSettings:
         agreed.check(self.mechanism, self.ciphered, self.server_title, sends_only=not agreed.confirmed)
         if agreed.replaceable or self.dedicated_key or self.user_id is not None:
             raise ConfigurationError("only an AARQ brings a dedicated key or a user, or replaces an association")
+
+    def _check_parties(self, parties: GeneralParties) -> None:
+        if not self.ciphered or self.material is None or not self._general_protection:
+            raise ConfigurationError("parties need a ciphered association with general-protection")
+        if self.server_title is None:
+            raise ConfigurationError("parties need the system title of the meter: whose keys they are (server_title)")
+        check_parties(parties, self.system_title, self.material, self.dialect)
+        self.check_plan(self.layers)
+
+    def check_plan(self, plan: LayerPlan | None) -> None:
+        """Raise ConfigurationError for layers that cannot be put around what is sent in this association."""
+        if plan is None:
+            return
+        if self.parties is None:
+            raise ConfigurationError("layers need parties: say who protects what is exchanged")
+        if not plan.layers or any(layer.recipient not in (self.server_title, b"") for layer in plan.layers):
+            raise ConfigurationError("the layers of an association are for the meter: name server_title as recipient")
+
+    def originator_of(self, apdu: bytes) -> bytes:
+        """Return the system title of the third party that has protected an APDU for the server.
+
+        Raises ConfigurationError where it is none of ``brokers_for``, DecodeError for what has no layers.
+        """
+        title = read_header(apdu)[0].originator
+        if self.parties is None or title not in self.parties.brokers_for:
+            raise ConfigurationError("this third party is not among those whose APDUs are handed on (brokers_for)")
+        return title
 
     @property
     def _general_protection(self) -> bool:
@@ -324,7 +372,7 @@ class ClientSettings:
             self.material.with_dedicated_key(None),
             self.counters,
             send=self.protection if self.ciphered else none,
-            require=require if self.ciphered else none,
+            require=require & BOTH if self.ciphered else none,
             dialect=self.dialect,
             gmac_offered=self.mechanism is AuthenticationMechanism.HLS_GMAC,
             broadcast=self.broadcast,

@@ -55,6 +55,8 @@ class Numbering(Enum):
     """Long-invoke-id and priority: ACCESS."""
     NONE = "none"
     """By its place alone: the services with short names. After a time-out only a new connection helps."""
+    TRANSACTION = "transaction-id"
+    """By the transaction-id of its layers: what is handed on for third parties."""
 
 
 @dataclass(slots=True)

@@ -34,7 +34,7 @@ class LongAnswer:
 
     def allows(self, access: Access) -> bool:
         """Whether a block is asked for with no less protection than the whole was: rights may depend on it."""
-        return not self.access.applied & ~access.applied
+        return not self.access.applied & ~access.applied and access.third_party == self.access.third_party
 
     def next_block(self, access: Access) -> tuple[bool, int, bytes]:
         """Cut the next block: whether it is the last, its number, its octets."""
@@ -93,6 +93,8 @@ class LongRequest:
         self.access.applied &= access.applied
         self.total += len(block.raw_data)
         if block.block_number != self.expected or self.total > self.most:
+            return False
+        if access.third_party != self.access.third_party:
             return False
         if block.raw_data:  # of what is empty any number may come
             self.parts.append(block.raw_data)

@@ -19,8 +19,10 @@ from struct import Struct
 from typing import Final
 
 from cosemic import apdu as a
+from cosemic.association.client_layers import LAYER_TAGS, ClientLayers
 from cosemic.association.notifications import UNSOLICITED, Notified, Repeats
 from cosemic.association.notified import read
+from cosemic.association.parties import BOTH
 from cosemic.association.unconfirmed_blocks import GENERAL_BLOCK_TRANSFER, UnconfirmedBlocks, is_unconfirmed
 from cosemic.codec import Limits
 from cosemic.errors import CosemicError
@@ -56,6 +58,8 @@ class Unsolicited:
         self._confirms = confirms
         self._blocks = UnconfirmedBlocks(min(_MOST_BLOCKS, limits.octets))
         self._repeats = Repeats(_REMEMBERED)
+        self.layers: ClientLayers | None = None
+        """What opens layers of general protection, where there may be such."""
 
     def takes(self, octets: bytes, *, idle: bool) -> bool:
         """Whether an APDU is none that answers a request. idle: there is none to be answered."""
@@ -68,7 +72,7 @@ class Unsolicited:
                 return False
             # The first block alone, without streaming, may be the answer of a server that takes no blocks.
             return idle or number > 1 or bool(control & _STREAMING)
-        return idle and tag in _GENERAL
+        return idle and (tag in _GENERAL or (tag in LAYER_TAGS and self.layers is not None))
 
     def receive(self, octets: bytes, context: SecurityContext | None, now: float) -> list[Notified]:
         """Take an APDU as it came; return the notification in it, if it is one that counts."""
@@ -81,7 +85,7 @@ class Unsolicited:
                 octets = whole
             opened = None
             if context is not None:
-                opened = context.unprotect_apdu(octets)
+                opened = self._opened(octets, context)
                 octets = opened.plaintext
                 if octets[:1] and octets[0] not in UNSOLICITED:
                     return []  # an answer that comes too late
@@ -92,6 +96,11 @@ class Unsolicited:
         except CosemicError:
             self.refused += 1
             return []
+
+    def _opened(self, octets: bytes, context: SecurityContext) -> Unprotected:
+        if self.layers is not None and octets[:1] and octets[0] in LAYER_TAGS:
+            return self.layers.open(octets, context)
+        return context.unprotect_apdu(octets)
 
     def take(
         self, octets: bytes, opened: Unprotected | None, context: SecurityContext | None, now: float
@@ -106,6 +115,8 @@ class Unsolicited:
         if opened is not None and context is not None:
             control = opened.security_control
             applied = Protection(control.protection)
+            if self.layers is not None:
+                applied = self.layers.applied_to(opened)
             notified = Notified(apdu, context.peer_title, applied, opened.authenticated, control.broadcast)
         if not (notified.wants_confirmation and self._confirms):
             return [notified]
@@ -123,7 +134,9 @@ class Unsolicited:
             return b"" if applied else octets
         envelope = Envelope.kind(dedicated=context.envelope.dedicated, general=True)
         try:
-            return context.protect_apdu(octets, envelope, protection=applied | context.send)
+            if self.layers is not None and self.layers.usual is not None:
+                return self.layers.confirm(octets)
+            return context.protect_apdu(octets, envelope, protection=applied & BOTH | context.send)
         except CosemicError:
             self.refused += 1
             return b""

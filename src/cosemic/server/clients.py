@@ -205,7 +205,7 @@ class AdmittedClient:
     # ---- inside -----------------------------------------------------------------------------------------------------
 
     def _coded(self, served: CosemObject, rights: ObjectRights) -> ObjectRights:
-        rights = coded(rights, self.version, served)
+        rights = coded(rights, self.version, served, signs=self.settings.parties is not None)
         reply = _REPLY_TO_HLS_AUTHENTICATION.get(served.class_id)
         if _key(served) in self.own and reply in served.invocable:
             # It comes before any right, and is listed as it is served.

@@ -98,18 +98,21 @@ def first(*rules: AccessRule) -> AccessRule:
     return combined
 
 
-def coded(rights: ObjectRights, version: int, what: object) -> ObjectRights:
+def coded(rights: ObjectRights, version: int, what: object, *, signs: bool = False) -> ObjectRights:
     """Return rights as Association LN of that version shows them: these, or the same with more protection.
 
-    Raises ConfigurationError where the version has no code that covers the protection asked for, or where that is a
-    signature.
+    signs: general-signing is set up. Raises ConfigurationError where the version has no code that covers the protection
+    asked for, and where that is a signature that nobody makes.
     """
     asked = [one.requires for one in rights.attributes.values()] + [one.requires for one in rights.methods.values()]
     if all(requires is NO_REQUIREMENT for requires in asked):
         return rights  # plain access has the same code in all versions
     coding = access_coding(version)
-    if any((requires.request | requires.response) & Protection.SIGNED for requires in asked):
-        raise ConfigurationError(f"rights to {what} ask for digital signatures, which associations do not have")
+    signed = any((requires.request | requires.response) & Protection.SIGNED for requires in asked)
+    if signed and not signs:
+        raise ConfigurationError(
+            f"rights to {what} ask for digital signatures, and nothing says who signs: give the association parties"
+        )
     try:
         return ObjectRights(
             {index: _attribute(access, coding) for index, access in rights.attributes.items()},

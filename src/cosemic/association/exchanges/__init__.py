@@ -15,6 +15,7 @@ from typing import Any, Final
 from cosemic.association.exchanges.access import access
 from cosemic.association.exchanges.action import action, action_list
 from cosemic.association.exchanges.get import get, get_list
+from cosemic.association.exchanges.pass_on import pass_on
 from cosemic.association.exchanges.set import set_, set_list
 from cosemic.association.exchanges.short_names import read, unconfirmed_write, write
 from cosemic.association.notifications import notification_conformance
@@ -24,6 +25,7 @@ from cosemic.association.requests import (
     ActionList,
     Get,
     GetList,
+    PassOn,
     Read,
     Request,
     Set,
@@ -62,6 +64,7 @@ SERVICES: Final[dict[type[Request], Service]] = {
     Action: Service(action, _C.ACTION | _C.BLOCK_TRANSFER_WITH_ACTION),
     ActionList: Service(action_list, _C.ACTION | _C.MULTIPLE_REFERENCES),
     Access: Service(access, _C.ACCESS, numbering=Numbering.LONG),
+    PassOn: Service(pass_on, _C(0), numbering=Numbering.TRANSACTION),
     Read: _short_names(
         read, _C.READ | _C.MULTIPLE_REFERENCES | _C.PARAMETERIZED_ACCESS | _C.BLOCK_TRANSFER_WITH_GET_OR_READ
     ),

@@ -79,10 +79,11 @@ class Serving:
         self._services = tuple(service(terms) for service in services(short_names=short_names))
         self._served_by = {request: service for service in self._services for request in service.handlers}
 
-    def serve(self, request: Any, access: Access, *, answered: bool = True) -> Response:
+    def serve(self, request: Any, access: Access, *, answered: bool = True, most: int | None = None) -> Response:
         """Return the response to a request. Raises :class:`Unservable` where it was not agreed upon, or not known.
 
-        answered: the response is sent; otherwise it may be of any length, and keeps nothing from being executed.
+        answered: the response is sent; otherwise it may be of any length, and keeps nothing from being executed. most:
+        octets of the longest plain response, where that is another one than usual.
         """
         kind = type(request)
         service = self._served_by.get(kind)
@@ -94,10 +95,10 @@ class Serving:
         if begins and not (self._short_names and continues_transfer(request)):
             for one in self._services:
                 one.abandon()
-        if answered:
+        if answered and most is None:
             return serve(service, request, access)
         terms = self._terms
-        room, terms.room = terms.room, UNLIMITED
+        room, terms.room = terms.room, UNLIMITED if most is None or not answered else most
         try:
             return serve(service, request, access)
         finally:
