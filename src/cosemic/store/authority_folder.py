@@ -26,6 +26,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +35,7 @@ from zlib import crc32
 
 from cryptography.x509 import ReasonFlags
 
-from cosemic.errors import ConfigurationError, StoreError
+from cosemic.errors import CertificateError, ConfigurationError, StoreError
 from cosemic.security.certificates.authority import CertificateAuthority, Revoked
 from cosemic.security.certificates.certificate import INDEFINITE, Certificate
 from cosemic.security.certificates.pem import REVOCATION_LIST, from_pem, to_pem
@@ -49,6 +50,13 @@ HEADER: Final = b"cosemic-authority 1\n"
 LOCK_TIMEOUT: Final = 10.0
 """Seconds to wait for another process."""
 KEY, CERTIFICATES, LIST, REGISTER = "ca.key", "ca.pem", "ca.crl", "register"
+_FORMS: Final = {
+    "serial": re.compile("[0-9a-f]{1,40}"),
+    "issued": re.compile("[0-9a-f]{1,40} [A-Za-z0-9+/]+={0,2}"),
+    "revoked": re.compile("[0-9a-f]{1,40} [0-9T:+-]{1,32} (?:" + "|".join(each.name for each in ReasonFlags) + ")"),
+    "list": re.compile("[0-9]{1,18}"),
+}
+"""What stands in a line behind its kind."""
 
 
 class FolderRegister:
@@ -87,7 +95,10 @@ class FolderRegister:
         """Return all that were issued, in the order of time; of a root, its own is the first."""
         with self._locked():
             texts = [rest.partition(" ")[2] for kind, rest in self._read() if kind == "issued"]
-        return [Certificate.of(base64.b64decode(text)) for text in texts]
+        try:
+            return [Certificate.of(base64.b64decode(text)) for text in texts]
+        except CertificateError:
+            raise self._damaged("holds something that is no certificate") from None
 
     def revoke(self, serial_number: int, at: dt.datetime, reason: ReasonFlags) -> None:
         """Enter a revocation; a second one of the same number changes nothing."""
@@ -117,17 +128,12 @@ class FolderRegister:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        port = self._port
         try:
-            descriptor = port.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT)
+            descriptor = self._port.hold(str(self._path), self._lock_timeout)
             try:
-                port.lock(descriptor, self._lock_timeout)
-                try:
-                    yield
-                finally:
-                    port.unlock(descriptor)
+                yield
             finally:
-                port.close(descriptor)
+                self._port.let_go(descriptor)
         except OSError as error:
             raise StoreError(
                 f"the register {self._path} cannot be used ({error.strerror or error}); nothing can be issued until it "
@@ -153,7 +159,7 @@ class FolderRegister:
         try:
             check, body = line.decode("ascii").split(" ", 1)
             kind, rest = body.split(" ", 1)
-            if int(check, 16) == crc32(body.encode("ascii")):
+            if int(check, 16) == crc32(body.encode("ascii")) and _is_sound(kind, rest):
                 return kind, rest
         except ValueError:
             pass
@@ -265,6 +271,19 @@ class AuthorityFolder:
             raise ConfigurationError(f"{self.path} holds no authority: make one with cosemic keys ca create") from None
         except OSError as error:
             raise StoreError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _is_sound(kind: str, rest: str) -> bool:
+    """Tell whether a line says what one of its kind does: whoever can write the file can work out a CRC too."""
+    form = _FORMS.get(kind)
+    if form is None or not form.fullmatch(rest):
+        return False
+    try:
+        if kind == "issued":
+            base64.b64decode(rest.partition(" ")[2], validate=True)
+        return kind != "revoked" or dt.datetime.fromisoformat(rest.split(" ")[1]).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _revoked(lines: list[tuple[str, str]]) -> dict[int, tuple[dt.datetime, ReasonFlags]]:

@@ -1,57 +1,76 @@
 """Invocation counters in a file that processes share and that survives ``kill -9`` and loss of power.
 
-An append-only journal of lines, each with the whole state of one (key, system title); the last one holds::
+A :mod:`~cosemic.store.journal` of lines without numbers, each with the whole state of one (key, system title); the last
+one holds::
 
     cosemic-counters 1 <generation, 16 hexadecimal digits>
     <CRC-32> t <key identity> <title> <next> <confirmed 0|1> <trial a-b | -> <burnt a-b,c-d | ->
     <CRC-32> r <key identity> <title> <lowest acceptable>
 
-A change is: lock ``<path>.lock``, read what others have appended, append one line, fsync; only then is a value used or
-an APDU executed. What a killed process leaves is an unfinished last line at most, of a change that nobody acted on: it
-counts as not written. After it, after a failed write or fsync, and when the journal has grown long, the next change
-writes the file anew: ``<path>.new``, fsync, rename, fsync of the folder; a new generation tells other processes to read
-it from the start. Any other line that does not check means that the file was damaged: it is refused, since counters
-would come again. For the same reason it is never to be restored from a copy.
-
-Locks are flock (POSIX) or msvcrt.locking (Windows), on a file that is never replaced and opened anew for each change,
-so that threads, forked children and several stores on one path exclude each other too.
+Only when its line is on the medium is a value used or an APDU executed. A file that is damaged or older than what was
+seen of it is refused, since counters would come again; for the same reason it is never to be restored from a copy.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import secrets
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Final
-from zlib import crc32
 
-from cosemic.errors import ConfigurationError, SecurityError
-from cosemic.security.counters import CounterStore, accepted
+from cosemic.errors import ConfigurationError
+from cosemic.security.counters import CounterStore
+from cosemic.security.counting import accepted
 from cosemic.security.keys import IDENTITY_LENGTH
 from cosemic.security.suite import SYSTEM_TITLE_LENGTH
 from cosemic.security.transmit_state import Interval, TransmitState
 from cosemic.store.file_port import FilePort
+from cosemic.store.journal import COMPACT_LINES, LOCK_TIMEOUT, Journal
 
 MAGIC: Final = b"cosemic-counters 1 "
-HEADER: Final = re.compile(MAGIC + b"[0-9a-f]{16}\n")
-HEADER_LENGTH: Final = len(MAGIC) + 17
 PLACE_LENGTH: Final = len("t ") + 2 * IDENTITY_LENGTH + len(" ") + 2 * SYSTEM_TITLE_LENGTH
-INTERVAL: Final = rb"\d+-\d+"
-LINE: Final = re.compile(
-    rb"[0-9a-f]{8} "
-    rb"(?:t [0-9a-f]{32} [0-9a-f]{16} \d+ [01] (?:-|%(i)s) (?:-|%(i)s(?:,%(i)s)*)"
-    rb"|r [0-9a-f]{32} [0-9a-f]{16} \d+)" % {b"i": INTERVAL}
+INTERVAL: Final = rb"\d{1,20}-\d{1,20}"
+BODY: Final = re.compile(
+    rb"t [0-9a-f]{32} [0-9a-f]{16} \d{1,20} [01] (?:-|%(i)s) (?:-|%(i)s(?:,%(i)s)*)"
+    rb"|r [0-9a-f]{32} [0-9a-f]{16} \d{1,20}" % {b"i": INTERVAL}
 )
-START: Final = re.compile(rb"[0-9a-f]{8} [tr] ")
 DEFAULT_BLOCK: Final = 64
 """Transmit values that are reserved with one write; a killed process loses as many."""
-LOCK_TIMEOUT: Final = 10.0
-"""Seconds to wait for another process; a change takes milliseconds."""
-COMPACT_LINES: Final = 1000
-"""Lines, beyond four for each counter, after which the journal is written anew."""
+
+
+class _Book:
+    """What the lines say, by place (kind, key identity and title as they are written)."""
+
+    def __init__(self) -> None:
+        self.values: dict[bytes, bytes] = {}
+        self._known = self.values
+        """Those that were read and found to be in order last."""
+
+    def clear(self) -> None:
+        self.values = {}
+
+    def settle(self) -> bool:
+        for place, value in self._known.items():
+            if _first(self.values.get(place, b"0")) < _first(value):
+                return False
+        self._known = self.values
+        return True
+
+    def take(self, body: bytes) -> bool:
+        if BODY.fullmatch(body) is None:
+            return False
+        self.enter(body)
+        return True
+
+    def enter(self, body: bytes) -> None:
+        self.values[body[:PLACE_LENGTH]] = body[PLACE_LENGTH + 1 :]
+
+    def bodies(self, *more: bytes) -> Iterator[bytes]:
+        for place, value in (self.values | dict(map(_parted, more))).items():
+            yield place + b" " + value
+
+    def spare(self) -> int:
+        return 4 * len(self.values)
 
 
 class FileCounterStore(CounterStore):
@@ -78,31 +97,23 @@ class FileCounterStore(CounterStore):
         if block < 1:
             raise ConfigurationError(f"a block of counters has at least one value, not {block}")
         super().__init__(block)
-        self._path = os.path.abspath(path)
-        self._lock_timeout = lock_timeout
-        self._compact_lines = compact_lines
-        self._port = port or FilePort()
-        self._mutex = threading.Lock()
-        self._values: dict[bytes, bytes] = {}
-        """What the lines say, by place (kind, key identity and title as they are written)."""
-        self._header = b""
-        """First line of the file that was read; empty: read it from the start."""
-        self._end = 0
-        """Octets of the file that were read and checked."""
-        self._lines = 0
-        self._rewrite = False
-        """The end of the file is not to be relied on: write it anew."""
-        self._seen = False
-        """The file was there once: that it is gone is damage then."""
-        with self._locked():
-            self._read()
-            if not self._seen:
-                self._write_anew(self._values)
+        self._book = _Book()
+        self._journal = Journal(
+            path,
+            self._book,
+            MAGIC,
+            "counter store",
+            "going on could use counters again. Install new keys, or learn from the meters where their counters stand "
+            "and set them by hand in a new file",
+            numbered=False,
+            lock_timeout=lock_timeout,
+            compact_lines=compact_lines,
+            port=port,
+        )
 
     def transmit_state(self, key: bytes, title: bytes) -> TransmitState:
         """Return the present state, the initial one when there is none."""
-        with self._locked():
-            self._read()
+        with self._journal.locked():
             return self._state(_place(b"t", key, title))
 
     def change_transmit(
@@ -110,157 +121,41 @@ class FileCounterStore(CounterStore):
     ) -> TransmitState:
         """Replace the state by ``change`` of it; see :meth:`CounterStore.change_transmit`."""
         place = _place(b"t", key, title)
-        with self._locked():
-            self._read()
+        with self._journal.locked():
             before = self._state(place)
             after = change(before)
             if after != before:
-                self._save(place, _state_value(after))
+                self._journal.change(place + b" " + _state_value(after))
             return after
 
     def lowest_acceptable(self, key: bytes, title: bytes) -> int:
         """Return the lowest counter that is accepted from that originator."""
-        with self._locked():
-            self._read()
-            return int(self._values.get(_place(b"r", key, title), b"0"))
+        with self._journal.locked():
+            return int(self._book.values.get(_place(b"r", key, title), b"0"))
+
+    def highest_acceptable(self, key: bytes) -> int:
+        """Return the lowest counter that is accepted from whoever has come furthest under this key."""
+        prefix = b"r %s " % key.hex().encode()
+        with self._journal.locked():
+            return max((int(each) for place, each in self._book.values.items() if place.startswith(prefix)), default=0)
 
     def accept(self, key: bytes, title: bytes, counter: int, *, fresh: bool = True) -> int:
         """Accept a verified counter; see :meth:`CounterStore.accept`."""
         place = _place(b"r", key, title)
-        with self._locked():
-            self._read()
-            before = int(self._values.get(place, b"0"))
+        with self._journal.locked():
+            before = int(self._book.values.get(place, b"0"))
             lowest = accepted(before, counter, fresh)
             if lowest != before:
-                self._save(place, b"%d" % lowest)
+                self._journal.change(b"%s %d" % (place, lowest))
             return lowest
 
     def _state(self, place: bytes) -> TransmitState:
-        value = self._values.get(place)
+        value = self._book.values.get(place)
         return TransmitState() if value is None else _parse_state(value)
 
     def _after_fork(self) -> None:
         super()._after_fork()
-        self._mutex = threading.Lock()
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Exclude threads and processes; turn errors of the operating system into one of ours."""
-        port = self._port
-        with self._mutex:
-            try:
-                descriptor = port.open(self._path + ".lock", os.O_RDWR | os.O_CREAT)
-                try:
-                    port.lock(descriptor, self._lock_timeout)
-                    try:
-                        yield
-                    finally:
-                        port.unlock(descriptor)
-                finally:
-                    port.close(descriptor)
-            except OSError as error:
-                raise SecurityError(
-                    f"the counter store {self._path} cannot be used ({error.strerror or error}); nothing can be "
-                    "protected or accepted until it can: see to file, folder and free space"
-                ) from error
-
-    def _damaged(self, how: str) -> ConfigurationError:
-        return ConfigurationError(
-            f"the counter store {self._path} {how}: going on could use counters again. Install new keys, or learn from "
-            "the meters where their counters stand and set them by hand in a new file"
-        )
-
-    def _read(self) -> None:
-        """Take in what was appended since, or everything when the file was written anew."""
-        try:
-            descriptor = self._port.open(self._path, os.O_RDONLY)
-        except FileNotFoundError:
-            if self._seen:
-                raise self._damaged("is gone") from None
-            return
-        try:
-            if self._header and self._port.read(descriptor, 0, HEADER_LENGTH) == self._header:
-                # The line end before what is new is read again: it tells that the file did not shrink.
-                octets = self._port.read(descriptor, self._end - 1)
-                if octets[:1] != b"\n":
-                    raise self._damaged("is shorter than it was")
-                self._take_in(octets[1:], self._values)
-            else:
-                self._read_anew(self._port.read(descriptor, 0))
-        finally:
-            self._port.close(descriptor)
-
-    def _read_anew(self, octets: bytes) -> None:
-        if not HEADER.match(octets):
-            raise self._damaged("does not begin as such a file does")
-        known = self._values
-        values: dict[bytes, bytes] = {}
-        self._header = b""
-        self._end, self._lines = HEADER_LENGTH, 0
-        self._take_in(octets[HEADER_LENGTH:], values)
-        for place, value in known.items():
-            if _first(values.get(place, b"0")) < _first(value):
-                raise self._damaged("is older than what it held before")
-        self._values = values
-        self._header = octets[:HEADER_LENGTH]
-        self._seen = True
-
-    def _take_in(self, octets: bytes, values: dict[bytes, bytes]) -> None:
-        """Enter whole lines; the last one may be unfinished or torn, and does not count then."""
-        *lines, rest = octets.split(b"\n")
-        for number, line in enumerate(lines, 1):
-            if not _checks(line):
-                rest = b"\n".join([*lines[number - 1 :], rest])
-                break
-            values[line[9 : 9 + PLACE_LENGTH]] = line[10 + PLACE_LENGTH :]
-            self._end += len(line) + 1
-            self._lines += 1
-        # One write was cut short at most: what remains cannot hold a line end before its last octet, or two beginnings.
-        if b"\n" in rest[:-1] or len(START.findall(rest)) > 1:
-            raise self._damaged(f"does not check at octet {self._end}")
-        self._rewrite = self._rewrite or bool(rest)
-
-    def _save(self, place: bytes, value: bytes) -> None:
-        """Have one change reach the medium, or raise and rely on nothing that was written."""
-        values = self._values
-        try:
-            if self._rewrite or self._lines >= self._compact_lines + 4 * len(values):
-                self._write_anew(values | {place: value})
-            else:
-                self._append(_line(place, value))
-                values[place] = value
-        except BaseException:
-            self._header = b""
-            self._rewrite = True
-            raise
-
-    def _append(self, line: bytes) -> None:
-        descriptor = self._port.open(self._path, os.O_RDWR)
-        try:
-            self._write(descriptor, line)
-        finally:
-            self._port.close(descriptor)
-        self._end += len(line)
-        self._lines += 1
-
-    def _write_anew(self, values: dict[bytes, bytes]) -> None:
-        header = MAGIC + secrets.token_hex(8).encode() + b"\n"
-        octets = header + b"".join(_line(place, value) for place, value in values.items())
-        descriptor = self._port.open(self._path + ".new", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
-        try:
-            self._write(descriptor, octets)
-        finally:
-            self._port.close(descriptor)
-        self._port.replace(self._path + ".new", self._path)
-        self._port.fsync_directory(os.path.dirname(self._path))
-        self._values = values
-        self._header, self._end, self._lines = header, len(octets), len(values)
-        self._rewrite, self._seen = False, True
-
-    def _write(self, descriptor: int, octets: bytes) -> None:
-        while octets:
-            octets = octets[self._port.write(descriptor, octets) :]
-        self._port.fsync(descriptor)
+        self._journal.after_fork()
 
 
 def _place(kind: bytes, key: bytes, title: bytes) -> bytes:
@@ -269,13 +164,8 @@ def _place(kind: bytes, key: bytes, title: bytes) -> bytes:
     return b"%s %s %s" % (kind, key.hex().encode(), title.hex().encode())
 
 
-def _line(place: bytes, value: bytes) -> bytes:
-    body = place + b" " + value
-    return b"%08x %s\n" % (crc32(body), body)
-
-
-def _checks(line: bytes) -> bool:
-    return LINE.fullmatch(line) is not None and int(line[:8], 16) == crc32(line[9:])
+def _parted(body: bytes) -> tuple[bytes, bytes]:
+    return body[:PLACE_LENGTH], body[PLACE_LENGTH + 1 :]
 
 
 def _first(value: bytes) -> int:

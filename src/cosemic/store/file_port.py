@@ -22,7 +22,7 @@ READ_SIZE: Final = 1 << 20
 
 
 class FilePort:
-    """Files of the operating system. Every method raises OSError."""
+    """Files of the operating system, and what the stores do with them. Every method raises OSError."""
 
     def open(self, path: str, flags: int) -> int:
         """Open a file for the present user alone."""
@@ -90,3 +90,46 @@ class FilePort:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+
+    def hold(self, path: str, timeout: float) -> int:
+        """Lock ``<path>.lock`` and return what :meth:`let_go` takes; TimeoutError after ``timeout`` seconds.
+
+        That file is never replaced and opened anew each time, so that threads, forked children and several stores on
+        one path exclude each other too. No context manager: taking counters is held up by little else.
+        """
+        descriptor = self.open(path + ".lock", os.O_RDWR | os.O_CREAT)
+        try:
+            self.lock(descriptor, timeout)
+        except BaseException:
+            self.close(descriptor)
+            raise
+        return descriptor
+
+    def let_go(self, descriptor: int) -> None:
+        """Give up what :meth:`hold` has locked."""
+        try:
+            self.unlock(descriptor)
+        finally:
+            self.close(descriptor)
+
+    def append(self, path: str, octets: bytes) -> None:
+        """Have octets reach the medium at the end of a file that is there."""
+        self._write_all(path, os.O_RDWR, octets)
+
+    def write_whole(self, path: str, octets: bytes) -> None:
+        """Have a file hold just these octets, in one step: all of them reached the medium, or it is as it was before.
+
+        They are written to ``<path>.new`` first, of which a killed process may leave a part.
+        """
+        self._write_all(path + ".new", os.O_RDWR | os.O_CREAT | os.O_TRUNC, octets)
+        self.replace(path + ".new", path)
+        self.fsync_directory(os.path.dirname(path) or os.curdir)
+
+    def _write_all(self, path: str, flags: int, octets: bytes) -> None:
+        descriptor = self.open(path, flags)
+        try:
+            while octets:
+                octets = octets[self.write(descriptor, octets) :]
+            self.fsync(descriptor)
+        finally:
+            self.close(descriptor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from cosemic.errors import ConfigurationError, StoreError
@@ -45,18 +44,8 @@ def read_key_file(path: Path, passphrase: Secret) -> SoftwareSigningKey:
 
 def write_file(path: Path, octets: bytes, port: FilePort | None = None) -> Path:
     """Write a file of the owner alone in one step: all of it is there, or what was there before. Raises StoreError."""
-    port = port or FilePort()
-    new = f"{path}.new"
     try:
-        descriptor = port.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
-        try:
-            while octets:
-                octets = octets[port.write(descriptor, octets) :]
-            port.fsync(descriptor)
-        finally:
-            port.close(descriptor)
-        port.replace(new, str(path))
-        port.fsync_directory(str(path.parent))
+        (port or FilePort()).write_whole(str(path), octets)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror or error}") from error
     return path

@@ -7,7 +7,8 @@
     h:<scope>:<title>:<id> ...            the highest accepted number, likewise and in the same line
     f <scope>                             keys that are gone: nothing is known of them
 
-Own ids are reserved in blocks ahead of their use; an id is accepted when its line is on the medium.
+Own ids are reserved in blocks ahead of their use; an id is accepted when its line is on the medium. The file is never
+to be restored from a copy: own ids would come again, and with static keys their keys; so would what was accepted.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Final
 from weakref import WeakSet
 
 from cosemic.dialect import TransactionIds
-from cosemic.errors import ConfigurationError
+from cosemic.errors import ConfigurationError, SecurityError
 from cosemic.security.general import Transaction, TransactionMemory, TransactionStore
 from cosemic.security.general.transactions import (
     FIRST_LIMIT,
@@ -37,6 +38,7 @@ from cosemic.store.journal import COMPACT_LINES, LOCK_TIMEOUT, Journal
 MAGIC: Final = b"cosemic-transactions 1 "
 DEFAULT_BLOCK: Final = 64
 """Own transaction-ids that are reserved with one write; a killed process loses as many."""
+_LAST: Final = 1 << 8 * TRANSACTION_ID_LENGTH
 _OWN: Final = re.compile(rb"o ([0-9a-f]{16}) (\d{1,20}) (\d{1,20})")
 _ACCEPTED: Final = re.compile(rb"([ah]):([0-9a-f]{32}):([0-9a-f]{16}):([0-9a-f]{2,64})")
 _FORGOTTEN: Final = re.compile(rb"f ([0-9a-f]{32})")
@@ -56,9 +58,16 @@ class _Book:
         self.own = {}
         self.known = {}
 
+    def settle(self) -> bool:
+        return True
+
     def take(self, body: bytes) -> bool:
         if own := _OWN.fullmatch(body):
-            self.own[bytes.fromhex(own[1].decode())] = int(own[2]), int(own[3])
+            title, first, following = bytes.fromhex(own[1].decode()), int(own[2]), int(own[3])
+            known = self.own.get(title, (first, first))
+            if known[0] != first or not known[1] <= following <= _LAST:
+                return False
+            self.own[title] = first, following
             return True
         if gone := _FORGOTTEN.fullmatch(body):
             lost = bytes.fromhex(gone[1].decode())
@@ -77,10 +86,13 @@ class _Book:
             self.known.setdefault(place, TransactionMemory(self.most)).add(transaction)
         return True
 
-    def needed(self) -> int:
-        return len(self.own) + sum(1 + len(memory.remembered) for memory in self.known.values())
+    def enter(self, body: bytes) -> None:
+        self.take(body)
 
-    def bodies(self) -> Iterator[bytes]:
+    def spare(self) -> int:
+        return 2 * (len(self.own) + sum(1 + len(memory.remembered) for memory in self.known.values()))
+
+    def bodies(self, *more: bytes) -> Iterator[bytes]:
         for title, (first, following) in self.own.items():
             yield own_body(title, first, following)
         for (scope, title), memory in self.known.items():
@@ -89,6 +101,7 @@ class _Book:
                 yield word(Transaction(scope, title, octets, TransactionIds.RISING))
             for each in sorted(memory.remembered):
                 yield word(Transaction(scope, title, each, TransactionIds.REMEMBERED))
+        yield from more
 
 
 class FileTransactionStore(TransactionStore):
@@ -124,6 +137,7 @@ class FileTransactionStore(TransactionStore):
             self._book,
             MAGIC,
             "transaction store",
+            "going on could accept again what was accepted. Install new keys, and begin a new file",
             lock_timeout=lock_timeout,
             compact_lines=compact_lines,
             port=port,
@@ -139,6 +153,8 @@ class FileTransactionStore(TransactionStore):
             if number >= stop or self._book.own[title][1] != stop:
                 first, number = self._book.own.get(title) or (secrets.randbelow(FIRST_LIMIT),) * 2
                 stop = number + self._block
+                if stop > _LAST:
+                    raise SecurityError("all own transaction-ids were given: take another system title")
                 self._journal.change(own_body(title, first, stop))
             self._left[title] = number + 1, stop
         return number.to_bytes(TRANSACTION_ID_LENGTH, "big")
