@@ -367,13 +367,17 @@ class FailingStore(MemoryCounterStore):
             raise StoreError("the disk is full")
         return super().change_transmit(key, title, change)
 
-    def _check_process(self) -> None:
+    def _reach(self) -> None:
         if self.failing:
             raise StoreError("the disk is gone")
 
     def lowest_acceptable(self, key: bytes, title: bytes) -> int:
-        self._check_process()
+        self._reach()
         return super().lowest_acceptable(key, title)
+
+    def accept(self, key: bytes, title: bytes, counter: int, *, fresh: bool = True) -> int:
+        self._reach()
+        return super().accept(key, title, counter, fresh=fresh)
 
 
 def failing() -> tuple[FailingStore, Talk]:

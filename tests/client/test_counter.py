@@ -19,7 +19,7 @@ from cosemic.client.timepiece import machine_time
 from cosemic.codec import DataType, EncodedData
 from cosemic.errors import AssociationRejected, CosemicError
 from cosemic.security import MemoryCounterStore, open_envelope
-from cosemic.security.counters import TransmitCounter
+from cosemic.security.counting import FIRST_CONTACT_LIMIT, TransmitCounter
 from cosemic.stack import ClientStack
 from cosemic.store.counters import FileCounterStore
 from cosemic.store.security_settings import SecuritySettings, load_security
@@ -77,17 +77,26 @@ def test_an_unknown_counter_is_read_through_the_public_client_once(seen: int, sh
     assert meter.public_aarqs == 1
 
 
-def test_a_wrong_value_is_not_kept_and_another_one_is_not_tried() -> None:
+def test_a_wrong_value_is_not_kept_and_does_not_keep_us_from_the_right_one() -> None:
     meter = Secured(7000, 100)
     for _ in range(2):
         with pytest.raises(AssociationRejected):
             meter.open()
         assert not meter.counter.known
-    meter.world.shelf.put(COUNTER, EncodedData.of(DataType.DOUBLE_LONG_UNSIGNED, 9000))
+    meter.world.shelf.put(COUNTER, EncodedData.of(DataType.DOUBLE_LONG_UNSIGNED, FIRST_CONTACT_LIMIT))
     with pytest.raises(AssociationRejected) as caught:
         meter.open()
     assert any("was not used" in note for note in caught.value.__notes__)
-    # An operator, who knows better, sets it.
+    meter.world.shelf.put(COUNTER, EncodedData.of(DataType.DOUBLE_LONG_UNSIGNED, 9000))
+    meter.open().close()
+    assert meter.counter.known
+    assert meter.counter.next() > 9000
+
+
+def test_an_operator_sets_a_counter_that_nobody_shows() -> None:
+    meter = Secured(7000, None)
+    with pytest.raises(AssociationRejected):
+        meter.open()
     meter.counter.raise_to(7002)
     meter.open().close()
 

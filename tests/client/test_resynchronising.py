@@ -22,6 +22,7 @@ from cosemic.errors import (
     ConnectionLost,
     CosemicError,
     ExceptionReceived,
+    InvocationCounterError,
     OutcomeUnknown,
     ProtocolError,
 )
@@ -101,6 +102,15 @@ def test_it_is_done_once_in_an_association() -> None:
         meter.run(reading)
     assert any("raised before in this association" in note for note in caught.value.__notes__)
     assert meter.changes == 0
+
+
+def test_a_counter_below_ours_is_not_what_was_refused() -> None:
+    meter = Ahead()
+    state = meter.counter
+    for value, says in ((1, "it is not what was refused: look at the keys"), ((1 << 32) - 1, "install a new key")):
+        with pytest.raises(InvocationCounterError, match=says):
+            state.propose(value, 1 << 20)
+    assert not state.trying
 
 
 def test_a_counter_that_is_too_far_away_is_not_taken() -> None:

@@ -4,10 +4,11 @@
 
     peer, which never dies --> fresh, replayed, late, forged APDUs --> subject, which dies --> tells the ledger
 
-The subject is a client or a server with its counters and transaction-ids in files: APDUs under the global key, in
-general-ciphering with the global, a wrapped and an agreed key, and the values of HLS mechanism 5. It tells of each APDU
-that it sends, and of each one that it has accepted, when that is done. The ledger fails when a (key, title, counter) or
-a transaction-id is sent twice, when anything is accepted twice, and when FFFFFFFF is used.
+The subject is a client or a server in any suite, with its counters and transaction-ids in files: APDUs under the
+global key, in general-ciphering with the global, a wrapped and an agreed key, signed ones in layers and without, and
+the values of HLS mechanism 5. It tells of each APDU that it sends, and of each one that it has accepted, when that is
+done. The ledger fails when a (key, title, counter) or a transaction-id is sent twice, when anything is accepted twice,
+and when FFFFFFFF is used.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import astuple, dataclass
+from enum import Enum
 from typing import Any, Final
 
 from cosemic.errors import CosemicError, CounterExhausted
@@ -30,9 +32,11 @@ from cosemic.security import (
     CounterStore,
     HlsCredentials,
     MemoryCounterStore,
+    Protection,
     SecurityContext,
     SecurityMaterial,
     SoftwareAgreementKey,
+    SoftwareSigningKey,
     security_suite,
 )
 from cosemic.security.envelopes import Envelope, open_envelope, seal_envelope
@@ -46,21 +50,54 @@ from cosemic.security.general import (
     Party,
     TransactionStore,
     split_ciphering,
+    split_signing,
 )
+from cosemic.security.general.layout import GENERAL_SIGNING
 from cosemic.security.suite import COUNTER_LIMIT, SecurityControl
 from cosemic.store import FileCounterStore, FileTransactionStore
 from cosemic.store.file_port import FilePort
 from cosemic.values import AuthenticationMechanism, Secret
 
-SUITE: Final = security_suite(1)
 CLIENT, SERVER = b"MMM\0\0\0\0\1", b"MMM\0\0\xbcaN"
 GET: Final = bytes.fromhex("C0010000080000010000FF0200")
-GLOBAL, WRAPPED, STATIC = KeyEstablishment.GLOBAL_UNICAST, KeyEstablishment.WRAPPED, KeyEstablishment.STATIC
-FORMS: Final = frozenset({GLOBAL, WRAPPED, STATIC})
+
+
+class Form(Enum):
+    """How an APDU is protected: in glo-ciphering, or in layers, the outermost first."""
+
+    GLO = ()
+    GLOBAL = (KeyEstablishment.GLOBAL_UNICAST,)
+    WRAPPED = (KeyEstablishment.WRAPPED,)
+    ONE_PASS = (KeyEstablishment.ONE_PASS,)
+    STATIC = (KeyEstablishment.STATIC,)
+    SIGNED = (None,)
+    SIGNED_IN_GLOBAL = (KeyEstablishment.GLOBAL_UNICAST, None)
+    SIGNED_IN_WRAPPED = (KeyEstablishment.WRAPPED, None)
+    WRAPPED_IN_SIGNED = (None, KeyEstablishment.WRAPPED)
+
+    @property
+    def counted(self) -> bool:
+        """Whether a counter alone tells it from a copy; a transaction-id does of the others."""
+        return self in (Form.GLO, Form.GLOBAL)
+
+    def plan(self, recipient: bytes) -> LayerPlan:
+        layers = [
+            Layer(recipient=recipient, protection=Protection.SIGNED)
+            if kind is None
+            else Layer(recipient=recipient, key_info=kind)
+            for kind in self.value
+        ]
+        return LayerPlan(tuple(layers))
+
+
+GLO, WRAPPED, STATIC = Form.GLO, Form.WRAPPED, Form.STATIC
+WITHOUT_SIGNATURES: Final = (GLO, GLO, Form.GLOBAL, WRAPPED)
+"""In suite 0."""
+FORMS: Final = (*WITHOUT_SIGNATURES, Form.ONE_PASS, STATIC, *list(Form)[5:])
 SENT, PROVED, ACCEPTED, REFUSED, EXHAUSTED, BROKEN = b"s", b"h", b"a", b"r", b"x", b"!"
 FRESH: Final = 40
 """New APDUs for one life."""
-LIVES: Final = 60
+LIVES: Final = 30
 """Of one pair of keys: the ids that are remembered grow with them."""
 SHARED_MEMORY: Final = "/dev/shm"
 Tell = Callable[[bytes], None]
@@ -76,12 +113,23 @@ class Keys:
 
     material: SecurityMaterial
     agreement: dict[bytes, SoftwareAgreementKey]
+    signing: dict[bytes, SoftwareSigningKey]
 
     @classmethod
-    def drawn(cls) -> Keys:
-        encryption_key, authentication_key, kek = (Secret(secrets.token_bytes(16)) for _ in range(3))
-        agreement = {title: SoftwareAgreementKey.generate(SUITE) for title in (CLIENT, SERVER)}
-        return cls(SecurityMaterial.of(encryption_key, authentication_key, suite=1, kek=kek), agreement)
+    def drawn(cls, suite_id: int) -> Keys:
+        suite = security_suite(suite_id)
+        titles = (CLIENT, SERVER) if suite_id else ()
+        encryption_key, authentication_key, kek = (Secret(secrets.token_bytes(suite.key_length)) for _ in range(3))
+        return cls(
+            SecurityMaterial.of(encryption_key, authentication_key, suite=suite_id, kek=kek),
+            {title: SoftwareAgreementKey.generate(suite) for title in titles},
+            {title: SoftwareSigningKey.generate(suite) for title in titles},
+        )
+
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """What this suite can do, the frequent ones more than once."""
+        return FORMS if self.material.suite.id else WITHOUT_SIGNATURES
 
 
 class Side:
@@ -92,22 +140,28 @@ class Side:
     ) -> None:
         self.context = SecurityContext(own, peer, keys.material, counters)
         self.hls = HlsCredentials(mechanism=AuthenticationMechanism.HLS_GMAC, context=self.context)
-        known = Party(title=peer, key_infos=FORMS, material=keys.material, agreement=keys.agreement[peer].public)
+        agreement, signing = keys.agreement.get(peer), keys.signing.get(peer)
+        known = Party(
+            title=peer,
+            key_infos=frozenset(kind for form in keys.forms for kind in form.value if kind is not None),
+            material=keys.material,
+            agreement=None if agreement is None else agreement.public,
+            signing=None if signing is None else signing.public,
+        )
         self.general = GeneralProtection(
-            OwnParty(title=own, agreement_key=keys.agreement[own]),
+            OwnParty(title=own, agreement_key=keys.agreement.get(own), signing_key=keys.signing.get(own)),
             [known],
-            suite=SUITE,
+            suite=keys.material.suite,
             counters=counters,
             transactions=transactions,
         )
         self._peer = peer
 
-    def sealed(self, kind: KeyEstablishment | None, apdu: bytes = GET, transaction_id: bytes | None = None) -> bytes:
-        """Return an APDU in glo-ciphering, or in general-ciphering with that key-info."""
-        if kind is None:
+    def sealed(self, form: Form, apdu: bytes = GET, transaction_id: bytes | None = None) -> bytes:
+        """Return an APDU in that form."""
+        if form is GLO:
             return self.context.protect_apdu(apdu)
-        layer = Layer(recipient=self._peer, key_info=kind)
-        return self.general.protect(apdu, LayerPlan((layer,)), transaction_id=transaction_id)
+        return self.general.protect(apdu, form.plan(self._peer), transaction_id=transaction_id)
 
     def take(self, octets: bytes) -> bytes:
         """Return what an APDU carries, accepted. Raises CosemicError."""
@@ -129,10 +183,12 @@ class Input:
 class Seat:
     """The place of a subject: its role and files, its peer, and the ledger of all its lives."""
 
-    def __init__(self, folder: str, own: bytes, draw: random.Random, *, left: int | None = None) -> None:
+    def __init__(
+        self, folder: str, own: bytes, draw: random.Random, *, left: int | None = None, suite: int = 1
+    ) -> None:
         """left: so many counters are left under the key of the subject; None: it has not used any."""
         self.own, self.peer_title = own, SERVER if own == CLIENT else CLIENT
-        self.keys = Keys.drawn()
+        self.keys = Keys.drawn(suite)
         self.draw = draw
         self.left = left
         self._counters, self._transactions = (os.path.join(folder, name) for name in ("counters", "transactions"))
@@ -177,15 +233,18 @@ class Seat:
         return fed + others
 
     def _fresh(self) -> list[int]:
-        kind = self.draw.choice((None, None, GLOBAL, WRAPPED, WRAPPED, STATIC))
-        octets = self.peer.sealed(kind)
+        form, chance = self.draw.choice(self.keys.forms), self.draw.random()
+        octets = self.peer.sealed(form)
         counter, transaction_id = parts(octets)
-        added = [Input(octets, (kind, transaction_id) if kind in (WRAPPED, STATIC) else counter)]
-        if kind is WRAPPED and self.draw.random() < 0.3:  # another key, but the same transaction-id
-            added.append(Input(self.peer.sealed(kind, GET[:-1] + b"\1", transaction_id), added[0].label))
-        if kind is None and self.draw.random() < 0.2:
+        added = [Input(octets, counter if form.counted else transaction_id)]
+        if form in (WRAPPED, Form.ONE_PASS) and chance < 0.3:  # another key, but the same transaction-id
+            added.append(Input(self.peer.sealed(form, GET[:-1] + b"\1", transaction_id), added[0].label))
+        if form is Form.SIGNED and chance < 0.4:  # the same signature, in another layer
+            wrapped = self.peer.sealed(WRAPPED if chance < 0.2 else Form.GLOBAL, octets, transaction_id)
+            added.append(Input(wrapped, added[0].label))
+        if form is GLO and chance < 0.2:
             added.append(Input(self._glo(COUNTER_LIMIT), None, never=True))
-        if kind is None and self.draw.random() < 0.2:  # the holder of the key says something else with it
+        if form is GLO and 0.2 < chance < 0.4:  # the holder of the key says something else with it
             added.append(Input(self._glo(counter, GET[:-1] + b"\1"), counter))
         self.inputs += added
         return list(range(len(self.inputs) - len(added), len(self.inputs)))
@@ -194,7 +253,7 @@ class Seat:
         """Return an APDU of the peer with a counter that it would not take."""
         key, ak = self.keys.material.encryption_key, self.keys.material.authentication_key
         assert ak is not None
-        control = SecurityControl.of(1, authenticated=True, encrypted=True)
+        control = SecurityControl.of(self.keys.material.suite.id, authenticated=True, encrypted=True)
         value = counter.to_bytes(4, "big")
         sealed = key.aead.encrypt(self.peer_title + value, apdu, ak.authenticated_data(control))
         return seal_envelope(Envelope.GLO, apdu[0], b"", control.octet + value + sealed[:-4])
@@ -220,13 +279,16 @@ class Seat:
         counter, transaction_id = parts(octets)
         if transaction_id:
             self._once(transaction_id, self.given, "transaction-id was given")
-        info = None if not transaction_id else split_ciphering(octets).key_info
-        if info is None or info.kind is GLOBAL:
+        if octets[0] == GENERAL_SIGNING:
+            octets = split_signing(octets).content
+            if octets == GET:
+                return
+            counter, _ = parts(octets)
+        info = split_ciphering(octets).key_info if transaction_id else None
+        if info is None or info.kind is KeyEstablishment.GLOBAL_UNICAST:
             self._used(self.identity, counter)
-        elif info.kind is WRAPPED:
-            self._used(info.data, counter)
-        else:
-            self._used(b"agreed" + transaction_id, counter)
+        else:  # a wrapped key, an ephemeral one, or one that follows from the transaction-id
+            self._used(info.kind.name.encode() + (info.data or transaction_id), counter)
 
     def _used(self, key: bytes, counter: int) -> None:
         assert counter < COUNTER_LIMIT, "FFFFFFFF was used"
@@ -263,13 +325,12 @@ class Seat:
             self._act(side, tell, draw)
 
     def _act(self, side: Side, tell: Tell, draw: random.Random) -> None:
-        act = draw.randrange(6)
         try:
-            if act == 0:
+            if draw.randrange(6) == 0:
                 challenge = secrets.token_bytes(8)
                 tell(PROVED + side.hls.prove(challenge, challenge[::-1], self.peer_title))
             else:
-                tell(SENT + side.sealed((None, None, GLOBAL, WRAPPED, STATIC)[act - 1]))
+                tell(SENT + side.sealed(draw.choice(self.keys.forms)))
         except CounterExhausted:
             tell(EXHAUSTED)
 
@@ -280,13 +341,15 @@ class Seat:
         self.live(side, [*self.accepted, *self.feed(12)], self.hear, self.draw)
         assert len(self.accepted) > before, "nothing is accepted any more"
         if not self.exhausted:
-            self.peer.take(side.sealed(None))
+            self.peer.take(side.sealed(GLO))
 
 
 def parts(octets: bytes) -> tuple[int, bytes]:
-    """Return counter and transaction-id of a ciphered APDU; empty where it has none."""
+    """Return counter and transaction-id of a protected APDU, of its outermost layer; 0 or empty where it has none."""
     if Envelope.of(octets) is not None:
         return int.from_bytes(open_envelope(octets).content[1:5], "big"), b""
+    if octets[0] == GENERAL_SIGNING:
+        return 0, split_signing(octets).header.transaction_id
     found = split_ciphering(octets)
     return int.from_bytes(found.content[1:5], "big"), found.header.transaction_id
 
@@ -388,11 +451,13 @@ class Tally:
     """What came of the kills."""
 
     kills: int = 0
+    keys: int = 0
     sent: int = 0
     accepted: int = 0
     exhausted: int = 0
 
     def add(self, seat: Seat) -> None:
+        self.keys += 1
         self.sent += len(seat.nonces)
         self.accepted += len(seat.accepted)
         self.exhausted += seat.exhausted
@@ -402,7 +467,8 @@ class Tally:
 
     def __str__(self) -> str:
         return (
-            f"{self.kills:,} kills, {self.sent:,} counters used and {self.accepted:,} APDUs accepted, each once; "
+            f"{self.kills:,} kills under {self.keys:,} sets of keys, {self.sent:,} counters used and "
+            f"{self.accepted:,} APDUs accepted, each once; "
             f"{self.exhausted} keys at their last counter"
         )
 
@@ -416,17 +482,17 @@ def folder_in_memory() -> str | None:
 def kill_processes(
     kills: int, seed: int, folder: str, longest: float = 0.02, told: Callable[[int], None] = lambda kills: None
 ) -> Tally:
-    """Kill processes in both roles, so many times. Raises AssertionError.
+    """Kill processes in both roles and in all suites, so many times. Raises AssertionError.
 
-    In every third pair of keys the counters come to an end, within some lives.
+    In every third set of keys the counters come to an end, within some lives.
     """
     draw, tally = random.Random(seed), Tally()
     number = 0
     while tally.kills < kills:
         place = os.path.join(folder, str(number))
         os.mkdir(place)
-        left = draw.randrange(1, 600) if number % 3 == 2 else None
-        seat = Seat(place, (CLIENT, SERVER)[number % 2], draw, left=left)
+        left = draw.randrange(1, 300) if draw.random() < 1 / 3 else None
+        seat = Seat(place, (CLIENT, SERVER)[number // 3 % 2], draw, left=left, suite=(1, 2, 0)[number % 3])
         seat.prepare()
         while seat.kills < min(LIVES, kills - tally.kills):
             killed_life(seat, 2 if draw.random() < 0.2 else 1, longest)

@@ -12,17 +12,22 @@ from dataclasses import replace
 from typing import Any, Final
 
 from cosemic.apdu import CosemAttributeDescriptor
+from cosemic.association.client_layers import applied_by
 from cosemic.association.control import State
-from cosemic.association.requests import Get, Open, Opened, Read, Release, Request
+from cosemic.association.known_rights import KnownRights, named_by, needed_by
+from cosemic.association.requests import Action, ActionList, Get, Open, Opened, Read, Release, Request
 from cosemic.association.settings import ClientSettings
+from cosemic.association.third_party import ThirdParty
 from cosemic.client.recovery import STANDARD, Recovery, repeated
 from cosemic.client.resynchronising import Resynchronisation, may_be_counter, proposed_by
 from cosemic.client.short_names import ShortNames, as_with_logical_names
 from cosemic.client.steps import Connect, Procedure
 from cosemic.codec import EncodedData
 from cosemic.errors import (
+    ActionFailed,
     ConnectionLost,
     CosemicError,
+    DataAccessError,
     DecodeError,
     InvocationCounterError,
     OutcomeUnknown,
@@ -31,10 +36,11 @@ from cosemic.errors import (
     ServiceFailed,
 )
 from cosemic.model.short_names import ASSOCIATION
-from cosemic.security import SecurityMaterial, TransmitCounter
+from cosemic.security import Protection, SecurityMaterial, TransmitCounter
+from cosemic.security.general import LayerPlan
 from cosemic.stack import PUBLIC_CLIENT, ClientStack, Disconnect
 from cosemic.store.security_settings import SecuritySettings
-from cosemic.values import Conformance, Obis
+from cosemic.values import Conformance, DataAccessResult, Obis
 
 _HARMLESS: Final = Get(CosemAttributeDescriptor(15, Obis("0-0:40.0.0"), 1))
 """What every client may read: the logical name of its association."""
@@ -54,11 +60,16 @@ class Associating:
         self.settings: ClientSettings = security.client
         self.zone = zone
         self.recovery = recovery
+        self.layers: LayerPlan | None = None
+        """Those of the requests of the procedure that runs, where it names some in place of those of the settings."""
+        self.third_party: ThirdParty | None = None
+        """Whose requests those of the procedure that runs are; None: they are ours."""
+        self._learns_rights = security.client.rights is None
         self.short_names: ShortNames | None = None
         """What was learnt of short names, where the association has them."""
         self._make_stack = stack
-        self._rekeyed = False
-        """The settings are not those that stacks are made with: keys were changed."""
+        self._changed = False
+        """The settings are not those that stacks are made with: keys were changed, or rights were learnt."""
         self.forget()
         self._client_sap, self._server_sap = self.stack.client_sap, self.stack.server_sap
         self._asked_first = False
@@ -68,13 +79,15 @@ class Associating:
         """Forget what was learnt of the meter, and what the last connection cost."""
         self._resynchronisation = Resynchronisation(0)
         self._public_value: tuple[int | None] | None = None
-        """What the public client read as invocation counter; None before it was asked."""
+        """What the public client read as invocation counter; None before it was asked in this opening."""
         self.short_names = ShortNames() if self.settings.short_names else None
+        if self._learns_rights and self.settings.rights is not None:
+            self.settings = replace(self.settings, rights=None)
         self.stack = self._fresh_stack()
 
     def _fresh_stack(self) -> ClientStack:
         stack = self._make_stack()
-        if self._rekeyed:
+        if self._changed:
             stack.use(self.settings, stack.client_sap, stack.server_sap)
         return stack
 
@@ -85,7 +98,45 @@ class Associating:
         """
         self.settings = replace(self.settings, material=material)
         self._public_value = None  # it was that of the other key
-        self._rekeyed = True
+        self._changed = True
+
+    # ---- access rights ----------------------------------------------------------------------------------------------
+
+    def learn_rights(self, rights: KnownRights | None) -> None:
+        """Hold what is asked and answered against access rights from now on, unless the settings have their own.
+
+        None: they may have changed, and the meter alone decides.
+        """
+        if self._learns_rights and (rights is not None or self.settings.rights is not None):
+            self.settings = replace(self.settings, rights=rights)
+            self._changed = True
+            self.stack.association.know_rights(rights)
+
+    def lacking(self, request: Request) -> Protection:
+        """Return the protection that a request needs, and would not have; none where no rights are known."""
+        settings = self.settings
+        if settings.rights is None or self.third_party is not None:
+            return Protection.NONE
+        needed = needed_by(request, settings.rights)
+        if not settings.ciphered:
+            return needed.request | needed.response
+        plan = self.layers or settings.layers
+        applied = settings.protection if plan is None or settings.sealed_inside else Protection.NONE
+        return needed.request & ~(applied if plan is None else applied | applied_by(plan))
+
+    def check_rights(self, request: Request) -> None:
+        """Raise DataAccessError or ActionFailed, read-write-denied, for what the meter would refuse as unprotected."""
+        if lacking := self.lacking(request):
+            names = " and ".join(str(each.name).lower() for each in Protection(lacking))
+            what = ", ".join(dict.fromkeys(_place(one) for one in named_by(request)))
+            refused = ActionFailed if isinstance(request, Action | ActionList) else DataAccessError
+            raise refused(
+                f"{what}: the access rights of the meter want this {names}: say so in the security settings, by "
+                "ciphering or layers; or check_rights = false, where the meter tells them wrongly",
+                int(DataAccessResult.READ_WRITE_DENIED),
+                DataAccessResult.READ_WRITE_DENIED.label,
+                what,
+            )
 
     @property
     def opened(self) -> Opened | None:
@@ -115,7 +166,7 @@ class Associating:
         if traffic.octets_sent or self.stack.association.state is not State.IDLE:
             self.stack = self._fresh_stack()
             self.stack.traffic = traffic
-        elif self._rekeyed:
+        elif self._changed:
             self.stack.use(self.settings, self._client_sap, self._server_sap)
         return self.stack
 
@@ -130,6 +181,7 @@ class Associating:
 
     def _open(self) -> Procedure[Opened]:
         self._asked_first = False
+        self._public_value = None
         if self.short_names is not None:
             self.short_names.opened_anew()
         yield from self._leave()
@@ -160,7 +212,7 @@ class Associating:
                         # What is read may be the last value used or the next one accepted: one more fits both.
                         trying = transmit.start_from(value + 1)
                 except InvocationCounterError as error:
-                    hint = error  # it was tried before, in vain: the own value may be right
+                    hint = error  # the own value may be right
         opened: Opened | None = None
         self._resynchronisation.settle()
         self._resynchronisation = Resynchronisation(self.settings.dialect.max_counter_jump)
@@ -168,9 +220,14 @@ class Associating:
             try:
                 opened = yield Open()
             except CosemicError as error:
-                if transmit is None or trying:
+                if transmit is None:
                     raise
-                opened = yield from self._open_with_another_counter(transmit, error)
+                if trying:
+                    tried, trying = transmit.tried, False
+                    transmit.abandon()
+                else:
+                    tried = transmit.tried
+                opened = yield from self._open_with_another_counter(transmit, tried, error)
             return opened
         except CosemicError as error:
             if hint is not None:
@@ -183,13 +240,23 @@ class Associating:
             if opened is None:
                 self._resynchronisation.settle()
 
-    def _open_with_another_counter(self, transmit: TransmitCounter, error: CosemicError) -> Procedure[Opened]:
-        """Open once more where it was refused for the counter; raises the error where not."""
+    def _open_with_another_counter(
+        self, transmit: TransmitCounter, tried: int, error: CosemicError
+    ) -> Procedure[Opened]:
+        """Open once more where it was refused for the counter; raises the error where not.
+
+        tried: the value behind those that were tried before without an answer, 0: none. The meter may have seen them.
+        """
         value = proposed_by(error)
-        if value is None and may_be_counter(error) and transmit.known:
-            yield from self._leave()
-            read = yield from self._public_counter()
-            value = None if read is None else read + 1
+        if value is None and may_be_counter(error):
+            read: int | None = None
+            if transmit.known:
+                yield from self._leave()
+                read = yield from self._public_counter()
+            value = max(tried, 0 if read is None else read + 1) or None
+        elif value is None and tried and isinstance(error, ResponseTimeout | ConnectionLost):
+            value = tried  # as by a meter that is silent then
+            yield Connect()
         if value is None:
             raise error
         self._resynchronisation.take_up(value, transmit, error)
@@ -259,6 +326,12 @@ class Associating:
     def _disconnect(self) -> Procedure[None]:
         if self.stack.linked:
             yield Disconnect()
+
+
+def _place(member: Any) -> str:
+    """Class, logical name and number of an attribute or method."""
+    number = member.attribute_id if isinstance(member, CosemAttributeDescriptor) else member.method_id
+    return f"{member.class_id}/{member.instance_id}:{number}"
 
 
 def transferred(request: Request, short_names: ShortNames | None) -> Procedure[Any]:

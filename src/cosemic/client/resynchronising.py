@@ -9,8 +9,10 @@ answer has confirmed it (:class:`~cosemic.security.counters.TransmitCounter`)::
     change, the refusal was authenticated       asked again: it was not taken
     change, the refusal came in clear           OutcomeUnknown: it may be forged, and the change may have been made. A
                                                 reading confirms the counter, so that the next request is served
-    opening refused with deciphering-error,     the counter is read through the public client, and proposed
-    as by servers that do not say more
+    opening refused with deciphering-error,     the counter is read through the public client, and proposed; or the
+    as by servers that do not say more          one behind those that were proposed before, where it is higher
+    opening not answered, where a proposal      the one behind those is proposed, over a new connection
+    before came to nothing
     with short names, refused in clear          the next call opens the association anew, which does the same: which
                                                 request an answer belongs to could not be told any more
 """

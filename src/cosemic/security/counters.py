@@ -22,12 +22,10 @@ from collections.abc import Callable
 from typing import Final
 from weakref import WeakSet
 
-from cosemic.errors import ConfigurationError, InvocationCounterError
+from cosemic.errors import ConfigurationError
+from cosemic.security.counting import ReceiveCounter, TransmitCounter, accepted
 from cosemic.security.suite import COUNTER_LIMIT
-from cosemic.security.transmit_state import Interval, TransmitState
-
-FIRST_CONTACT_LIMIT: Final = 1 << 31
-"""Largest first value of a key that was never used: a forged one must not eat up the counters of the peer."""
+from cosemic.security.transmit_state import TransmitState
 
 
 class CounterStore(ABC):
@@ -73,6 +71,10 @@ class CounterStore(ABC):
         """Return the lowest counter that is accepted from that originator."""
 
     @abstractmethod
+    def highest_acceptable(self, key: bytes) -> int:
+        """Return the lowest counter that is accepted from whoever has come furthest under this key; 0 where nobody."""
+
+    @abstractmethod
     def accept(self, key: bytes, title: bytes, counter: int, *, fresh: bool = True) -> int:
         """Accept a verified counter: as one step, compare and set the lowest value to ``counter + 1``; durable.
 
@@ -87,15 +89,6 @@ class CounterStore(ABC):
             counter._after_fork()
 
 
-def accepted(lowest: int, counter: int, fresh: bool) -> int:
-    """Return the lowest acceptable value after ``counter``. Raises InvocationCounterError: the rule of every store."""
-    if counter == COUNTER_LIMIT or (fresh and counter < lowest):
-        raise InvocationCounterError(
-            f"invocation counter {counter} was used before: {lowest} is the lowest that is accepted", lowest
-        )
-    return max(lowest, counter + 1)
-
-
 class MemoryCounterStore(CounterStore):
     """Counters that live as long as the process: for dedicated keys, simulators and tests.
 
@@ -107,14 +100,21 @@ class MemoryCounterStore(CounterStore):
         super().__init__(block)
         self._transmit: dict[tuple[bytes, bytes], TransmitState] = {}
         self._receive: dict[tuple[bytes, bytes], int] = {}
-        self._forked = False
+        self._limit = COUNTER_LIMIT
+        """What is accepted lies below it; 0 in a process that forked."""
 
     def _after_fork(self) -> None:
         super()._after_fork()
-        self._forked = True
+        self._limit = 0
+
+    def receive_counter(self, key: bytes, title: bytes) -> ReceiveCounter:
+        """Return a counter for what one association receives under a key from an originator."""
+        if type(self) is MemoryCounterStore:
+            return _MemoryReceiveCounter(self, key, title)
+        return super().receive_counter(key, title)  # what a subclass does in its stead has to be called
 
     def _check_process(self) -> None:
-        if self._forked:
+        if not self._limit:
             raise ConfigurationError("this counter store lives in the memory of the parent process: use a file")
 
     def transmit_state(self, key: bytes, title: bytes) -> TransmitState:
@@ -134,6 +134,11 @@ class MemoryCounterStore(CounterStore):
         """Return the lowest counter that is accepted from that originator."""
         return self._receive.get((key, title), 0)
 
+    def highest_acceptable(self, key: bytes) -> int:
+        """Return the lowest counter that is accepted from whoever has come furthest under this key."""
+        with self._lock:
+            return max((lowest for place, lowest in self._receive.items() if place[0] == key), default=0)
+
     def accept(self, key: bytes, title: bytes, counter: int, *, fresh: bool = True) -> int:
         """Accept a verified counter; see :meth:`CounterStore.accept`."""
         place = key, title
@@ -143,209 +148,24 @@ class MemoryCounterStore(CounterStore):
             return lowest
 
 
-class TransmitCounter:
-    """Draws the values of one (key, own title); :meth:`CounterStore.transmit_counter` gives the one of the process."""
+class _MemoryReceiveCounter(ReceiveCounter):
+    """Accepts without a call of its store what can be accepted: the last step of each APDU that comes."""
 
-    __slots__ = ("_key", "_lock", "_next", "_own", "_reserved", "_settled", "_stop", "_store", "_title", "_users")
+    __slots__ = ("_memory", "_place")
 
-    def __init__(self, store: CounterStore, key: bytes, title: bytes) -> None:
-        self._store = store
-        self._key = key
-        self._title = title
-        self._lock = threading.Lock()
-        self._next = self._stop = self._reserved = 0
-        self._own: Interval | None = None
-        """While a trial is in use: what is left of the own block."""
-        self._users = 0
-        """Associations that try it."""
-        self._settled = False
-        """Nothing is left to confirm."""
-
-    def _after_fork(self) -> None:
-        self._lock = threading.Lock()
-        self._next = self._stop = 0
-        self._own = None
-        self._settled = False
-
-    def next(self) -> int:
-        """Return a value that was never returned before, in no process.
-
-        Raises CounterExhausted when there is none, InvocationCounterError when a proposed counter has used up its
-        trial without an authenticated answer.
-        """
-        with self._lock:
-            value = self._next
-            if value >= self._stop:
-                value = self._reserve()
-            self._next = value + 1
-            return value
-
-    def _reserve(self) -> int:
-        if self._own is not None:
-            raise InvocationCounterError(
-                "the proposed counter was tried and no authenticated answer came: check keys and titles of both sides"
-            )
-        drawn: Interval = (0, 0)
-
-        def change(state: TransmitState) -> TransmitState:
-            nonlocal drawn
-            state, drawn = state.reserve(self._store.block)
-            return state
-
-        self._store.change_transmit(self._key, self._title, change)
-        self._next, self._stop = drawn
-        self._reserved = self._stop
-        return self._next
-
-    @property
-    def known(self) -> bool:
-        """Whether an authenticated answer has ever come under this key and title."""
-        return self._settled or self._store.transmit_state(self._key, self._title).confirmed
-
-    @property
-    def trying(self) -> bool:
-        """Whether a proposal is in use that no authenticated answer has confirmed."""
-        return self._own is not None
-
-    def synchronise(self) -> None:
-        """Drop what is left of the own block if somebody else has reserved since: call when an association opens.
-
-        Otherwise the values would be fresh, but lower than those that the peer has seen.
-        """
-        with self._lock:
-            if self._own is None and self._store.transmit_state(self._key, self._title).next != self._reserved:
-                self._next = self._stop
-
-    def propose(self, value: int, limit: int) -> None:
-        """Take up an unauthenticated hint at the next value, kept only after :meth:`confirm`.
-
-        value: the proposed next value. limit: largest step upwards (``max_counter_jump`` of the dialect). Raises
-        InvocationCounterError, and changes nothing, for a value that is not higher, too high, or FFFFFFFF, and for a
-        second one before an authenticated answer.
-        """
-        self._try(lambda state, own_next: state.propose(value, own_next, limit))
-
-    def start_from(self, value: int) -> bool:
-        """Take up a first value that was read through the public client, where the own one is not known.
-
-        Once, and only while nothing was ever confirmed under this key; kept only after :meth:`confirm`. A value that is
-        not higher than the own one changes nothing. When the process ended in the middle of that one trial, the peer
-        stands within it: the trial goes on behind the values that may have been used. Associations that open while it
-        goes on join it. Returns whether a trial goes on: then say :meth:`abandon` if the association comes to nothing.
-        Raises InvocationCounterError.
-        """
-        with self._lock:
-            if self._own is not None:
-                self._users += 1
-                return True
-
-        def change(state: TransmitState, own_next: int) -> TransmitState:
-            if state.confirmed:
-                raise InvocationCounterError("a counter of this key is known: only small steps can be proposed to it")
-            if state.trial is not None:
-                return state.resume(value, own_next)
-            if state.burnt:
-                raise InvocationCounterError("a first value was refused before: set the counter by hand")
-            return state if value <= own_next else state.propose(value, own_next, FIRST_CONTACT_LIMIT)
-
-        return self._try(change)
-
-    def _try(self, propose: Callable[[TransmitState, int], TransmitState]) -> bool:
-        with self._lock:
-            if self._own is not None:
-                raise InvocationCounterError(
-                    "a proposed counter is being tried: an authenticated answer must come first"
-                )
-
-            trial: Interval | None = None
-
-            def change(state: TransmitState) -> TransmitState:
-                nonlocal trial
-                changed = propose(state, self._next if self._next < self._stop else state.next)
-                trial = None if changed is state else changed.trial
-                return changed
-
-            self._store.change_transmit(self._key, self._title, change)
-            if trial is not None:
-                self._own = self._next, self._stop
-                self._next, self._stop = trial
-                self._users = 1
-                self._settled = False
-            return trial is not None
-
-    def confirm(self) -> None:
-        """Tell that an authenticated answer to the value last drawn has come: a proposal in use is kept."""
-        if self._settled:
-            return
-        with self._lock:
-            state = self._store.transmit_state(self._key, self._title)
-            if self._own is None and state.confirmed and state.trial is None:
-                self._settled = True
-                return
-            used = None if self._own is None else (0, self._stop)
-
-            def change(state: TransmitState) -> TransmitState:
-                return state.confirm(used)
-
-            state = self._store.change_transmit(self._key, self._title, change)
-            if used is not None:
-                self._reserved = state.next
-            self._own = None
-            self._settled = True
-
-    def abandon(self) -> None:
-        """Go back to the own values: the last association that tried the proposal is gone without an answer."""
-        with self._lock:
-            self._users -= 1
-            if self._own is not None and self._users <= 0:
-                self._next, self._stop = self._own
-                self._own = None
-
-    def raise_to(self, value: int) -> None:
-        """Set the next value by hand, upwards only. Raises InvocationCounterError for FFFFFFFF and beyond."""
-        if not 0 <= value < COUNTER_LIMIT:
-            raise InvocationCounterError(f"{value} is no counter that can be used")
-        with self._lock:
-            self._store.change_transmit(self._key, self._title, lambda state: state.raise_to(value))
-            if self._own is not None:
-                self._next, self._stop = self._own
-                self._own = None
-            if self._next < value:
-                self._next = min(value, self._stop)
-
-
-class ReceiveCounter:
-    """Accepts the values of one (key, originator's title) for one association."""
-
-    __slots__ = ("_key", "_store", "_title", "lowest", "volatile")
-
-    def __init__(self, store: CounterStore, key: bytes, title: bytes) -> None:
-        self._store = store
-        self._key = key
-        self._title = title
-        self.lowest = store.lowest_acceptable(key, title)
-        """Lowest acceptable value as last seen: enough to refuse before any deciphering, not to accept."""
-        self.volatile = 0
-        """Lowest acceptable value of encryption-only APDUs; nothing vouches for it, so that it is never stored."""
-
-    def check(self, counter: int) -> None:
-        """Raise InvocationCounterError for a value that cannot be accepted."""
-        if counter < self.lowest or counter == COUNTER_LIMIT:
-            self.lowest = self._store.lowest_acceptable(self._key, self._title)
-            accepted(self.lowest, counter, True)
+    def __init__(self, store: MemoryCounterStore, key: bytes, title: bytes) -> None:
+        super().__init__(store, key, title)
+        self._memory = store
+        self._place = key, title
 
     def accept(self, counter: int) -> None:
         """Accept the value of an APDU whose tag was verified, once. Raises InvocationCounterError."""
-        self.lowest = self._store.accept(self._key, self._title, counter)
-
-    def accept_unauthenticated(self, counter: int) -> None:
-        """Accept the value of an encryption-only APDU, once in this association. Raises InvocationCounterError."""
-        self.lowest = self._store.lowest_acceptable(self._key, self._title)
-        self.volatile = accepted(max(self.lowest, self.volatile), counter, True)
-
-    def observe(self, counter: int) -> None:
-        """Take note of a verified value that need not be fresh: that of HLS mechanism 5 (reference, security 6)."""
-        self.lowest = self._store.accept(self._key, self._title, counter, fresh=False)
+        store = self._memory
+        with store._lock:
+            if store._receive.get(self._place, 0) <= counter < store._limit:
+                store._receive[self._place] = self.lowest = counter + 1
+                return
+        super().accept(counter)
 
 
 def _forget_in_child() -> None:

@@ -33,24 +33,34 @@ class Key:
 
     secret: the octets; a length that AES does not know can only serve as authentication key.
 
-    ``identity``: 16 octets that stand for the value of the key in counter stores. They are the same in all processes
-    (HMAC-SHA-256 keyed with the key itself, over a fixed text), so nothing of the key follows from them.
     """
 
-    __slots__ = ("_aad", "_aead", "_secret", "identity")
+    __slots__ = ("_aad", "_aead", "_identity", "_length", "_secret")
 
     def __init__(self, secret: Secret) -> None:
         self._secret = secret
+        self._length: Final = len(secret.reveal())
         self._aead: AESGCM | None = None
         self._aad: dict[int, bytes] = {}
-        self.identity: Final[bytes] = hmac.digest(secret.reveal(), _IDENTITY_DOMAIN, "sha256")[:IDENTITY_LENGTH]
+        self._identity = b""
+
+    @property
+    def identity(self) -> bytes:
+        """16 octets that stand for the value of the key in counter stores.
+
+        They are the same in all processes (HMAC-SHA-256 keyed with the key itself, over a fixed text), so nothing of
+        the key follows from them.
+        """
+        if not self._identity:
+            self._identity = hmac.digest(self._secret.reveal(), _IDENTITY_DOMAIN, "sha256")[:IDENTITY_LENGTH]
+        return self._identity
 
     @property
     def aead(self) -> AESGCM:
         """The one cipher object of this key. Raises ConfigurationError when it is no AES key."""
         if self._aead is None:
-            if len(self) not in (16, 32):
-                raise ConfigurationError(f"{self!r} has {len(self)} octets: an AES key of a suite has 16 or 32")
+            if self._length not in (16, 32):
+                raise ConfigurationError(f"{self!r} has {self._length} octets: an AES key of a suite has 16 or 32")
             self._aead = AESGCM(self._secret.reveal())
         return self._aead
 
@@ -66,7 +76,7 @@ class Key:
         return self._secret.reveal()
 
     def __len__(self) -> int:
-        return len(self._secret.reveal())
+        return self._length
 
     def __bool__(self) -> bool:
         return True

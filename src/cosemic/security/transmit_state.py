@@ -7,17 +7,20 @@
                 |   skipped: a refused proposal may have used them
 
     reserve       next moves on, durably, before the first of the values is used
-    propose       an unauthenticated hint (exception-response, public client) becomes a trial of a few values
+    propose       an unauthenticated hint (exception-response, public client) becomes a trial of a few values; the trial
+                  before it, of which nobody knows whether the peer has seen it, is burnt
     confirm       an authenticated answer came: the trial is taken over, or burnt when it was not in use
     raise_to      an operator says where to go on
 
 A refused proposal cannot simply be forgotten: values of it may have been sent, so they are skipped when ``next`` comes
-there.
+there. Only an authenticated answer moves ``next``, from which every proposal is measured: forged ones, however many,
+lead no further than one. And none is held against the next one, so that lost answers never shut us out.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 from cosemic.errors import CounterExhausted, InvocationCounterError
@@ -26,11 +29,8 @@ from cosemic.security.suite import COUNTER_LIMIT
 TRIAL_LENGTH: Final = 16
 """Values of one proposal that may be used before an authenticated answer has confirmed it."""
 BURNT_RANGES: Final = 8
-"""Refused proposals that are remembered; then only an operator can move the counter."""
-PROPOSED_BEFORE: Final = (
-    "a counter was proposed before and no authenticated answer has confirmed it: check keys and titles, then set the "
-    "counter by hand"
-)
+"""Ranges of refused proposals that are remembered; of more, those that lie closest count as one, with what is between
+them."""
 Interval = tuple[int, int]
 """First value, and the one behind the last."""
 
@@ -62,39 +62,37 @@ class TransmitState:
         return replace(self, next=stop, burnt=burnt), (start, stop)
 
     def propose(self, value: int, own_next: int, limit: int) -> TransmitState:
-        """Return the state with a trial that starts at ``value`` or the next value above it that is free.
+        """Return the state with a trial of so many values, from ``value`` or the first above it that were not used.
 
-        own_next: the value that would be used next. limit: largest step from there. Raises InvocationCounterError.
+        own_next: the value that would be used next. limit: largest step from there, but to values behind those tried
+        before, which the peer may have seen. Raises InvocationCounterError.
         """
-        if self.trial is not None:
-            raise InvocationCounterError(PROPOSED_BEFORE)
-        if not own_next < value < COUNTER_LIMIT:
-            raise InvocationCounterError(f"the proposed counter {value} does not lie above the own one ({own_next})")
-        if value - own_next > limit:
+        if value >= COUNTER_LIMIT:
+            raise InvocationCounterError(f"no invocation counter is left from {value} on: install a new key")
+        if value <= own_next:
+            raise InvocationCounterError(
+                f"{value} does not lie above the own one ({own_next}), so that it is not what was refused: look at the "
+                "keys"
+            )
+        if value - own_next > limit and value > self.tried + 1:
             raise InvocationCounterError(
                 f"the proposed counter {value} lies {value - own_next} above the own one, more than the {limit} that "
                 "max_counter_jump allows: if the meter really stands there, set the counter by hand"
             )
-        if len(self.burnt) >= BURNT_RANGES:
-            raise InvocationCounterError("too many proposed counters were wrong: set the counter by hand")
+        used = self._with_trial_burnt(self.next)
         start = max(value, self.next)
-        for low, high in self.burnt:
-            if low <= start < high:
+        for low, high in used:
+            if low - TRIAL_LENGTH < start < high:  # in it, or too close before it
                 start = high
-        stop = min([start + TRIAL_LENGTH, COUNTER_LIMIT, *(low for low, _ in self.burnt if low > start)])
+        stop = min(start + TRIAL_LENGTH, COUNTER_LIMIT)
         if start >= stop:
             raise InvocationCounterError(f"no counter is free above the proposed {value}: install a new key")
-        return replace(self, trial=(start, stop))
+        return replace(self, trial=(start, stop), burnt=used)
 
-    def resume(self, value: int, own_next: int) -> TransmitState:
-        """Return the state with a trial behind the one that was broken off, for a peer that stands within that.
-
-        Raises InvocationCounterError when ``value`` lies elsewhere: it is another proposal.
-        """
-        if self.trial is None or not self.trial[0] <= value <= self.trial[1]:
-            raise InvocationCounterError(PROPOSED_BEFORE)
-        burnt = self._with_trial_burnt(self.next)
-        return replace(self, trial=None, burnt=burnt).propose(self.trial[1], own_next, COUNTER_LIMIT)
+    @property
+    def tried(self) -> int:
+        """The first value above all that were ever tried; 0 where none lie above the own ones."""
+        return max((high for _, high in self._with_trial_burnt(self.next)), default=0)
 
     def confirm(self, used: Interval | None) -> TransmitState:
         """Return the state after an authenticated answer: to values of the trial ``used``, or to own values (None)."""
@@ -115,4 +113,8 @@ class TransmitState:
                 joined[-1] = joined[-1][0], max(high, joined[-1][1])
             else:
                 joined.append((low, high))
+        while len(joined) > BURNT_RANGES:
+            gaps = [after[0] - before[1] for before, after in pairwise(joined)]
+            at = gaps.index(min(gaps))
+            joined[at : at + 2] = [(joined[at][0], joined[at + 1][1])]
         return tuple(joined)
