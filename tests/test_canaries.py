@@ -88,12 +88,16 @@ class Run:
 
     def leaks(self) -> list[str]:
         """Where which secrets were found."""
-        first = {text: where for where, text in reversed(self.said)}
-        found = [f"{name} in {where}" for text, where in first.items() for name in self.canaries.found_in(text)]
-        for path in sorted(self.folder.rglob("*")):
+        first: dict[bytes, str] = {}
+        for path in sorted(self.folder.rglob("*"), reverse=True):
             if path.is_file() and path not in self.holding:
-                found += [f"{name} in the file {path.name}" for name in self.canaries.found_in(path.read_bytes())]
-        return found
+                first[path.read_bytes()] = f"the file {path.name}"
+        first |= {text.encode("utf-8", "surrogateescape"): where for where, text in reversed(self.said)}
+        return [
+            f"{name} in {first[text]}"
+            for text in self.canaries.suspects(first)
+            for name in self.canaries.found_in(text)
+        ]
 
 
 @pytest.fixture
@@ -386,7 +390,9 @@ async def collect(run: Run) -> None:
 
 
 @contextmanager
-def everything_logged(run: Run, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+def everything_logged(
+    run: Run, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], told: str = "serial number"
+) -> Iterator[None]:
     caplog.set_level(logging.DEBUG)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
@@ -398,7 +404,7 @@ def everything_logged(run: Run, caplog: pytest.LogCaptureFixture, capfd: pytest.
             run.said += [(f"log of {record.name}, {where}", text) for where, text in told_by(record.exc_info[1])]
     run.said.append(("logs as formatted", caplog.text))
     out, err = capfd.readouterr()
-    assert "serial number" in out
+    assert told in out
     run.said += [("standard output", out), ("standard error", err)]
 
 
@@ -407,6 +413,7 @@ def test_no_secret_of_a_full_run_is_found_where_it_does_not_belong(
     run: Run, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COSEMIC_STATE", str(run.folder / "state"))
+    monkeypatch.chdir(run.folder)
     parties = Parties(run)
     with everything_logged(run, caplog, capfd):
         with serve_in_thread(parties.device()) as server:
@@ -470,6 +477,18 @@ def test_a_secret_is_seen_in_every_shape(shape: str) -> None:
         canaries.add("key", key)
         assert canaries.found_in(SHAPES[shape](key)) == ["key"]
         assert not canaries.found_in(SHAPES[shape](key[::-1]))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_text_with_a_secret_in_any_shape_is_suspected(shape: str) -> None:
+    canaries = Canaries()
+    canaries.add("key", bytes.fromhex(KEY))
+    canaries.note("constant", bytes(range(16)))
+    said = SHAPES[shape](bytes.fromhex(KEY))
+    octets = said.encode("utf-8", "surrogateescape") if isinstance(said, str) else said
+    far = bytes(1 << 18) + octets + bytes(9)
+    assert canaries.suspects([b"", octets, b"short", far, repr(bytes(range(16))).encode()]) == [octets, far]
+    assert list(canaries.known) == ["key"]
 
 
 def test_a_password_is_seen_as_text_and_as_octets() -> None:

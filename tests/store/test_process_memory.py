@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from cosemic import cli
 from cosemic.store import process_memory
 from cosemic.store.process_memory import VARIABLE, protect_memory
 
@@ -54,6 +57,9 @@ COMMAND = """
 from cosemic.cli import main
 code = main(%s)
 """ + TELL  # fmt: skip
+
+
+COMMANDS = sorted(module.name for module in pkgutil.iter_modules(cli.__path__) if not module.name.startswith("_"))
 
 
 def in_child(code: str, *arguments: str, **environment: str) -> dict[str, Any]:
@@ -113,6 +119,19 @@ def test_commands_that_can_hold_keys_are_not_dumpable(arguments: list[str], dump
     told = in_child(COMMAND % "", *arguments)
     assert told["dumpable"] == dumpable
     assert dumpable or told["core"] == [0, 0]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_that_can_hold_keys_is_protected_before_it_runs(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(sys, "argv", ["cosemic", command])
+    monkeypatch.setattr(process_memory, "protect_memory", lambda: done.append("protected"))
+    ran = SimpleNamespace(run=lambda arguments: done.append("ran") or 0)
+    monkeypatch.setattr(cli, "parser", lambda name: SimpleNamespace(parse_args=lambda words: ran))
+    assert cli.main() == 0
+    assert done == (["ran"] if command in ("completion", "obis") else ["protected", "ran"])
 
 
 @linux

@@ -29,7 +29,8 @@ _PASSWORD: Final = "password"  # noqa: S105 - the name of the kind, not a passwo
 
 class HiddenOctets(bytes):
     """Octets with a key among them, that do not show themselves: they stand in the local variables of functions, which
-    some tools put into tracebacks. What is cut from them is plain octets; what is joined to them is hidden, too."""
+    some tools put into tracebacks. They are not pickled. What is cut from them is plain octets; what is joined to them
+    is hidden, too."""
 
     __slots__ = ()
 
@@ -40,6 +41,15 @@ class HiddenOctets(bytes):
 
     def __add__(self, other: Buffer) -> HiddenOctets:
         return HiddenOctets(bytes.__add__(self, other))
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("octets with a key among them are not pickled")
 
 
 class HiddenText(str):

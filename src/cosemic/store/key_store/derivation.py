@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from cosemic.errors import ConfigurationError, StoreError
 from cosemic.store.key_store.sealing import KEY_LENGTH
 from cosemic.values import Secret
+from cosemic.values.secret import HiddenOctets
 
 try:
     from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
@@ -112,11 +113,11 @@ class Derivation:
     def derive(self, secret: Secret) -> bytes:
         """Return 32 octets. Raises ConfigurationError where the library lacks the kind."""
         values = dict(self.parameters)
-        octets = secret.reveal()
+        octets = HiddenOctets(secret.reveal())
         if self.kind == PLAIN:
-            return hmac.digest(octets, b"Cosemic key store, key file" + self.salt, "sha256")
+            return HiddenOctets(hmac.digest(octets, b"Cosemic key store, key file" + self.salt, "sha256"))
         if self.kind == SCRYPT:
-            return Scrypt(self.salt, KEY_LENGTH, values["n"], values["r"], values["p"]).derive(octets)
+            return HiddenOctets(Scrypt(self.salt, KEY_LENGTH, values["n"], values["r"], values["p"]).derive(octets))
         if Argon2id is None:
             raise ConfigurationError(_NO_ARGON2ID)
         try:
@@ -129,7 +130,7 @@ class Derivation:
             )
         except UnsupportedAlgorithm:
             raise ConfigurationError(_NO_ARGON2ID) from None
-        return argon.derive(octets)
+        return HiddenOctets(argon.derive(octets))
 
 
 def has_argon2id() -> bool:

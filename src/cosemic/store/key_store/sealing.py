@@ -19,6 +19,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from cosemic.errors import StoreError
+from cosemic.values.secret import HiddenOctets
 
 KEY_LENGTH: Final = 32
 """Octets of master keys and data keys: AES-256, whatever suite the meters have."""
@@ -50,14 +51,14 @@ def unseal(key: bytes, sealed: bytes, place: bytes) -> bytes:
     if len(sealed) < NONCE_LENGTH + TAG_LENGTH:
         raise BrokenSeal(CHANGED)
     try:
-        return AESGCM(key).decrypt(sealed[:NONCE_LENGTH], sealed[NONCE_LENGTH:], place)
+        return HiddenOctets(AESGCM(key).decrypt(sealed[:NONCE_LENGTH], sealed[NONCE_LENGTH:], place))
     except InvalidTag:
         raise BrokenSeal(CHANGED) from None
 
 
 def padded(octets: bytes) -> bytes:
     """Return octets whose length tells little of theirs."""
-    whole = len(octets).to_bytes(4, "big") + octets
+    whole = HiddenOctets(len(octets).to_bytes(4, "big") + octets)
     return whole + bytes(-len(whole) % BLOCK)
 
 
@@ -66,14 +67,14 @@ def unpadded(octets: bytes) -> bytes:
     length = int.from_bytes(octets[:4], "big")
     if len(octets) < 4 or length > len(octets) - 4:
         raise BrokenSeal(CHANGED)
-    return octets[4 : 4 + length]
+    return HiddenOctets(octets[4 : 4 + length])
 
 
 def subkey(key: bytes, purpose: bytes) -> bytes:
     """Return a key of 32 octets for one purpose, from which nothing of ``key`` follows (HMAC-SHA-256)."""
-    return hmac.digest(key, b"Cosemic key store, version 1: " + purpose, "sha256")
+    return HiddenOctets(hmac.digest(key, b"Cosemic key store, version 1: " + purpose, "sha256"))
 
 
 def fresh_key() -> bytes:
     """Return a random key of 32 octets."""
-    return secrets.token_bytes(KEY_LENGTH)
+    return HiddenOctets(secrets.token_bytes(KEY_LENGTH))

@@ -21,6 +21,7 @@ from cosemic.store.file_port import FLAGS
 from cosemic.store.key_store.derivation import PLAIN, Derivation
 from cosemic.store.key_store.sealing import KEY_LENGTH, fresh_key
 from cosemic.values import Secret
+from cosemic.values.secret import HiddenOctets
 
 PASSPHRASE_VARIABLE: Final = "COSEMIC_KEY_STORE_PASSPHRASE"  # noqa: S105 - the name of the variable
 KEY_FILE_VARIABLE: Final = "COSEMIC_KEY_STORE_KEY_FILE"
@@ -91,7 +92,7 @@ class KeyFile:
     @classmethod
     def make(cls, path: str | os.PathLike[str]) -> KeyFile:
         """Write a fresh key file of its owner alone. Raises StoreError, where there is a file of that name too."""
-        text = fresh_key().hex().encode() + b"\n"
+        text = HiddenOctets(fresh_key().hex().encode() + b"\n")
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | FLAGS, 0o600)
             with os.fdopen(descriptor, "wb") as file:
@@ -118,15 +119,15 @@ class KeyFile:
         try:
             with self.path.open("rb") as file:
                 mode = os.fstat(file.fileno()).st_mode
-                text = file.read(2 * KEY_LENGTH + 3)
+                text = HiddenOctets(file.read(2 * KEY_LENGTH + 3))
         except OSError as error:
             raise ConfigurationError(f"the key file {self.path} cannot be read: {error.strerror}") from None
         if os.name == "posix" and mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise ConfigurationError(f"{self.path} can be read by others than its owner: chmod 600 {self.path}")
         try:
-            octets = bytes.fromhex(text.decode("ascii"))
+            octets = HiddenOctets(bytes.fromhex(text.decode("ascii")))
         except ValueError:
-            octets = b""
+            octets = HiddenOctets()
         if len(octets) != KEY_LENGTH:
             raise ConfigurationError(f"{self.path} is no key file: it holds one line of {2 * KEY_LENGTH} hex digits")
         return Secret(octets, "key of a key file")
