@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import block_transfer, idle_fleet, ours, sessions
+from benchmarks import block_transfer, idle_fleet, ours, security_forms, sessions
 from benchmarks.contender import Contender, Task
 from benchmarks.hot_spots import hot_spots
 from benchmarks.peers import dlms_cosem, gurux, pydlms
@@ -21,8 +21,13 @@ from benchmarks.responder import responder
 from benchmarks.timing import Figure, measure
 from benchmarks.workloads import WORKLOADS, Workload
 
-_SYSTEMS: Final[dict[str, Any]] = {"gbt-100ms": block_transfer, "sessions-served": sessions, "idle-fleet": idle_fleet}
-"""Measured as a whole: in virtual time, or in processes of their own."""
+_SYSTEMS: Final[dict[str, Any]] = {
+    security_forms.NAME: security_forms,
+    "gbt-100ms": block_transfer,
+    "sessions-served": sessions,
+    "idle-fleet": idle_fleet,
+}
+"""Measured as a whole: beside the primitives, in virtual time, or in processes of their own."""
 
 
 class WrongAnswer(Exception):

@@ -50,28 +50,31 @@ def _once(task: Task, runs: int) -> float:
     return (perf_counter_ns() - start) / runs
 
 
-def _calibrate(task: Task) -> tuple[int, float]:
+def _calibrate(task: Task, repeat_ns: float) -> tuple[int, float]:
     runs = 1
     while True:
         each = _once(task, runs)
-        if each * runs >= REPEAT_NS / 3:
-            return max(1, round(REPEAT_NS / each)), each
+        if each * runs >= repeat_ns / 3:
+            return max(1, round(repeat_ns / each)), each
         runs *= 4
 
 
-def measure(tasks: Mapping[str, Task], rivals: Collection[str]) -> dict[str, Figure]:
+def measure(
+    tasks: Mapping[str, Task], rivals: Collection[str], repeat_ns: float = REPEAT_NS, repeats: int = REPEATS
+) -> dict[str, Figure]:
     """Return the figure of each task; all do the same work and take turns in the mapping's order.
 
-    rivals: the names that are compared among each other to find the one that is fast enough to be repeated.
+    rivals: the names that are compared among each other to find the one that is fast enough to be repeated. repeat_ns,
+    repeats: how long a repeat takes, and how many there are.
     """
-    calibrated = {name: _calibrate(task) for name, task in tasks.items()}
+    calibrated = {name: _calibrate(task, repeat_ns) for name, task in tasks.items()}
     fastest = min((each for name, (_, each) in calibrated.items() if name in rivals), default=0.0)
     times: dict[str, list[float]] = {name: [] for name in tasks}
     for name, (_, each) in calibrated.items():
         if name in rivals and each > SLOW_NS and each > HOPELESS * fastest:
             times[name].append(each)
     turns = [name for name in tasks if not times[name]]
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         for name in turns:
             times[name].append(_once(tasks[name], calibrated[name][0]))
     return {name: _figure(values, calibrated[name][0]) for name, values in times.items()}

@@ -8,15 +8,17 @@ suites.
 from cosemic.security.authentication import OUTSTANDING, HlsClient, HlsServer, OutstandingChallenges
 from cosemic.security.compression import compress, decompress
 from cosemic.security.context import SecurityContext, is_ciphered, system_title_of
-from cosemic.security.counters import (
-    PROCESS_COUNTERS,
-    CounterStore,
-    MemoryCounterStore,
-    ReceiveCounter,
-    TransmitCounter,
-)
+from cosemic.security.counters import PROCESS_COUNTERS, CounterStore, MemoryCounterStore
+from cosemic.security.counting import ReceiveCounter, TransmitCounter
 from cosemic.security.credentials import SERVED_MECHANISMS, TITLED_MECHANISMS, WITHOUT_SECRET, HlsCredentials
-from cosemic.security.elliptic import AgreementKey, PublicKey, SigningKey, SoftwareAgreementKey, SoftwareSigningKey
+from cosemic.security.elliptic import (
+    AgreementKey,
+    PublicKey,
+    SigningKey,
+    SoftwareAgreementKey,
+    SoftwareSigningKey,
+    usable,
+)
 from cosemic.security.envelopes import Envelope, open_envelope, seal_envelope
 from cosemic.security.hls import aes_128_ecb, make_challenge, password_matches
 from cosemic.security.key_agreement import (
@@ -112,5 +114,6 @@ __all__ = [
     "system_title_of",
     "unprotect",
     "unwrap_key",
+    "usable",
     "wrap_key",
 ]

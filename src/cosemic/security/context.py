@@ -21,11 +21,12 @@ known only when the APDU is read (:func:`cosemic.security.policy.check_protectio
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from cosemic.dialect import STANDARD, CipheredForm, Dialect, Quirk
 from cosemic.errors import ConfigurationError, DecipheringError, DecodeError, EncodeError, PolicyViolation
-from cosemic.security.counters import CounterStore, MemoryCounterStore, ReceiveCounter, TransmitCounter
+from cosemic.security.counters import CounterStore, MemoryCounterStore
+from cosemic.security.counting import ReceiveCounter, TransmitCounter
 from cosemic.security.envelopes import (
     ENVELOPES,
     GENERAL_BLOCK_TRANSFER,
@@ -53,10 +54,25 @@ AUTHENTICATED: Final = int(Protection.AUTHENTICATED)
 ENCRYPTED: Final = int(Protection.ENCRYPTED)
 BROADCAST: Final = 0x40
 """Bit of the security control that says: under the broadcast key."""
-UNUSUAL: Final = BROADCAST | COMPRESSION_BIT
+MOST_FAMILIAR: Final = 256
+"""Sizes and first octets of APDUs whose front octets are kept."""
 LARGEST_APDU: Final = 0xFFFF
 """Octets of the largest APDU that can be negotiated."""
 Role = Literal["client", "server"]
+
+
+class Familiar(NamedTuple):
+    """What the octets in front of an invocation counter have told: the next APDU of this size mostly has the same.
+
+    head: those octets. start: where the security control stands, with which they end. title: the peer's. inner_tags:
+    what the envelope may hold.
+    """
+
+    head: bytes
+    opener: Opener
+    start: int
+    title: bytes
+    inner_tags: frozenset[int]
 
 
 class SecurityContext:
@@ -107,6 +123,9 @@ class SecurityContext:
         self._required = int(require)
         self._default: Sealer | None = None
         self._sealers: dict[tuple[Envelope, int, bool], Sealer] = {}
+        blocks = frozenset({GENERAL_BLOCK_TRANSFER} if Quirk.CIPHERED_BLOCKS in dialect.quirks else ())
+        self._general_tags: Final = PLAIN_TAGS | blocks
+        """What general envelopes may hold."""
         self._gmac_offered = gmac_offered
         self._broadcast: Final = broadcast
         self._expand_to = expand_to or LARGEST_APDU
@@ -116,6 +135,8 @@ class SecurityContext:
         self._counters = counters
         self._dedicated_counters: CounterStore = MemoryCounterStore()
         self._openers: dict[tuple[bool, int], Opener] = {}
+        self._familiar: dict[int, Familiar] = {}
+        """By size and first octet of APDUs."""
         self._received: dict[tuple[bool, bool], ReceiveCounter] = {}
         self.transmit: TransmitCounter = counters.transmit_counter(sending.identity, own_title)
         """The counter of everything that is sent under the encryption key, HLS mechanism 5 included; or under the
@@ -175,12 +196,14 @@ class SecurityContext:
         self._dedicated_counters = MemoryCounterStore()
         self._default = None
         self._sealers.clear()
+        self._familiar.clear()
         self._openers = {place: opener for place, opener in self._openers.items() if not place[0]}
         self._received = {place: counter for place, counter in self._received.items() if not place[0]}
 
     def set_largest_apdu(self, octets: int) -> None:
         """Let compressed APDUs expand to so many octets from now on; 0: 65535."""
         self._expand_to = octets or LARGEST_APDU
+        self._familiar.clear()
         self._openers = {
             place: opener for place, opener in self._openers.items() if not isinstance(opener, ExpandingOpener)
         }
@@ -268,46 +291,56 @@ class SecurityContext:
         for a wrong title, suite, key or tag; InvocationCounterError (with the lowest acceptable value; only when title
         and suite fit); PolicyViolation. Nothing has changed then.
         """
-        envelope = ENVELOPES.get(apdu[0]) if apdu else None
-        if envelope is None:
-            if not apdu:
-                raise DecodeError("an APDU")
-            check_protection(self.require, 0)
-            return Unprotected(apdu, False, False, CONTROLS[0], None)
-        title: bytes | None = None
-        size = len(apdu)
-        if envelope.general:
-            start = 0
-        elif size > 1 and apdu[1] == size - 2 < 128:
-            start = 2
+        if not apdu:
+            raise DecodeError("an APDU")
+        familiar = self._familiar.get(len(apdu) << 8 | apdu[0])
+        if familiar is None or not apdu.startswith(familiar.head):
+            envelope = ENVELOPES.get(apdu[0])
+            if envelope is None:
+                check_protection(self.require, 0)
+                return Unprotected(apdu, False, False, CONTROLS[0], None)
+            familiar = self._recognised(apdu, envelope, broadcast)
+        _, opener, start, title, inner_tags = familiar
+        result = opener.open(apdu, start, title)
+        if opener.refusal:
+            raise PolicyViolation(opener.refusal)
+        plaintext, authenticated, _, _, counter = result
+        if not plaintext or plaintext[0] not in inner_tags:
+            if not authenticated:
+                raise DecipheringError(FAILED)
+            raise DecodeError("the APDU that the tag of the envelope names", 0, "ciphered-content")
+        assert counter is not None
+        if authenticated:
+            opener.counter.accept(counter)
         else:
-            start = 4 if size > 4 and apdu[1] == 0x82 and apdu[2] << 8 | apdu[3] == size - 4 else 0
-        if not start:  # anything but a service-specific envelope with a right length of one or three octets
-            title, content = open_envelope(apdu)
-            start = size - len(content)
-        if size - start < HEADER_LENGTH:
-            raise DecodeError("security control and invocation counter", size, "security-header")
-        if apdu[start] & UNUSUAL and (
-            (apdu[start] & BROADCAST and not broadcast) or (apdu[start] & COMPRESSION_BIT and not envelope.general)
-        ):
+            opener.counter.accept_unauthenticated(counter)
+        return result
+
+    def _recognised(self, apdu: bytes, envelope: Envelope, broadcast: bool) -> Familiar:
+        """Check what can be told from the octets in front of the counter: APDUs of this size that begin so pass.
+
+        Raises DecodeError, DecipheringError.
+        """
+        title, content = open_envelope(apdu)
+        if len(content) < HEADER_LENGTH:
+            raise DecodeError("security control and invocation counter", len(apdu), "security-header")
+        control, start = content[0], len(apdu) - len(content)
+        if (control & BROADCAST and not broadcast) or (control & COMPRESSION_BIT and not envelope.general):
             raise DecipheringError(FAILED)
-        opener = self._openers.get((envelope.dedicated, apdu[start]))
+        opener = self._openers.get((envelope.dedicated, control))
         if opener is None:
-            opener = self._opener(envelope.dedicated, CONTROLS[apdu[start]])
+            opener = self._opener(envelope.dedicated, CONTROLS[control])
         peer_title = self.peer_title
         if title is not None and title != peer_title:
             raise DecipheringError(REFLECTED if title == self.own_title else FAILED)
         assert peer_title is not None
-        result = opener.open(apdu, start, peer_title)
-        if opener.refusal:
-            raise PolicyViolation(opener.refusal)
-        self._check_inner_tag(apdu[0], envelope, result)
-        assert result.invocation_counter is not None
-        if result.authenticated:
-            opener.counter.accept(result.invocation_counter)
-        else:
-            opener.counter.accept_unauthenticated(result.invocation_counter)
-        return result
+        tags = self._general_tags if envelope.general else frozenset((INNER_TAGS[apdu[0]],))
+        familiar = Familiar(apdu[: start + 1], opener, start, peer_title, tags)
+        if not control & BROADCAST:  # which is allowed or not each time
+            if len(self._familiar) >= MOST_FAMILIAR:
+                self._familiar.clear()
+            self._familiar[len(apdu) << 8 | apdu[0]] = familiar
+        return familiar
 
     def _opener(self, dedicated: bool, control: SecurityControl) -> Opener:
         """Check what can be told from envelope and security control alone, and remember what passed."""
@@ -343,16 +376,6 @@ class SecurityContext:
         if not control.encrypted and self._gmac_offered and required != AUTHENTICATED:
             return "authentication without encryption is not accepted beside HLS mechanism 5"
         return ""
-
-    def _check_inner_tag(self, tag: int, envelope: Envelope, result: Unprotected) -> None:
-        inner = result.plaintext[0] if result.plaintext else None
-        if inner in PLAIN_TAGS if envelope.general else inner == INNER_TAGS[tag]:
-            return
-        if inner == GENERAL_BLOCK_TRANSFER and envelope.general and Quirk.CIPHERED_BLOCKS in self.dialect.quirks:
-            return
-        if not result.authenticated:
-            raise DecipheringError(FAILED)
-        raise DecodeError("the APDU that the tag of the envelope names", 0, "ciphered-content")
 
     def confirm(self) -> None:
         """Tell that an authenticated answer to what was sent last has come: a proposed counter is kept from now on."""

@@ -17,14 +17,14 @@ learn whether the scalar is in this process (:class:`SoftwareSigningKey`, :class
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, NoReturn, Protocol, Self
+from typing import Final, NoReturn, Protocol, Self, TypeVar
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
-from cosemic.errors import ConfigurationError, DecodeError
+from cosemic.errors import CertificateError, ConfigurationError, DecodeError
 from cosemic.security.suite import EllipticCurve, HashName, SecuritySuite
 from cosemic.values.secret import HiddenOctets, Secret
 
@@ -201,6 +201,19 @@ class AgreementKey(Protocol):
 
         Raises ConfigurationError when ``peer`` is on another curve.
         """
+
+
+Handle = TypeVar("Handle", SigningKey, AgreementKey)
+
+
+def usable(handle: Handle | None) -> Handle | None:
+    """Return a handle; None where it stands for a key whose certificate is not there yet."""
+    if handle is not None:
+        try:
+            handle.public  # noqa: B018 - to have it is the question
+        except CertificateError:
+            return None
+    return handle
 
 
 _ECDH: Final = ec.ECDH()

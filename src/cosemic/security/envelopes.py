@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from cosemic.codec.length import encode_length, read_length
 from cosemic.errors import DecodeError
-from cosemic.security.suite import SYSTEM_TITLE_LENGTH
+from cosemic.security.suite import CONTROLS, SYSTEM_TITLE_LENGTH, SecurityControl
 
 GLO_TAGS: Final[dict[int, int]] = {
     0x01: 0x21,  # initiateRequest
@@ -61,6 +61,9 @@ class Envelope(Enum):
         """Enciphered with the dedicated key."""
         self.general = general
         """Carries the originator's system title, and any APDU."""
+
+    # Members are compared by identity: so may they be hashed, which is what finding the keys of one costs.
+    __hash__ = object.__hash__
 
     @classmethod
     def kind(cls, *, dedicated: bool, general: bool) -> Envelope:
@@ -120,6 +123,17 @@ def open_envelope(apdu: bytes) -> Opened:
             f"{length} octets of ciphered content, not the {len(apdu) - start} that follow", start, "ciphered-content"
         )
     return Opened(system_title, apdu[start:])
+
+
+def control_of(apdu: bytes) -> SecurityControl:
+    """Return the security control that a ciphered APDU names; nothing vouches for it yet.
+
+    Raises DecodeError where there is none, and for one that protects nothing.
+    """
+    content = open_envelope(apdu).content
+    if not content or not CONTROLS[content[0]].protection:
+        raise DecodeError("a security control with authentication or encryption", len(apdu), "security-header")
+    return CONTROLS[content[0]]
 
 
 def head_of(envelope: Envelope, inner_tag: int, system_title: bytes) -> bytes:

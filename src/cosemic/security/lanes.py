@@ -1,36 +1,45 @@
 """What one kind of APDU is sealed and opened with, worked out once (reference, security 4, 4.1).
 
-A kind is an envelope, a security control and a key. For authenticated and encrypted APDUs, nearly all there are, all
-that does not change is kept ready; the others go through :mod:`cosemic.security.protection`. Both give the same.
+A kind is an envelope, a security control and a key. All that does not change is kept ready: what stands in front, the
+cipher object, SC || AK. It gives the same as the straight way through :mod:`cosemic.security.protection`, which long
+and compressed APDUs take.
+
+SC || AK stands in no variable of a function, nor does a tag that is right: a traceback that shows them would tell.
 """
 
 from __future__ import annotations
 
+from hmac import compare_digest
 from typing import Final
 
 from cosemic.codec.length import encode_length
 from cosemic.errors import ConfigurationError, DecipheringError, DecodeError, EncodeError
 from cosemic.security.compressible import is_compressible
-from cosemic.security.counters import ReceiveCounter, TransmitCounter
+from cosemic.security.counting import ReceiveCounter, TransmitCounter
 from cosemic.security.envelopes import GENERAL_BLOCK_TRANSFER, Envelope, head_of
 from cosemic.security.keys import Key
 from cosemic.security.protection import (
+    FAILED,
     HEADER_LENGTH,
     TWO_PASS_LIMIT,
     UNKNOWN_AK,
     Unprotected,
     compressed,
     expanded,
+    made,
     protect,
     unprotect,
     verify_in_context,
     verify_in_two_passes,
 )
-from cosemic.security.suite import TAG_LENGTH, SecurityControl
+from cosemic.security.suite import COUNTER_LIMIT, TAG_LENGTH, Protection, SecurityControl
 
 MOST_PREFIXES: Final = 256
 """Kinds and sizes of APDUs whose first octets are kept ready."""
+ENCRYPTED: Final = int(Protection.ENCRYPTED)
+BOTH: Final = int(Protection.AUTHENTICATED | Protection.ENCRYPTED)
 _TRAILER: Final = HEADER_LENGTH + TAG_LENGTH
+_number: Final = int.from_bytes
 
 
 class Sealer:
@@ -39,7 +48,19 @@ class Sealer:
     blocks: those of a general block transfer too, one by one.
     """
 
-    __slots__ = ("_aad", "_ak", "_blocks", "_control", "_encrypt", "_envelope", "_key", "_next", "_prefixes", "_title")
+    __slots__ = (
+        "_aad",
+        "_ak",
+        "_applied",
+        "_blocks",
+        "_control",
+        "_encrypt",
+        "_envelope",
+        "_key",
+        "_next",
+        "_prefixes",
+        "_title",
+    )
 
     def __init__(
         self,
@@ -54,6 +75,8 @@ class Sealer:
     ) -> None:
         if control.authenticated and authentication_key is None:
             raise ConfigurationError(UNKNOWN_AK)
+        if not control.protection:
+            raise EncodeError(f"{control!r} protects nothing: send the octets as they are")
         self._blocks = blocks and envelope.general
         self._envelope = envelope
         self._control = control
@@ -63,21 +86,22 @@ class Sealer:
         self._next = counter.next
         self._prefixes: dict[int, bytes] = {}
         self._encrypt = key.aead.encrypt
+        self._applied = control.protection
         self._aad: bytes | None = None
-        if control.authenticated and control.encrypted and authentication_key is not None:
+        if control.authenticated and authentication_key is not None:
             self._aad = authentication_key.authenticated_data(control)
 
     def seal(self, apdu: bytes) -> bytes:
         """Return the whole ciphered APDU; draws a counter. Raises EncodeError, CounterExhausted."""
-        prefix = self._prefixes.get(len(apdu) << 8 | apdu[0])
-        if prefix is None:
-            prefix = self._prefix(apdu)
-        value = self._next()
-        if self._aad is None:
-            return prefix + protect(self._control, self._key, self._ak, self._title, value, apdu)[1:]
-        counter = value.to_bytes(4, "big")
+        prefix = self._prefixes.get(len(apdu) << 8 | apdu[0]) or self._prefix(apdu)
+        counter = self._next().to_bytes(4, "big")
         # The cipher makes tags of 16 octets, of which twelve are sent.
-        return prefix + counter + self._encrypt(self._title + counter, apdu, self._aad)[:-4]
+        if self._applied == BOTH:
+            return prefix + counter + self._encrypt(self._title + counter, apdu, self._aad)[:-4]
+        if self._applied == ENCRYPTED:
+            return prefix + counter + self._encrypt(self._title + counter, apdu, None)[:-16]
+        tag = self._encrypt(self._title + counter, b"", b"".join((self._aad or b"", apdu)))
+        return b"".join((prefix, counter, apdu, tag[:TAG_LENGTH]))
 
     def _prefix(self, apdu: bytes) -> bytes:
         """Return what stands before the counter: envelope, length and security control; kept for APDUs of this size."""
@@ -115,7 +139,7 @@ class Opener:
     not.
     """
 
-    __slots__ = ("_aad", "_ak", "_control", "_key", "counter", "refusal")
+    __slots__ = ("_aad", "_ak", "_applied", "_control", "_encrypt", "_key", "counter", "refusal")
 
     def __init__(
         self,
@@ -130,8 +154,10 @@ class Opener:
         self._ak = authentication_key
         self.counter = counter
         self.refusal = refusal
+        self._encrypt = key.aead.encrypt
+        self._applied = control.protection
         self._aad: bytes | None = None
-        if control.authenticated and control.encrypted and authentication_key is not None:
+        if control.authenticated and authentication_key is not None:
             self._aad = authentication_key.authenticated_data(control)
 
     def open(self, apdu: bytes, start: int, title: bytes) -> Unprotected:
@@ -139,18 +165,28 @@ class Opener:
 
         Raises InvocationCounterError, DecipheringError, DecodeError.
         """
-        counter = apdu[start + 1 : start + HEADER_LENGTH]
-        value = int.from_bytes(counter, "big")
-        self.counter.check(value)
-        aad = self._aad
-        if aad is None:
-            return unprotect(apdu[start:], self._key, self._ak, title)
-        if len(apdu) - start < _TRAILER:
+        begin = start + HEADER_LENGTH
+        counter = apdu[start + 1 : begin]
+        value = _number(counter, "big")
+        if not self.counter.lowest <= value < COUNTER_LIMIT:
+            self.counter.check(value)
+        nonce, encrypt, end = title + counter, self._encrypt, len(apdu) - TAG_LENGTH
+        if self._applied == ENCRYPTED:
+            plaintext = encrypt(nonce, apdu[begin:], None)[:-16]
+            return made(Unprotected, (plaintext, False, True, self._control, value))
+        if end < begin:
             raise DecodeError("an authentication tag of 12 octets", len(apdu), "authentication-tag")
-        body = apdu[start + HEADER_LENGTH : -TAG_LENGTH]
-        verify = verify_in_two_passes if len(body) <= TWO_PASS_LIMIT else verify_in_context
-        plaintext = verify(self._key, title + counter, aad, body, apdu[-TAG_LENGTH:], True)
-        return Unprotected(plaintext, True, True, self._control, value)
+        if end - begin > TWO_PASS_LIMIT or self._aad is None:
+            return unprotect(apdu[start:], self._key, self._ak, title)
+        if self._applied == BOTH:
+            plaintext = encrypt(nonce, apdu[begin:end], None)[:-16]
+            right = compare_digest(encrypt(nonce, plaintext, self._aad)[-16:-4], apdu[end:])
+        else:
+            plaintext = apdu[begin:end]
+            right = compare_digest(encrypt(nonce, b"", b"".join((self._aad, plaintext)))[:TAG_LENGTH], apdu[end:])
+        if not right:
+            raise DecipheringError(FAILED)
+        return made(Unprotected, (plaintext, True, self._applied == BOTH, self._control, value))
 
 
 class ExpandingOpener(Opener):
@@ -179,7 +215,7 @@ class ExpandingOpener(Opener):
         What is refused is verified and not expanded. Raises InvocationCounterError, DecipheringError, DecodeError.
         """
         counter = apdu[start + 1 : start + HEADER_LENGTH]
-        value = int.from_bytes(counter, "big")
+        value = _number(counter, "big")
         self.counter.check(value)
         if self._ak is None:
             raise DecipheringError(UNKNOWN_AK)

@@ -23,7 +23,7 @@ be returned, raised, logged or kept, because each such value helps to forge (ref
 from __future__ import annotations
 
 from hmac import compare_digest
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol, TypeVar, cast
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -76,6 +76,17 @@ class Unprotected(NamedTuple):
         )
 
 
+Made = TypeVar("Made")
+
+
+class _Maker(Protocol):
+    def __call__(self, kind: type[Made], fields: tuple[object, ...], /) -> Made: ...
+
+
+made: Final = cast(_Maker, tuple.__new__)
+"""Makes a named tuple of a kind from its fields, in half of the time that calling the kind takes."""
+
+
 def protect(
     control: SecurityControl,
     key: Key,
@@ -110,10 +121,11 @@ def protect(
     if control.authenticated:
         if authentication_key is None:
             raise ConfigurationError(UNKNOWN_AK)
-        aad = authentication_key.authenticated_data(control) + aad_extra
+        aad = authentication_key.authenticated_data(control)
         if control.encrypted:
-            return control.octet + counter + key.aead.encrypt(nonce, plaintext, aad)[:-4]
-        return control.octet + counter + plaintext + key.aead.encrypt(nonce, b"", aad + plaintext)[:TAG_LENGTH]
+            return control.octet + counter + key.aead.encrypt(nonce, plaintext, b"".join((aad, aad_extra)))[:-4]
+        tag = key.aead.encrypt(nonce, b"", b"".join((aad, aad_extra, plaintext)))[:TAG_LENGTH]
+        return b"".join((control.octet, counter, plaintext, tag))
     if control.encrypted:
         return control.octet + counter + key.aead.encrypt(nonce, plaintext, None)[:-16]
     raise EncodeError(f"{control!r} protects nothing: send the octets as they are")

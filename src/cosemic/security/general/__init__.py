@@ -16,9 +16,10 @@ from cosemic.security.general.layout import (
     split_ciphering,
     split_signing,
 )
-from cosemic.security.general.opening import REFUSED, Peeling
+from cosemic.security.general.opening import Peeling
 from cosemic.security.general.parties import OwnParty, Party
-from cosemic.security.general.plan import GeneralUnprotected, Layer, LayerPlan, ReceivedLayer
+from cosemic.security.general.plan import REFUSED, GeneralUnprotected, Layer, LayerPlan, ReceivedLayer
+from cosemic.security.general.plan_text import layers_of
 from cosemic.security.general.protecting import GeneralProtection
 from cosemic.security.general.signing import seal_signing, verify_signing
 from cosemic.security.general.transactions import (
@@ -47,6 +48,7 @@ __all__ = [
     "Transaction",
     "TransactionMemory",
     "TransactionStore",
+    "layers_of",
     "open_ciphering",
     "read_header",
     "seal_ciphering",

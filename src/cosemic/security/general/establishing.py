@@ -9,18 +9,22 @@ wrapped                 drawn by the originator, wrapped under the KEK   transac
 C(1e,1s), C(0e,2s)      agreed                                           transaction-id
 ======================  ===============================================  ========================
 
-Where META is not authenticated, a transaction-id could be changed: then it is the key itself that is remembered.
+Where META is not authenticated, a transaction-id could be changed: then it is the key itself that is remembered. So it
+is where the transaction-id is empty and the dialect has :attr:`Quirk.NO_TRANSACTION_IDS`; of a signature the message
+and r are remembered then, since s is not the only one that verifies. A message that is signed again, and comes out the
+same, is refused.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from cosemic.dialect import Dialect, GeneralCipheringAad, TransactionIds
+from cosemic.dialect import Dialect, GeneralCipheringAad, Quirk, TransactionIds
 from cosemic.errors import ConfigurationError, DecipheringError
 from cosemic.security.elliptic import AgreementKey, PublicKey
-from cosemic.security.general.layout import GeneralHeader, KeyEstablishment, KeyInfo
+from cosemic.security.general.layout import GeneralHeader, KeyEstablishment, KeyInfo, SigningParts
 from cosemic.security.general.parties import OwnParty, Party
 from cosemic.security.general.transactions import Transaction, scope_of
 from cosemic.security.hls import Randomness
@@ -68,6 +72,16 @@ class KeyEstablisher:
             return self._static(own, peer, header), KeyInfo(kind)
         return _there(installed(kind, party), kind), KeyInfo(kind)
 
+    def can_give(self, kind: KeyEstablishment, party: Party) -> bool:
+        """Tell whether the keys are there that a layer of that kind needs which is sent."""
+        if kind is WRAPPED:
+            return _kek(party) is not None
+        if kind is ONE_PASS:
+            return self.own.signing_key is not None and party.agreement is not None
+        if kind is STATIC:
+            return self.own.agreement_key is not None and party.agreement is not None
+        return installed(kind, party) is not None
+
     def taken(self, info: KeyInfo, party: Party, header: GeneralHeader) -> Key:
         """Return the key of a layer that was received.
 
@@ -106,31 +120,41 @@ class KeyEstablisher:
     def by_id(
         self, kind: KeyEstablishment, party: Party, header: GeneralHeader, *, authenticated: bool
     ) -> Transaction | None:
-        """Return the transaction that makes a received layer fresh; None where its id could have been changed."""
+        """Return the transaction that makes a received layer fresh; None where its id could have been changed, or
+        may be missing."""
         # With static keys the transaction-id is in the key.
         fixed = authenticated and self.dialect.general_ciphering_aad is GeneralCipheringAad.META
-        if not fixed and kind is not STATIC:
+        if kind is not STATIC and (not fixed or self.goes_without_id(header)):
             return None
-        return Transaction(self._scope(kind, party), party.title, header.transaction_id, self.dialect.transaction_ids)
+        return Transaction(self.scope(kind, party), party.title, header.transaction_id, self.dialect.transaction_ids)
 
     def by_key(self, kind: KeyEstablishment, party: Party, key: Key) -> Transaction:
         """Return the transaction that makes a received layer fresh, where only its key does."""
-        scope = scope_of("key", self._scope(kind, party))
+        scope = scope_of("key", self.scope(kind, party))
         return Transaction(scope, party.title, key.identity, TransactionIds.REMEMBERED)
 
     def used(self, party: Party, header: GeneralHeader, *, own: bool) -> Transaction:
         """Return the giving of a transaction-id under static keys. own: it is one of the own numbers, which rise."""
         rule = TransactionIds.RISING if own else self.dialect.transaction_ids
-        scope = scope_of("given own" if own else "given", self._scope(STATIC, party))
+        scope = scope_of("given own" if own else "given", self.scope(STATIC, party))
         return Transaction(scope, self.own.title, header.transaction_id, rule)
 
-    def signed(self, party: Party, header: GeneralHeader) -> Transaction:
+    def signed(self, party: Party, parts: SigningParts) -> Transaction:
         """Return the transaction that makes a received signature fresh."""
         assert party.signing is not None
         scope = scope_of("signing", party.signing.octets, self.own.title)
-        return Transaction(scope, party.title, header.transaction_id, self.dialect.transaction_ids)
+        if self.goes_without_id(parts.header):
+            r = parts.signature[: len(parts.signature) // 2]
+            signed = hashlib.sha256(parts.meta + parts.content + r).digest()
+            return Transaction(scope_of("signature", scope), party.title, signed, TransactionIds.REMEMBERED)
+        return Transaction(scope, party.title, parts.header.transaction_id, self.dialect.transaction_ids)
 
-    def _scope(self, kind: KeyEstablishment, party: Party) -> bytes:
+    def goes_without_id(self, header: GeneralHeader) -> bool:
+        """Tell whether the transaction-id is empty and may be."""
+        return not header.transaction_id and Quirk.NO_TRANSACTION_IDS in self.dialect.quirks
+
+    def scope(self, kind: KeyEstablishment, party: Party) -> bytes:
+        """Return the scope of transactions under the keys of a kind that are shared with a party."""
         if kind is WRAPPED:
             kek = _kek(party)
             return scope_of("wrapped", b"" if kek is None else kek.identity, self.own.title)
@@ -154,5 +178,5 @@ def _kek(party: Party) -> Key | None:
 
 def _there(handle: Handle | None, kind: KeyEstablishment) -> Handle:
     if handle is None:
-        raise ConfigurationError(f"a layer with key-info {kind.name.lower()} needs a key that was not given")
+        raise ConfigurationError(f"a layer with key-info {kind.label} needs a key that was not given")
     return handle

@@ -52,12 +52,14 @@ class KeyEstablishment(Enum):
         self.per_message: Final = self.agreed or self.octets[:2] == b"\1\1"
         """Whether the key is of one message, so that its invocation counter protects against no replay: key-info then
         carries key-ciphered-data, those of C(0e,2s) being empty."""
+        self.label: Final = self.name.lower().replace("_", "-")
+        """The word that settings and messages use."""
 
     # Members are compared by identity: so may they be hashed, which is what looking up a permitted form costs.
     __hash__ = object.__hash__
 
 
-_KINDS: Final = tuple(KeyEstablishment)
+_KINDS: Final = {kind.octets: kind for kind in KeyEstablishment}
 
 
 class KeyInfo(NamedTuple):
@@ -88,9 +90,7 @@ class GeneralHeader(NamedTuple):
 
     def encode(self) -> bytes:
         """Return META."""
-        one, two, three, four, five = self
-        lengths = [encode_length(len(each)) for each in self]
-        return b"".join((lengths[0], one, lengths[1], two, lengths[2], three, lengths[3], four, lengths[4], five))
+        return b"".join([octets for each in self for octets in (encode_length(len(each)), each)])
 
 
 class CipheringParts(NamedTuple):
@@ -116,6 +116,10 @@ def read_header(apdu: bytes) -> tuple[GeneralHeader, int]:
     """Return the header of a general-ciphering or -signing APDU, and where it ends. Raises DecodeError."""
     if not apdu or apdu[0] not in LAYER_TAGS:
         raise DecodeError("the tag of general-ciphering or general-signing", 0, "tag")
+    end = 2 + apdu[1] if len(apdu) > 1 and apdu[1] < 128 else len(apdu)
+    if apdu[end : end + 1] == apdu[end + 9 : end + 10] == b"\x08" and apdu[end + 18 : end + 20] == b"\0\0":
+        # As it mostly is: two titles, and the rest empty.
+        return GeneralHeader(apdu[2:end], apdu[end + 1 : end + 9], apdu[end + 10 : end + 18]), end + 20
     fields = []
     position = 1
     for name in GeneralHeader._fields:
@@ -158,9 +162,10 @@ def _octet_string(apdu: bytes, position: int, name: str) -> tuple[bytes, int]:
 
 
 def _key_info(apdu: bytes, position: int) -> tuple[KeyInfo, int]:
-    for kind in _KINDS:
-        if apdu.startswith(kind.octets, position):
-            position += len(kind.octets)
+    for length in (3, 1, 4):
+        kind = _KINDS.get(apdu[position : position + length])
+        if kind is not None:
+            position += length
             if not kind.per_message:
                 return KeyInfo(kind), position
             data, position = _octet_string(apdu, position, "key-ciphered-data")

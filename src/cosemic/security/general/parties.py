@@ -7,7 +7,9 @@ an association of their own have protected: it may put its layer around theirs.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from cosemic.errors import ConfigurationError
@@ -79,7 +81,7 @@ class Party:
         for kind in self.key_infos:
             if not possible[kind]:
                 raise ConfigurationError(
-                    f"key-info {kind.name.lower()} of {self.title.hex()} needs keys that are not given; a third party, "
+                    f"key-info {kind.label} of {self.title.hex()} needs keys that are not given; a third party, "
                     "without global keys, can only agree keys"
                 )
 
@@ -112,6 +114,18 @@ class Party:
             _check_curve(public, suite)
             if public in owned:
                 raise ConfigurationError(f"a public key of {self.title.hex()} is an own one: check the certificates")
+
+
+def known_parties(own: OwnParty, parties: Iterable[Party], suite: SecuritySuite) -> Mapping[bytes, Party]:
+    """Return parties by their titles. Raises ConfigurationError for what cannot go together with this side."""
+    own.check(suite)
+    known: dict[bytes, Party] = {}
+    for party in parties:
+        party.check(own, suite)
+        if party.title in known:
+            raise ConfigurationError(f"the system title {party.title.hex()} is that of two parties")
+        known[party.title] = party
+    return MappingProxyType(known)
 
 
 def _check_title(title: bytes) -> None:

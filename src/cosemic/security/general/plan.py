@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from cosemic.errors import EncodeError
 from cosemic.security.general.layout import GeneralHeader, KeyEstablishment
@@ -20,6 +20,12 @@ from cosemic.security.suite import SYSTEM_TITLE_LENGTH, Protection, SecurityCont
 NONE: Final = Protection.NONE
 SIGNED: Final = Protection.SIGNED
 AUTHENTICATED_AND_ENCRYPTED: Final = Protection.AUTHENTICATED | Protection.ENCRYPTED
+REFUSED: Final = (
+    "the protected APDU does not fit what is known of its parties, or came before: check keys, certificates, system "
+    "titles and permitted key-infos of both sides"
+)
+APPLIED: Final = tuple(Protection(number) for number in range(4))
+"""What a security control says is applied."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +34,9 @@ class Layer:
 
     recipient: its title; empty for a broadcast, under the global broadcast key. protection: ``SIGNED`` alone makes a
     general-signing, authentication and encryption, or ``NONE``, a general-ciphering. key_info: where its key comes
-    from, what is preferred for the party when None. transaction_id: the one echoed or agreed upon; None: a fresh one,
-    the same in all layers of a plan. date_time: 12 octets, or empty. other_information: as agreed.
+    from, what is preferred for the party when None. transaction_id: the one echoed or agreed upon, empty where the
+    request had none; None: a fresh one, the same in all layers of a plan. date_time: 12 octets, or empty.
+    other_information: as agreed.
 
     Raises EncodeError for what no layer can be.
     """
@@ -47,7 +54,11 @@ class Layer:
         if self.protection == NONE and self.key_info not in (None, KeyEstablishment.ABSENT):
             raise EncodeError("a layer without protection has no key-info")
         broadcast = self.key_info is KeyEstablishment.GLOBAL_BROADCAST
-        if len(self.recipient) != SYSTEM_TITLE_LENGTH and not (broadcast and not self.recipient):
+        if not self.recipient and not broadcast:
+            raise EncodeError(
+                "the system title of the recipient is not known: say server_title, and keys, in the security settings"
+            )
+        if len(self.recipient) not in (0, SYSTEM_TITLE_LENGTH):
             raise EncodeError(f"the system title of a recipient has 8 octets, not {len(self.recipient)}")
         if len(self.date_time) not in (0, 12):
             raise EncodeError(f"the date-time of a layer has 12 octets, not {len(self.date_time)}")
@@ -58,8 +69,7 @@ class Layer:
         return self.protection is SIGNED
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedLayer:
+class ReceivedLayer(NamedTuple):
     """One layer that was found, and whose protection was verified.
 
     header: its fields. protection: what it applied. key_info: where its key came from, None in a general-signing.
@@ -73,8 +83,7 @@ class ReceivedLayer:
     invocation_counter: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GeneralUnprotected:
+class GeneralUnprotected(NamedTuple):
     """What general protection carried.
 
     apdu: the innermost APDU; for a broker, what it has to hand on. layers: those that were taken off, outermost first.
@@ -133,15 +142,16 @@ class LayerPlan:
 def _mirrored(request: GeneralUnprotected, title: bytes, kinds: Protection) -> list[Layer]:
     """Return the layers for one party: in the order of its own, enciphered around signed where it used one of them."""
     theirs = [layer for layer in request.layers if layer.header.originator == title]
-    transaction_id = theirs[0].header.transaction_id
-    key_info = next((layer.key_info for layer in theirs if layer.protection & AUTHENTICATED_AND_ENCRYPTED), None)
+    ciphering = next((layer for layer in theirs if layer.protection & AUTHENTICATED_AND_ENCRYPTED), theirs[0])
+    signing = next((layer for layer in theirs if layer.protection == SIGNED), theirs[0])
     layers = []
     if kinds & AUTHENTICATED_AND_ENCRYPTED or not kinds:
         protection = kinds & AUTHENTICATED_AND_ENCRYPTED
-        key_info = key_info if protection else None
-        layers.append(Layer(recipient=title, protection=protection, key_info=key_info, transaction_id=transaction_id))
+        key_info = ciphering.key_info if protection and ciphering.protection & AUTHENTICATED_AND_ENCRYPTED else None
+        echoed = ciphering.header.transaction_id
+        layers.append(Layer(recipient=title, protection=protection, key_info=key_info, transaction_id=echoed))
     if kinds & SIGNED:
-        layers.append(Layer(recipient=title, protection=SIGNED, transaction_id=transaction_id))
+        layers.append(Layer(recipient=title, protection=SIGNED, transaction_id=signing.header.transaction_id))
     if theirs[0].protection == SIGNED:
         layers.reverse()
     return layers

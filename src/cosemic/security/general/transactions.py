@@ -22,8 +22,11 @@ import os
 import secrets
 import threading
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
+from weakref import WeakSet
 
 from cosemic.dialect import TransactionIds
 from cosemic.errors import ConfigurationError, DecipheringError, SecurityError
@@ -35,6 +38,8 @@ LONGEST_TRANSACTION_ID: Final = 32
 SCOPE_LENGTH: Final = 16
 FIRST_LIMIT: Final = 1 << 62
 """Own transaction-ids begin below this number."""
+READY: Final = 32
+"""Own transaction-ids that are made at a time."""
 MOST_REMEMBERED: Final = 1 << 16
 """Transaction-ids that are remembered of one originator under one scope, unless told otherwise."""
 _DOMAIN: Final = b"Cosemic transaction store, scope of keys, version 1"
@@ -55,6 +60,7 @@ class Transaction(NamedTuple):
     rule: TransactionIds
 
 
+@lru_cache(maxsize=1024)
 def scope_of(kind: str, *keys: bytes) -> bytes:
     """Return the 16 octets that stand for a use and for keys: identities of secret ones, or public ones."""
     digest = hashlib.sha256(_DOMAIN)
@@ -138,22 +144,40 @@ class MemoryTransactionStore(TransactionStore):
     def __init__(self, most: int = MOST_REMEMBERED) -> None:
         super().__init__(most)
         self._lock = threading.Lock()
-        self._process = os.getpid()
+        self._forked = False
         self._own: dict[bytes, tuple[int, int]] = {}
-        """First own number, and the next one, by title."""
+        """First own number, and the one behind those that are ready, by title."""
+        self._ready: dict[bytes, deque[bytes]] = {}
+        """Own ids in their order, by title: each is taken by one atomic step, without the lock."""
         self._known: dict[tuple[bytes, bytes], TransactionMemory] = {}
+        _forget_at_fork.add(self)
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()
+        self._forked = True
+        self._ready.clear()
 
     def _check_process(self) -> None:
-        if os.getpid() != self._process:
+        if self._forked:
             raise ConfigurationError("this transaction store lives in the memory of the parent process: use a file")
 
     def next_own(self, title: bytes) -> bytes:
         """Return an id that was never given; see :meth:`TransactionStore.next_own`."""
+        while True:
+            try:
+                return self._ready[title].popleft()
+            except (KeyError, IndexError):
+                pass
+            self._make_ready(title)
+
+    def _make_ready(self, title: bytes) -> None:
         self._check_process()
         with self._lock:
-            first, number = self._own.get(title) or (secrets.randbelow(FIRST_LIMIT),) * 2
-            self._own[title] = first, number + 1
-        return number.to_bytes(TRANSACTION_ID_LENGTH, "big")
+            ready = self._ready.setdefault(title, deque())
+            if not ready:  # otherwise another thread was here
+                first, number = self._own.get(title) or (secrets.randbelow(FIRST_LIMIT),) * 2
+                self._own[title] = first, number + READY
+                ready.extend(each.to_bytes(TRANSACTION_ID_LENGTH, "big") for each in range(number, number + READY))
 
     def is_own(self, title: bytes, transaction_id: bytes) -> bool:
         """Tell whether the id was given by :meth:`next_own`."""
@@ -162,18 +186,19 @@ class MemoryTransactionStore(TransactionStore):
 
     def has(self, transaction: Transaction) -> bool:
         """Tell whether an id cannot be accepted any more."""
-        with self._lock:
-            return self._memory(transaction).has(transaction.transaction_id)
+        memory = self._known.get((transaction.scope, transaction.title))
+        if memory is None:
+            return not 0 < len(transaction.transaction_id) <= LONGEST_TRANSACTION_ID
+        return memory.has(transaction.transaction_id)
 
     def accept(self, transactions: Sequence[Transaction]) -> None:
         """Accept ids, all or none; see :meth:`TransactionStore.accept`."""
         self._check_process()
-        check_distinct(transactions)
+        if len(transactions) > 1:
+            check_distinct(transactions)
         with self._lock:
-            memories = [self._memory(each) for each in transactions]
-            for memory, each in zip(memories, transactions, strict=True):
-                memory.check(each)
-            for memory, each in zip(memories, transactions, strict=True):
+            checked = [(self._checked(each), each) for each in transactions]
+            for memory, each in checked:
                 self._known[each.scope, each.title] = memory
                 memory.add(each)
 
@@ -182,8 +207,20 @@ class MemoryTransactionStore(TransactionStore):
         with self._lock:
             self._known = {place: memory for place, memory in self._known.items() if place[0] != scope}
 
-    def _memory(self, transaction: Transaction) -> TransactionMemory:
-        return self._known.get((transaction.scope, transaction.title)) or TransactionMemory(self.most)
+    def _checked(self, transaction: Transaction) -> TransactionMemory:
+        memory = self._known.get((transaction.scope, transaction.title)) or TransactionMemory(self.most)
+        memory.check(transaction)
+        return memory
+
+
+def _forget_in_child() -> None:
+    for store in list(_forget_at_fork):
+        store._after_fork()
+
+
+_forget_at_fork: Final[WeakSet[MemoryTransactionStore]] = WeakSet()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)
 
 
 def within(first: int, following: int, transaction_id: bytes) -> bool:
