@@ -80,6 +80,9 @@ class Quirk(Enum):
     """Answers are longer than client-max-receive-pdu-size, of which the protection is not counted, or nothing is."""
     CIPHERED_BLOCKS = "ciphered-blocks"
     """Each general-block-transfer APDU travels in an envelope of its own, and what the blocks join to is plain."""
+    NO_TRANSACTION_IDS = "no-transaction-ids"
+    """The transaction-ids of general protection are empty (Gurux, pydlms): the key of a single message, or its
+    signature, is remembered in the place of one, and an answer without one belongs to what was asked last."""
 
 
 class CipheredForm(Enum):
@@ -185,6 +188,15 @@ class EphemeralSignature(Enum):
     """``01`` and the public key (Gurux): the octets that a key agreement for key 1 signs too."""
 
 
+class EphemeralCounter(Enum):
+    """The invocation counter of what is *sent* under a key of its own: wrapped or agreed (reference, security 5.3)."""
+
+    ZERO = "zero"
+    """It begins anew with each key."""
+    RISING = "rising"
+    """It rises from message to message (needed by pydlms, which takes none twice)."""
+
+
 class CertificateSerial(Enum):
     """How a serial number of a certificate stands in an octet-string (reference, security 12: unsure)."""
 
@@ -256,6 +268,8 @@ class Dialect:
     data_protection_meta: what of the protection parameters is authenticated and signed with protected data (class 30).
     data_protection_signature: how signed data are put together (class 30).
     ephemeral_signature: what the originator of the one-pass key agreement signs.
+    ephemeral_counter: invocation counter of general-ciphering under the key of a single message, as *sent*; any is
+        read, since the transaction-id protects against replay.
     transaction_ids: how a repeated transaction-id is known, where no invocation counter protects against replay.
     counter_without_protection: a layer of general-ciphering without any protection carries an invocation counter all
         the same (unsure).
@@ -296,6 +310,7 @@ class Dialect:
     data_protection_meta: DataProtectionMeta = DataProtectionMeta.WITHOUT_DATE_TIME
     data_protection_signature: DataProtectionSignature = DataProtectionSignature.OCTET_STRINGS
     ephemeral_signature: EphemeralSignature = EphemeralSignature.Q
+    ephemeral_counter: EphemeralCounter = EphemeralCounter.ZERO
     transaction_ids: TransactionIds = TransactionIds.REMEMBERED
     counter_without_protection: bool = False
     certificate_serial: CertificateSerial = CertificateSerial.DER

@@ -27,6 +27,8 @@ from cosemic.security.general import (
     OwnParty,
     TransactionStore,
 )
+from cosemic.security.general.ciphering import assemble, without_protection
+from cosemic.security.general.layout import GeneralHeader, KeyInfo
 from cosemic.security.general.party_keys import KnownPartyKeys
 from cosemic.values import Secret
 from tests.association.samples import (
@@ -95,6 +97,14 @@ def ciphered_then_signed(key_info: KeyEstablishment | None = None) -> LayerPlan:
 
 def ciphered(key_info: KeyEstablishment | None = None, protection: Protection = BOTH) -> LayerPlan:
     return LayerPlan((Layer(recipient=SERVER_TITLE, protection=protection, key_info=key_info),))
+
+
+def by_anybody(
+    apdu: bytes, transaction_id: bytes, originator: bytes = SERVER_TITLE, recipient: bytes = CLIENT_TITLE
+) -> bytes:
+    """What whoever has no keys can write, in suite 1: a layer that carries no protection."""
+    header = GeneralHeader(transaction_id, originator, recipient)
+    return assemble(header.encode(), KeyInfo(K.ABSENT), without_protection(security_suite(1), apdu))
 
 
 def third_party_of(suite: int) -> ThirdParty:

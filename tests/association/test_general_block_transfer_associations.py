@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from cosemic import apdu as a
@@ -47,6 +46,7 @@ from tests.association.samples import (
     octets,
     settings,
 )
+from tests.effort import examples
 
 GBT = Conformance.GENERAL_BLOCK_TRANSFER
 BLOCK = 0xE0
@@ -314,7 +314,7 @@ requests = st.one_of(
     recovery=st.sampled_from(BlockRecovery),
     asked=st.lists(requests, min_size=1, max_size=5),
 )
-@hypothesis_settings(max_examples=40, deadline=None)
+@examples(40, deadline=None)
 def test_any_requests_with_any_sizes_and_windows(
     kind: str, pdu: int, windows: tuple[int, int], recovery: BlockRecovery, asked: list[Request]
 ) -> None:

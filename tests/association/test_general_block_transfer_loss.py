@@ -7,7 +7,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -15,6 +14,7 @@ from cosemic.apdu import GeneralBlockTransfer
 from cosemic.association.general_block_transfer import BlockExchange, BlockTerms
 from cosemic.dialect import BlockRecovery
 from cosemic.errors import ProtocolError
+from tests.effort import examples
 
 TIMEOUT = 1.0
 LONG = 1 << 16
@@ -130,6 +130,7 @@ def test_long_requests_do_too(recovery: BlockRecovery) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @pytest.mark.parametrize("recovery", BlockRecovery)
 @pytest.mark.parametrize("request_octets", [20, 20_000])
 def test_of_a_thousand_99_in_a_hundred_come_right(recovery: BlockRecovery, request_octets: int) -> None:
@@ -139,6 +140,7 @@ def test_of_a_thousand_99_in_a_hundred_come_right(recovery: BlockRecovery, reque
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @pytest.mark.parametrize("recovery", BlockRecovery)
 @pytest.mark.parametrize("request_octets", [20, 20_000])
 def test_of_a_thousand_all_come_right_at_one_in_twenty(recovery: BlockRecovery, request_octets: int) -> None:
@@ -252,4 +254,4 @@ class TwoStations(RuleBasedStateMachine):
 
 
 TestTwoStations = TwoStations.TestCase
-TestTwoStations.settings = hypothesis_settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestTwoStations.settings = examples(40, stateful_step_count=40, deadline=None)

@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 
+from cosemic import apdu as a
 from cosemic.association.notifications import NotificationRefused, Notified, NotifyData
 from cosemic.association.notified import Confirming, NotificationReceiver, Originator
 from cosemic.association.notifying import Delivered, NotificationSender, Sent, Undelivered
 from cosemic.errors import ConfigurationError, DecipheringError, PolicyViolation
 from cosemic.security import MemoryCounterStore, Protection
 from cosemic.security.general import Layer, LayerPlan, read_header
-from tests.association.general_samples import ALL, BOTH, SIGNED, K, keys, known_to, material, parties
+from cosemic.security.general.party_keys import KnownPartyKeys
+from cosemic.values import ServiceClass
+from tests.association.general_samples import ALL, BOTH, SIGNED, K, by_anybody, keys, known_to, material, parties
 from tests.association.notification_samples import due, receiving, sending
 from tests.association.samples import CLIENT_TITLE, OTHER_TITLE, SERVER_TITLE, octets
 
@@ -104,6 +107,62 @@ def test_a_confirmation_without_layers_counts_for_nothing() -> None:
     assert one.busy
     (failed,) = one.tick(100.0)
     assert isinstance(failed, Undelivered)
+
+
+@pytest.mark.parametrize("repeated", [False, True], ids=["of-another", "of-a-repetition"])
+def test_nobody_without_keys_confirms_with_a_transaction_id_that_was_seen(repeated: bool) -> None:
+    one = meter(repetitions=1)
+    one.send(NotifyData(octets(20), confirmed=True))
+    seen = read_header(due(one)[0])[0].transaction_id
+    one.tick(0.0)
+    if repeated:
+        one.tick(100.0)
+    else:
+        one.cancel()
+        one.send(NotifyData(octets(21), confirmed=True))
+    due(one)
+    number = a.LongInvokeIdAndPriority.of(one.long_invoke_id)
+    forged = by_anybody(a.DataNotificationConfirm(number, b"").encode(), seen, CLIENT_TITLE, SERVER_TITLE)
+    assert one.receive(forged, 101.0) == []
+    assert one.busy
+
+
+@pytest.mark.parametrize("confirming", [Confirming.AT_ONCE, Confirming.WHEN_TOLD])
+def test_what_anybody_writes_around_a_notification_holds_up_no_confirmation(confirming: Confirming) -> None:
+    """Where notifications in clear are taken too."""
+    one, other = meter(), head_end(require=Protection.NONE, confirming=confirming)
+    one.send(NotifyData(octets(20), confirmed=True))
+    (apdu,) = due(one)
+    one.tick(0.0)
+    number = a.LongInvokeIdAndPriority.of(1, service_class=ServiceClass.CONFIRMED)
+    forged = by_anybody(a.DataNotification(number, b"", octets(3)).encode(), b"12345678")
+    (anonymous,) = other.receive(forged, 1.0)
+    (event,) = other.receive(apdu, 1.0)
+    assert isinstance(anonymous, Notified)
+    assert isinstance(event, Notified)
+    assert anonymous.system_title is None
+    other.receive(forged, 1.5)
+    if confirming is Confirming.WHEN_TOLD:
+        other.confirm(event)
+    answers = due(other)
+    assert [answer[0] for answer in answers if answer[0] != 0x10] == [0xDD]
+    (delivered,) = [event for answer in answers for event in one.receive(answer, 2.0)]
+    assert isinstance(delivered, Delivered)
+
+
+def test_a_sender_goes_on_with_the_keys_that_are_believed_now() -> None:
+    believed = KnownPartyKeys()
+    one, other = meter(layers=plan(K.GLOBAL_UNICAST), ours={"keys": believed}), head_end()
+    one.send(NotifyData(octets(20)))
+    other.receive(due(one)[0], 1.0)
+    one.tick(1.0)
+    certified = keys(1, CLIENT_TITLE)
+    believed._signing.update(certified._signing)
+    believed._agreement.update(certified._agreement)
+    one.send(NotifyData(octets(21), confirmed=True))
+    other.receive(due(one)[0], 2.0)
+    (event,) = one.receive(due(other)[0], 3.0)
+    assert isinstance(event, Delivered)
 
 
 @suites

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -17,8 +18,9 @@ from cosemic.association.repeating import client_association
 from cosemic.association.requests import Access, Action, Failed, Get, GetList, PassOn, Read, Set
 from cosemic.association.server_events import NotificationConfirmed
 from cosemic.association.settings import PreEstablished, to_all_stations
-from cosemic.dialect import STANDARD, Quirk
+from cosemic.dialect import STANDARD, Quirk, TransactionIds
 from cosemic.errors import (
+    CertificateError,
     ConfigurationError,
     CosemicError,
     DecipheringError,
@@ -45,6 +47,9 @@ from cosemic.security.general import (
     split_ciphering,
     split_signing,
 )
+from cosemic.security.general.ciphering import assemble
+from cosemic.security.general.layout import KeyInfo
+from cosemic.security.general.party_keys import KnownPartyKeys
 from cosemic.values import ActionResult, Conformance, DataAccessResult, ServiceClass
 from tests.association.general_samples import (
     ALL,
@@ -54,6 +59,7 @@ from tests.association.general_samples import (
     THIRD_TITLE,
     K,
     asked,
+    by_anybody,
     ciphered,
     ciphered_then_signed,
     keys,
@@ -909,6 +915,104 @@ def test_a_third_party_takes_the_answer_to_what_it_asks_and_no_other() -> None:
     assert isinstance(event.error, ProtocolError)
 
 
+@pytest.mark.parametrize("rule", TransactionIds, ids=lambda each: each.value)
+def test_what_is_not_authenticated_locks_nobody_out(rule: TransactionIds) -> None:
+    """Under C(0e,2s) any transaction-id gives a key, and what comes of it may look like an APDU."""
+    encrypted = Protection.ENCRYPTED
+    talk = layered(
+        1,
+        ciphered(K.STATIC),
+        policy=SecurityPolicy(0, 2),
+        dialect=STANDARD.but(transaction_ids=rule),
+        client={"protection": encrypted, "require": encrypted},
+    )
+    talk.ask(Get(REGISTER))
+    talk.client.send(Get(REGISTER))
+    request = talk.client.octets_to_send()
+    header = read_header(request)[0]
+    protection = talk.server._layers._protection  # type: ignore[union-attr]
+    for number in range(256):
+        content = bytes((0x21, 0, 0, 0, 0, number, *bytes(12)))
+        forged = assemble(header.encode(), KeyInfo(K.STATIC), content)
+        with suppress(DecipheringError):
+            protection.unprotect(forged)
+            break
+    else:
+        raise AssertionError("none looked like an APDU")
+    talk.server.receive(request, talk.now)
+    (event,) = talk.client.receive(talk.server.octets_to_send(), talk.now)
+    assert event.result == VALUE  # type: ignore[union-attr]
+
+
+def test_a_third_party_does_not_confirm_what_the_client_was_notified_of() -> None:
+    talk = layered(1, ciphered(), policy=BROKERED)
+    confirmation = a.DataNotificationConfirm(a.LongInvokeIdAndPriority.of(2), b"").encode()
+    talk.client.send(PassOn(third().settings.protection().protect(confirmation, signed_then_ciphered(K.ONE_PASS))))
+    assert talk.server.receive(talk.client.octets_to_send(), talk.now) == []
+
+
+def _signing_keys_only(*titles: bytes) -> KnownPartyKeys:
+    return KnownPartyKeys({title: key for title in titles if (key := keys(1, title).signing_key_of(title))})
+
+
+def test_nothing_is_executed_whose_answer_could_not_be_enciphered_for_a_third_party() -> None:
+    """It signs alone, answers are to be enciphered, and its key for key agreement is not known."""
+    signing = LayerPlan((Layer(recipient=SERVER_TITLE, protection=SIGNED),))
+    known = {"keys": _signing_keys_only(CLIENT_TITLE, THIRD_TITLE)}
+    talk = layered(1, signing, policy=SecurityPolicy(1, 0x70), theirs=known, client={"require": BOTH})
+    assert talk.ask(Get(REGISTER)) == VALUE
+    talk.shelf.calls.clear()
+    with pytest.raises(OutcomeUnknown, match="operation-not-possible"):
+        asked(third(1, signing), talk, Action(ECHO, octets(5)))
+    assert talk.shelf.calls == []
+
+
+def test_nothing_is_executed_whose_answer_the_rights_want_signed_without_a_key_to_sign() -> None:
+    talk = layered(1, ciphered(), theirs={"signing_key": None})
+    assert talk.ask(Get(REGISTER)) == VALUE
+    seen: list[bool] = []
+    talk.shelf._note = lambda kind, what, access: seen.append(access.signable)  # type: ignore[method-assign]
+    talk.ask(Get(REGISTER))
+    assert seen == [False]
+
+
+class _Coming:
+    """A handle of a private key whose certificate comes later."""
+
+    def __init__(self, key: Any) -> None:
+        self._key = key
+        self.certified = False
+
+    @property
+    def public(self) -> Any:
+        if not self.certified:
+            raise CertificateError("there is no certificate of our own yet")
+        return self._key.public
+
+    def sign(self, data: bytes) -> bytes:
+        return self._key.sign(data)  # type: ignore[no-any-return]
+
+
+def test_an_own_key_that_is_certified_while_the_association_stands_is_used() -> None:
+    coming = _Coming(own(SERVER_TITLE, 1).signing_key)
+    talk = layered(1, ciphered(), theirs={"signing_key": coming})
+    assert talk.ask(Get(REGISTER)) == VALUE
+    talk.shelf.response = SIGNED
+    talk.client.settings = replace(talk.client.settings, require=BOTH | SIGNED)
+    coming.certified = True
+    assert talk.ask(Get(REGISTER, layers=signed_then_ciphered())) == VALUE
+
+
+def test_a_third_party_may_be_certified_later() -> None:
+    coming = _Coming(own(THIRD_TITLE, 1).signing_key)
+    talk = layered(1, ciphered(), policy=BROKERED)
+    asking = third(1, signing_key=coming)
+    with pytest.raises(ConfigurationError, match="no digital signature key"):
+        asking.send(Get(REGISTER))
+    coming.certified = True
+    assert asked(asking, talk, Get(REGISTER)) == VALUE
+
+
 def test_the_signature_of_the_client_is_not_that_of_the_third_party() -> None:
     talk = layered(1, signed_then_ciphered(), policy=SecurityPolicy(1, 0x7C))
     before = state_of(talk.server)
@@ -1103,6 +1207,51 @@ def test_a_notification_that_is_less_protected_than_the_settings_demand_is_passe
     weak = LayerPlan((Layer(recipient=CLIENT_TITLE, protection=Protection.AUTHENTICATED),))
     apdu = talk.server._layers_with(context)._protection.protect(DATA, weak)
     assert talk.client.receive(apdu, talk.now) == []
+
+
+@pytest.mark.parametrize("asked_for", [0, 1], ids=["earlier", "last"])
+@pytest.mark.parametrize("under_way", [False, True], ids=["idle", "under-way"])
+def test_the_transaction_id_of_a_request_makes_no_notification_believed(asked_for: int, under_way: bool) -> None:
+    talk = layered(1, ciphered())
+    talk.ask(Get(REGISTER))
+    talk.ask(Get(REGISTER))
+    transaction_id = read_header(talk.requests[asked_for - 2])[0].transaction_id
+    if under_way:
+        talk.client.send(Get(REGISTER))
+    before = state_of(talk.client)
+    events = talk.client.receive(by_anybody(DATA, transaction_id), talk.now)
+    assert not any(isinstance(event, Notified) for event in events)
+    assert state_of(talk.client) == before
+
+
+def test_a_notification_is_held_against_its_own_demands() -> None:
+    """The request was signed alone, and its transaction-id is that of the notification."""
+    signing = LayerPlan((Layer(recipient=SERVER_TITLE, protection=SIGNED),))
+    talk = layered(1, signing, policy=SecurityPolicy(1, 0x90))
+    talk.to_client = lambda apdu: None
+    assert isinstance(talk.event(Get(REGISTER)), Failed)
+    transaction_id = read_header(talk.requests[-1])[0].transaction_id
+    weak = LayerPlan((Layer(recipient=CLIENT_TITLE, protection=SIGNED, transaction_id=transaction_id),))
+    context = talk.server.context
+    assert context is not None
+    meter = talk.server._layers_with(context)._protection
+    assert talk.client.receive(meter.protect(DATA, weak), talk.now) == []
+    enough = LayerPlan((Layer(recipient=CLIENT_TITLE, transaction_id=transaction_id), *weak.layers))
+    (event,) = talk.client.receive(meter.protect(DATA, enough), talk.now)
+    assert isinstance(event, Notified)
+
+
+def test_a_late_answer_settles_nothing_unless_it_is_protected_as_was_demanded() -> None:
+    talk = layered(1, ciphered())
+    talk.to_client = lambda apdu: None
+    for _ in range(2):
+        assert isinstance(talk.event(Get(REGISTER)), Failed)
+    owed = list(talk.client._owed)
+    assert len(owed) == 2
+    transaction_id = read_header(talk.requests[-2])[0].transaction_id
+    late = a.GetResponseNormal(owed[1], VALUE).encode()  # type: ignore[arg-type]
+    assert talk.client.receive(by_anybody(late, transaction_id), talk.now) == []
+    assert talk.client._owed == owed
 
 
 # ---- settings --------------------------------------------------------------------------------------------------------

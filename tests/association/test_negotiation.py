@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from cosemic import apdu as a
@@ -24,6 +23,7 @@ from cosemic.errors import (
 from cosemic.values import ActionResult, Conformance, DataAccessResult, Priority
 from tests.association.samples import ECHO, MISSING, QUIET, REGISTER, VALUE, M, Talk, listed, octets, settings, talk
 from tests.association.test_refusals import aarq, initiate
+from tests.effort import examples
 
 C = Conformance
 LEAST = 12
@@ -232,7 +232,7 @@ REQUESTS: tuple[Request, ...] = (
 SERVICES = (C.GET, C.SET, C.ACTION)
 
 
-@hypothesis_settings(max_examples=60, deadline=None)
+@examples(60, deadline=None)
 @given(
     mask=st.integers(0, 0xFFFFFF).map(Conformance),
     least=st.sampled_from(SERVICES),

@@ -11,6 +11,7 @@ from cosemic.association.requests import Completed, Failed, Open, Read, Release,
 from cosemic.codec import DataType, EncodedData
 from cosemic.dialect import STANDARD, LongReadContent
 from cosemic.values import DataAccessResult
+from tests.association.pydlms_link import pydlms_link
 from tests.association.samples import (
     AK,
     CLIENT_TITLE,
@@ -39,39 +40,16 @@ from tests.association.short_name_samples import (
 MECHANISMS = [M.LOWEST, M.LLS, M.HLS_SHA1, M.HLS_GMAC, M.HLS_SHA256]
 
 
-@pytest.fixture
-def pydlms() -> Any:
-    return pytest.importorskip("pydlms", reason="pydlms-client is not installed (dependency group peers)")
-
-
 def associated(talk: Talk, mechanism: M, ciphered: bool) -> Any:
     """Its client, associated with our server."""
     from pydlms.association import Association, AssociationSettings
-    from pydlms.link import ApduLink
     from pydlms.security.context import SecurityContext
     from pydlms.security.hls import Mechanism
-
-    class Link(ApduLink):  # type: ignore[misc]  # it has no types
-        def connect(self) -> None: ...
-
-        def disconnect(self) -> None: ...
-
-        def send_apdu(self, apdu: bytes) -> None:
-            talk.requests.append(apdu)
-            talk.server.receive(apdu, talk.now)
-
-        def receive_apdu(self, timeout: float | None = None) -> bytes:
-            talk.answers.append(talk.server.octets_to_send())
-            return talk.answers[-1]
-
-        def request(self, apdu: bytes, *_: Any, **__: Any) -> bytes:
-            self.send_apdu(apdu)
-            return self.receive_apdu()
 
     keys = SecurityContext(EK, AK, client_system_title=CLIENT_TITLE) if ciphered or mechanism is M.HLS_GMAC else None
     secret = None if mechanism in (M.LOWEST, M.HLS_GMAC) else PASSWORD
     peer = Association(
-        Link(),
+        pydlms_link(talk),
         AssociationSettings(
             mechanism=Mechanism(int(mechanism)),
             secret=secret,

@@ -12,6 +12,7 @@ from cosemic.dialect import STANDARD, CipheredForm
 from cosemic.errors import AuthenticationFailed
 from cosemic.security.envelopes import open_envelope
 from cosemic.values import DataAccessResult
+from tests.association.pydlms_link import pydlms_link
 from tests.association.samples import (
     AK,
     CLIENT_TITLE,
@@ -40,40 +41,19 @@ FORMS = {
 }
 
 
-@pytest.fixture
-def pydlms() -> Any:
-    return pytest.importorskip("pydlms", reason="pydlms-client is not installed (dependency group peers)")
-
-
 def associated(talk: Talk, mechanism: M, suite: int, **options: Any) -> Any:
     """Its client, associated with our server."""
     from pydlms.association import Association, AssociationSettings
-    from pydlms.link import ApduLink
     from pydlms.security.context import SecurityContext
     from pydlms.security.hls import Mechanism
-
-    class Link(ApduLink):  # type: ignore[misc]  # it has no types
-        def connect(self) -> None: ...
-
-        def disconnect(self) -> None: ...
-
-        def send_apdu(self, apdu: bytes) -> None:
-            talk.requests.append(apdu)
-            talk.server.receive(apdu, talk.now)
-
-        def receive_apdu(self, timeout: float | None = None) -> bytes:
-            talk.answers.append(talk.server.octets_to_send())
-            return talk.answers[-1]
-
-        def request(self, apdu: bytes, *_: Any, **__: Any) -> bytes:
-            self.send_apdu(apdu)
-            return self.receive_apdu()
 
     keys = SecurityContext(*KEYS[suite], client_system_title=CLIENT_TITLE, suite=suite)
     if mechanism is M.HLS_ECDSA:
         options["signing_key"] = SIGNING[suite][CLIENT_TITLE].to_cryptography()
         options["server_public_key"] = SIGNING[suite][SERVER_TITLE].public.to_cryptography()
-    peer = Association(Link(), AssociationSettings(mechanism=Mechanism(int(mechanism)), security=keys, **options))
+    peer = Association(
+        pydlms_link(talk), AssociationSettings(mechanism=Mechanism(int(mechanism)), security=keys, **options)
+    )
     peer.associate()
     return peer
 

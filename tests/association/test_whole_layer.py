@@ -30,6 +30,7 @@ def test_what_arrives_is_what_was_sent_or_the_refusal_that_the_terms_demand() ->
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 def test_what_arrives_is_what_was_sent_for_many_steps() -> None:
     assert whole_layer_machine.run(MANY) >= MANY
 

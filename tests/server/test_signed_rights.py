@@ -83,6 +83,20 @@ def test_an_attribute_that_asks_for_signatures_is_served_signed_only(suite: int)
         local.request(Get(note(OPEN)))  # served, but nothing asks the device to sign it
 
 
+@pytest.mark.parametrize("layers", [None, signed_then_ciphered()], ids=["in the ciphered form", "in layers"])
+def test_nothing_is_changed_where_the_answer_could_not_be_signed_as_the_rights_demand(layers: LayerPlan | None) -> None:
+    device, client = device_of()
+    (manager,) = device.clients
+    asks = managing(Requirement(Protection.NONE, SIGNED))
+    device.admit(Admission(client_sap=2, settings=manager.settings, rights=asks))
+    local = Local(device, 2, client).open()
+    answer = local.request(Set(note(OPEN), EncodedData.of(DataType.UNSIGNED, 8), layers=layers))
+    assert answer is (DataAccessResult.READ_WRITE_DENIED if layers is None else DataAccessResult.SUCCESS)
+    local.release()
+    served = Local(device, MANAGER, client).open().request(Get(note(OPEN)))
+    assert served == EncodedData.of(DataType.UNSIGNED, 7 if layers is None else 8)
+
+
 def test_the_association_shows_the_bits_of_signatures() -> None:
     device, client = device_of()
     local = Local(device, MANAGER, client).open()

@@ -70,6 +70,7 @@ from cosemic.security import (
     Protection,
     SecurityContext,
     password_matches,
+    usable,
 )
 from cosemic.security.hls import Randomness
 from cosemic.values import (
@@ -204,6 +205,9 @@ class _Judge:
         title, certificate = self.aarq.calling_ap_title, self.aarq.calling_ae_qualifier or None
         try:
             credentials = self.settings.credentials(context)
+        except CertificateError as error:  # there is none for our own key yet
+            raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, str(error)) from None
+        try:
             return HlsServer(credentials, bytes(value or b""), title, certificate, randomness=randomness)
         except CertificateError as error:
             unknown = UserDiagnostic.CALLING_AE_QUALIFIER_NOT_RECOGNIZED
@@ -267,7 +271,7 @@ class _Judge:
             raise self.refuse(UserDiagnostic.NO_REASON_GIVEN, "no service in common", (ErrorClass.INITIATE, 2))
         size = request.client_max_receive_pdu_size
         room = _room(self.settings, self.ciphered, agreed, size)
-        key = self.settings.signing_key
+        key = usable(self.settings.signing_key)
         proof = octets_of_pass_4(self.settings.mechanism, None if key is None else key.public)
         least = proof if self.high_level else LEAST_ROOM
         if 0 < size < LEAST_PDU_SIZE or room < least:

@@ -13,16 +13,17 @@ What a third party has protected is handed on: its answer is not read here.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, Self
 
 from cosemic.association.exchanges.pass_on import HandedOn
 from cosemic.association.layered_room import layered_room
 from cosemic.association.notifications import UNSOLICITED
 from cosemic.association.parties import BOTH, UNICAST, is_forgeable
+from cosemic.dialect import Quirk
 from cosemic.errors import DecipheringError, DecodeError, PolicyViolation
 from cosemic.security import Protection, SecurityContext, Unprotected, check_protection
-from cosemic.security.envelopes import ENVELOPES
+from cosemic.security.envelopes import ENVELOPES, control_of
 from cosemic.security.general import REFUSED, GeneralProtection, GeneralUnprotected, LayerPlan, read_header
 from cosemic.security.general.layout import LAYER_TAGS as LAYER_TAGS
 from cosemic.security.general.protecting import LARGEST_APDU
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 NONE: Final = Protection.NONE
 _KNOWN: Final = 64
-"""Transaction-ids of what was sent that are known again: an answer may come late."""
+"""Transaction-ids of what was sent that are known again: an answer may come late, and is no less protected for that."""
 
 
 class ClientLayers:
@@ -62,7 +63,8 @@ class ClientLayers:
         self._require: Final = require
         self._of_notifications: Final = of_notifications
         self._gmac_offered: Final = gmac_offered
-        self._known: deque[bytes] = deque(maxlen=_KNOWN)
+        self._known: OrderedDict[bytes, Protection] = OrderedDict()
+        """What was demanded of the answers to what was sent last, by transaction-id."""
         self._plan: LayerPlan | None = None
         self._needed = NONE
         self._asked: set[bytes] = set()
@@ -146,7 +148,9 @@ class ClientLayers:
         if plain != self._plain:  # otherwise it is repeated: an answer to any of them is one to all
             self._asked, self._plain = set(), plain
         self._asked.add(transaction_id)
-        self._known.append(transaction_id)
+        self._known[transaction_id] = self._needed
+        if len(self._known) > _KNOWN:
+            self._known.popitem(last=False)
         return protected
 
     def confirm(self, octets: bytes) -> bytes:
@@ -172,33 +176,42 @@ class ClientLayers:
             transaction_id = read_header(octets)[0].transaction_id
         except DecodeError:
             raise DecipheringError(REFUSED) from None
-        answers = transaction_id in self._known
+        answered = self._answered_by(transaction_id)
+        answers = answered in self._known
         peeling = self._protection.peel(octets, transaction_id=transaction_id if answers else None)
         found = peeling.result
+        if not found.forward_to and found.apdu[:1] and found.apdu[0] in UNSOLICITED:
+            answers = False  # whatever transaction-id it has
+        if found.broadcast:  # every meter of a fleet holds that key: nobody is known by it
+            raise DecipheringError(REFUSED)
         if not answers and (found.forward_to or not found.apdu[:1] or found.apdu[0] not in UNSOLICITED):
             raise DecipheringError(REFUSED)
-        self._refuse_forgeable(found)
+        needed = self._known[answered] if answers else self._of_notifications
+        self._refuse_forgeable(found, needed)
         applied = found.applied.get(self._server, NONE)
         apdu = found.apdu
-        needed = NONE  # of an answer that comes late: it is passed over
-        if not answers:
-            needed = self._of_notifications
-        elif transaction_id in self._asked:
-            needed = self._needed
-        if not found.forward_to and apdu[0] in ENVELOPES:
+        sealed = not found.forward_to and apdu[0] in ENVELOPES
+        if sealed:
             if context is None:
                 raise DecipheringError(REFUSED)
-            opened = context.unprotect_apdu(apdu)
-            apdu, applied = opened.plaintext, applied | Protection(opened.security_control.protection)
+            applied |= Protection(control_of(apdu).protection)
         # A third party judges by itself what it gets; what the server has signed for it, we do not see.
         check_protection(needed & BOTH if found.forward_to else needed, applied, "the answer")
+        if sealed and context is not None:  # which moves a counter, so that it comes last
+            apdu = context.unprotect_apdu(apdu).plaintext
         peeling.accept()
-        self.came, self.handed_on = (transaction_id if answers else b""), found.forward_to
+        self.came, self.handed_on = (answered if answers else b""), found.forward_to
         control = CONTROLS[self._protection.suite.id | int(applied & BOTH) << 4]
         vouched = bool(applied & (Protection.AUTHENTICATED | Protection.SIGNED))
         unprotected = Unprotected(apdu, vouched, bool(applied & Protection.ENCRYPTED), control, None)
         self._opened = unprotected, applied
         return unprotected
+
+    def _answered_by(self, transaction_id: bytes) -> bytes:
+        """Return the transaction-id of the request that an answer belongs to; see :class:`~cosemic.dialect.Quirk`."""
+        if transaction_id or not self._asked or Quirk.NO_TRANSACTION_IDS not in self._protection.dialect.quirks:
+            return transaction_id
+        return next(reversed(self._known))
 
     def applied_to(self, opened: Unprotected) -> Protection:
         """Return the protection of what was opened, here or by a security context; signatures among it."""
@@ -222,8 +235,8 @@ class ClientLayers:
         """Return what is to be handed on, where that was asked for; None otherwise."""
         return HandedOn(octets) if self.answers(layered=True) else None
 
-    def _refuse_forgeable(self, found: GeneralUnprotected) -> None:
-        exactly = self._needed & BOTH == Protection.AUTHENTICATED
+    def _refuse_forgeable(self, found: GeneralUnprotected, needed: Protection) -> None:
+        exactly = needed & BOTH == Protection.AUTHENTICATED
         if (
             self._gmac_offered
             and not exactly

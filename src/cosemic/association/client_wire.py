@@ -19,7 +19,7 @@ from cosemic import apdu as a
 from cosemic.association.client_blocks import ClientBlocks
 from cosemic.association.client_layers import LAYER_TAGS, ClientLayers, applied_by
 from cosemic.association.control import CLIENT, ControlFunction, State, Transition
-from cosemic.association.known_rights import needed_by
+from cosemic.association.known_rights import KnownRights, needed_by
 from cosemic.association.notifications import UNSOLICITED
 from cosemic.association.received_errors import received_error
 from cosemic.association.requests import Event, Open, Opened, PassOn, Release, Request
@@ -91,10 +91,13 @@ class ClientWire:
         self._notified: list[Event] = []
         """What came last, where it was a notification."""
         self._received_at = 0.0
+        self._known_rights = settings.rights
         self._chooses = settings.parties is not None or settings.rights is not None
         """There may be layers around requests, or more is demanded of their protection than the settings say."""
         self._layers: ClientLayers | None = None
         self._layers_of: SecurityContext | None = None
+        self._believed: tuple[object, ...] = ()
+        """Public keys of the server that the layers were made with."""
         self._room = self._general_room = self._layers_room = 0
         """What is taken: plain, in a general envelope, and with all that is around it."""
         self._rights = Protection.NONE
@@ -104,6 +107,16 @@ class ClientWire:
     def state(self) -> State:
         """State of the control function."""
         return self._control.state
+
+    def know_rights(self, rights: KnownRights | None) -> None:
+        """Hold requests and answers against these access rights from now on, in place of those of the settings.
+
+        None: nothing is known of them. What is being asked goes on as it began.
+        """
+        self._known_rights = rights
+        self._chooses = self.settings.parties is not None or rights is not None
+        if not self._chooses:
+            self._rights = Protection.NONE
 
     def octets_to_send(self) -> bytes:
         """Return the APDU that is due, or nothing."""
@@ -145,10 +158,13 @@ class ClientWire:
     def _know_layers(self) -> ClientLayers | None:
         """Return what puts layers around requests in the present association. Raises ConfigurationError."""
         settings, context = self.settings, self.context
-        if settings.parties is not None and context is not None and self._layers_of is not context:
+        if settings.parties is None or settings.server_title is None or context is None:
+            return self._layers
+        believed = settings.parties.believed(settings.server_title)
+        if self._layers_of is not context or believed != self._believed:
             largest = settings.limits.octets if self._blocks.agreed else settings.max_pdu_size
             self._layers = self._unsolicited.layers = ClientLayers.of(settings, context, largest)
-            self._layers_of = context
+            self._layers_of, self._believed = context, believed
         return self._layers
 
     def _choose_layers(self, request: Any) -> None:
@@ -165,7 +181,7 @@ class ClientWire:
             if plan is None:
                 raise ConfigurationError("what is handed on for a third party goes in layers of our own: name them")
         layers = self._know_layers()
-        needed = needed_by(request, settings.rights)
+        needed = needed_by(request, self._known_rights)
         self._rights = needed.response
         if plan is None:
             sent = Protection.NONE if context is None else context.send
@@ -173,6 +189,8 @@ class ClientWire:
         else:
             sent = applied_by(plan) | self._sealed_inside(request)
         check_protection(needed.request, sent, "the request")
+        if context is None:  # no answer could be protected
+            check_protection(needed.response, Protection.NONE, "the answer")
         terms = self._terms
         terms.room, terms.general_room = self._room, self._general_room
         if layers is not None:

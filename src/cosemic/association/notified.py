@@ -160,6 +160,8 @@ class NotificationReceiver:
                 title = read_header(octets)[0].originator
                 known = self._originators.find(title)
                 octets, notified = self._open_layers(known, octets)
+                if not notified.protection:
+                    known = None  # as in clear: nothing of the sender's is touched
             elif is_ciphered(octets):
                 title = system_title_of(octets) or self.sender
                 known = self._originators.find(title)
@@ -270,7 +272,7 @@ class NotificationReceiver:
             bool(layered.applied & VOUCHES),
             layered.found.broadcast,
         )
-        if self._confirms(notified):
+        if notified.protection and self._confirms(notified):
             known.remember(_invoke_of(notified).invoke_id, layered)
         return layered.apdu, notified
 

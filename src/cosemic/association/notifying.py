@@ -196,7 +196,10 @@ class NotificationSender:
         self.long_invoke_id = long_invoke_id
         """That of the last data-notification."""
         self._context = settings.context()
-        self._layers = settings.general_protection()
+        self._layers: ClientLayers | None = None
+        self._believed: tuple[object, ...] | None = None
+        """Public keys that the layers were made with."""
+        self._renew()
         self._due: deque[bytes] = deque()
         self._request: Notification | None = None
         self._deadline: float | None = None
@@ -305,6 +308,13 @@ class NotificationSender:
         if self.settings.recipient_title is None:
             raise ConfigurationError("a confirmed notification with ciphering needs the system title of the receiver")
 
+    def _renew(self) -> None:
+        """Go on with the public keys that count now. Raises ConfigurationError."""
+        parties, title = self.settings.parties, self.settings.recipient_title
+        believed = () if parties is None or title is None else parties.believed(title)
+        if believed != self._believed:
+            self._layers, self._believed = self.settings.general_protection(), believed
+
     def _octets_of(self, request: Notification) -> list[bytes]:
         """Return a notification as APDUs that the receiver takes, protected anew."""
         message = request.apdu()
@@ -312,6 +322,7 @@ class NotificationSender:
         if older and isinstance(message, a.EventNotificationRequest) and message.time is not None:
             message.time = TimeWithoutLength(message.time)
         octets = message.encode()
+        self._renew()
         if self._layers is not None:
             self._layers.begin(self.settings.layers)
             octets = self._layers.protect(octets, octets)

@@ -77,7 +77,7 @@ _PROVIDER_ADVICE: Final = {
 }
 _SERVICE_ADVICE: Final = {
     "application-reference: deciphering-error": "check encryption key, authentication key and the system titles of "
-    "both sides",
+    "both sides; and whether the security policy of the meter demands more protection than ours",
 }
 """By what the user-information of a refusing AARE says; it tells more than the diagnostic beside it."""
 

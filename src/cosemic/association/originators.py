@@ -56,7 +56,17 @@ Keys: TypeAlias = Callable[[bytes | None], Originator | None]
 class KnownOriginator:
     """What is kept of one sender."""
 
-    __slots__ = ("context", "layered", "layers", "nameless", "originator", "repeats", "require")
+    __slots__ = (
+        "_believed",
+        "_settings",
+        "context",
+        "layered",
+        "layers",
+        "nameless",
+        "originator",
+        "repeats",
+        "require",
+    )
 
     def __init__(self, originator: Originator, settings: ReceivingSettings) -> None:
         require = settings.require if originator.require is None else originator.require
@@ -75,7 +85,9 @@ class KnownOriginator:
             expand_to=settings.max_octets,
         )
         self.require = require
-        self.layers = None if originator.parties is None or not own else self._layers(originator.parties, settings)
+        self.layers: ServerLayers | None = None
+        self._settings = settings
+        self._believed: tuple[object, ...] | None = None
         self.layered: OrderedDict[int, LayeredRequest] = OrderedDict()
         """Those in layers that may be confirmed, by long-invoke-id."""
         self.repeats = Repeats(settings.repeat_window)
@@ -95,6 +107,11 @@ class KnownOriginator:
 
     def open_layers(self, octets: bytes, broadcast: bool) -> LayeredRequest:
         """Return what layers carry, verified and as protected as is demanded. Raises CosemicError."""
+        parties = self.originator.parties
+        if parties is not None and not self.nameless:
+            believed = parties.believed(self.originator.system_title)
+            if self.layers is None or believed != self._believed:
+                self.layers, self._believed = self._layers(parties, self._settings), believed
         if self.layers is None:
             raise DecipheringError(
                 "a notification came in general-ciphering or -signing: give its sender parties, and us a system title"

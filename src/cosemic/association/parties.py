@@ -9,8 +9,8 @@ the server, and sign. Their APDUs are carried by the client, which puts its own 
     TP( response )         <-        taken off, handed on         <-       client( TP( response ) )
 
 :class:`GeneralParties` is what one side has: its own private keys, the public ones of the others, and what it takes
-from whom. From it, and from the keys of the moment, a :class:`GeneralProtection` is made whenever an association opens:
-certificates count as they are valid then.
+from whom. From it, and from the keys of the moment, a :class:`GeneralProtection` is made when an association opens, and
+anew when other public keys count than before: certificates come, run out, are revoked and removed while it stands.
 """
 
 from __future__ import annotations
@@ -21,7 +21,16 @@ from typing import Final
 
 from cosemic.dialect import Dialect, Quirk
 from cosemic.errors import ConfigurationError
-from cosemic.security import AgreementKey, CounterStore, Key, Protection, SecurityMaterial, SigningKey
+from cosemic.security import (
+    AgreementKey,
+    CounterStore,
+    Key,
+    Protection,
+    PublicKey,
+    SecurityMaterial,
+    SigningKey,
+    usable,
+)
 from cosemic.security.general import GeneralProtection, KeyEstablishment, OwnParty, Party, TransactionStore
 from cosemic.security.general.opening import MAX_LAYERS, DateTimeCheck
 from cosemic.security.general.party_keys import NO_PARTY_KEYS, PartyKeys
@@ -62,10 +71,11 @@ class GeneralParties:
 
     transactions: where transaction-ids are kept, shared by all that use the same keys; where keys of single messages
     are taken, a store that outlives the process. key_infos: the forms of key-info that are taken from the other side of
-    the association, and that it takes. signing_key, agreement_key: the own private keys. keys: finds the public keys of
-    the others. third_parties: (server) those whose requests are served, with the rights of the client that brings them.
-    brokers_for: (client) titles of the third parties whose APDUs are handed on. max_layers: that are taken off one
-    APDU. date_time_accepted: tells whether a date-time of 12 octets is recent enough; None: none is looked at.
+    the association, and that it takes. signing_key, agreement_key: the own private keys; those of
+    :mod:`cosemic.security.certified_keys` may come later. keys: finds the public keys of the others. third_parties:
+    (server) those whose requests are served, with the rights of the client that brings them. brokers_for: (client)
+    titles of the third parties whose APDUs are handed on. max_layers: that are taken off one APDU. date_time_accepted:
+    tells whether a date-time of 12 octets is recent enough; None: none is looked at.
 
     Raises ConfigurationError.
     """
@@ -109,7 +119,7 @@ class GeneralParties:
             for one in self.third_parties
         ]
         return GeneralProtection(
-            OwnParty(title=own_title, signing_key=self.signing_key, agreement_key=self.agreement_key),
+            self.own(own_title),
             [peer, *others],
             suite=material.suite,
             counters=counters,
@@ -121,6 +131,20 @@ class GeneralParties:
             date_time_accepted=self.date_time_accepted,
         )
 
+    def believed(self, peer_title: bytes) -> tuple[PublicKey | None, ...]:
+        """Return the public keys that count at this moment, the own ones first: when they change, so does the
+        protection."""
+        titles = (peer_title, *(one.title for one in self.third_parties))
+        own = (usable(self.signing_key), usable(self.agreement_key))
+        return (
+            *(None if handle is None else handle.public for handle in own),
+            *(key for title in titles for key in believed(self.keys, title)),
+        )
+
+    def own(self, title: bytes) -> OwnParty:
+        """Return this side with its keys of this moment."""
+        return OwnParty(title=title, signing_key=usable(self.signing_key), agreement_key=usable(self.agreement_key))
+
     def _party(
         self,
         title: bytes,
@@ -131,7 +155,7 @@ class GeneralParties:
         encryption_alone: bool = False,
     ) -> Party:
         """Return what is known of a party: forms that need a public key which nobody vouches for are not among them."""
-        signing, agreement = self.keys.signing_key_of(title), self.keys.agreement_key_of(title)
+        signing, agreement = believed(self.keys, title)
         missing = set() if agreement else {KeyEstablishment.STATIC}
         if signing is None and agreement is None:
             missing.add(KeyEstablishment.ONE_PASS)
@@ -147,11 +171,14 @@ class GeneralParties:
         )
 
 
+def believed(keys: PartyKeys, title: bytes) -> tuple[PublicKey | None, PublicKey | None]:
+    """Return the public keys of a party that count at this moment: for signatures, and for key agreement."""
+    return keys.signing_key_of(title), keys.agreement_key_of(title)
+
+
 def check_parties(parties: GeneralParties, own_title: bytes, material: SecurityMaterial, dialect: Dialect) -> None:
     """Raise ConfigurationError for parties that cannot be those of an association with these keys."""
-    OwnParty(title=own_title, signing_key=parties.signing_key, agreement_key=parties.agreement_key).check(
-        material.suite
-    )
+    parties.own(own_title).check(material.suite)
     if KeyEstablishment.WRAPPED in parties.key_infos and material.kek is None:
         raise ConfigurationError("wrapped keys need the master key beside the others (kek)")
     if KeyEstablishment.GLOBAL_BROADCAST in parties.key_infos and material.broadcast_key is None:

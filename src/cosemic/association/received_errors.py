@@ -15,7 +15,8 @@ from cosemic.errors import ExceptionReceived, ProtocolError, ServiceErrorReceive
 from cosemic.values import error_value_label
 
 _HINTS: Final = {
-    "operation-not-possible": "open the association first, or check that this service is allowed in it",
+    "operation-not-possible": "open the association first; or check that this service is allowed in it, and that the "
+    "request is protected as the security policy of the meter demands",
     "service-not-supported": "the meter does not know this service, or did not agree to it",
     "pdu-too-long": "ask for less at a time",
     "deciphering-error": "check the keys and the system titles on both sides",

@@ -209,8 +209,8 @@ class ServerAssociation(ServerWire):
             self._except(*reason)
 
     def _confirmed(self, octets: bytes) -> list[ServerEvent]:
-        """Take a data-notification-confirm; nothing is answered."""
-        if self._control.state is not State.ASSOCIATED:
+        """Take a data-notification-confirm of the client, who was notified; nothing is answered."""
+        if self._control.state is not State.ASSOCIATED or self._third_party:
             return []
         with suppress(DecodeError):
             return [NotificationConfirmed(a.DataNotificationConfirm.decode(octets, self.settings.limits))]
@@ -245,13 +245,14 @@ class ServerAssociation(ServerWire):
         if confirmed and (self._to_all or not self._answers):
             self._except(*OPERATION_NOT_POSSIBLE)
             return []
-        if self._control.state is State.ASSOCIATION_PENDING:
-            if confirmed and is_pass_3(request):
+        unanswerable = confirmed and not self._answerable
+        if unanswerable or self._control.state is State.ASSOCIATION_PENDING:
+            if confirmed and not unanswerable and is_pass_3(request):
                 return self._authenticate(request, applied, envelope, now)
             if confirmed:
                 self._refuse_unexecuted(*OPERATION_NOT_POSSIBLE)
             return []
-        access = Access(applied, self.agreement, self._third_party)
+        access = Access(applied, self.agreement, self._third_party, signable=not confirmed or self._signable)
         proof, self._proof = self._proof, None
         if proof is not None and fetches_proof(request):
             self._reply(proved(request, proof).encode(), envelope, applied)

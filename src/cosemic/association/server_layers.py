@@ -28,6 +28,7 @@ from cosemic.association.layered_room import layers_overhead
 from cosemic.association.parties import BOTH, is_forgeable
 from cosemic.errors import DecipheringError, PolicyViolation
 from cosemic.security import Envelope, Protection, SecurityContext, check_protection
+from cosemic.security.envelopes import control_of
 from cosemic.security.general import REFUSED, GeneralProtection, GeneralUnprotected, Layer, LayerPlan
 from cosemic.security.general.layout import LAYER_TAGS as LAYER_TAGS
 from cosemic.security.general.protecting import LARGEST_APDU
@@ -115,11 +116,12 @@ class ServerLayers:
         if envelope is not None:
             if set(applied) != {self._client}:
                 raise DecipheringError(REFUSED)
-            opened = context.unprotect_apdu(apdu, broadcast=to_all)
-            apdu, sealed = opened.plaintext, Protection(opened.security_control.protection)
+            sealed = Protection(control_of(apdu).protection)
             applied[self._client] |= sealed
         counts = counted(applied, author)
         check_protection(self._policy.request, counts)
+        if envelope is not None:  # which moves a counter, so that it comes last
+            apdu = context.unprotect_apdu(apdu, broadcast=to_all).plaintext
         peeling.accept()
         return LayeredRequest(apdu, found, counts, b"" if author == self._client else author, envelope, sealed)
 
@@ -138,6 +140,18 @@ class ServerLayers:
         if self._policy.request and author != self._client and not applied.get(self._client, NONE) & VOUCHES:
             raise PolicyViolation("the client has neither authenticated nor signed what it hands on")
         return applied, author
+
+    @property
+    def signs(self) -> bool:
+        """Whether there is a key to sign with."""
+        return self._protection.own.signing_key is not None
+
+    def answerable(self, request: LayeredRequest) -> bool:
+        """Tell whether an answer can be as protected as the policy demands: ask before anything is executed."""
+        required = self._policy.response
+        if request.envelope is not None:
+            required &= ~(BOTH | request.sealed)
+        return self._protection.can_protect(LayerPlan.answering(request.found, required))
 
     def answer(self, octets: bytes, request: LayeredRequest, rights: Protection, context: SecurityContext) -> bytes:
         """Return an answer in the layers of its request.

@@ -68,6 +68,8 @@ class ServerWire:
         self._blocks = ServerBlocks(settings)
         self._layers: ServerLayers | None = None
         self._layers_of: SecurityContext | None = None
+        self._believed: tuple[object, ...] = ()
+        """Public keys of the others that the layers were made with."""
         self._layered: LayeredRequest | None = None
         """The request at hand, where it came in layers of general protection."""
 
@@ -145,18 +147,38 @@ class ServerWire:
         """Title of the third party whose request is at hand; empty where it is that of the client."""
         return b"" if self._layered is None else self._layered.third_party
 
+    @property
+    def _signs_answers(self) -> bool:
+        """Whether the policy asks for signed answers: a request has to come in layers then, to be answered in such."""
+        return bool(self.settings.policy.requires.response & Protection.SIGNED)
+
+    @property
+    def _signable(self) -> bool:
+        """Whether an answer to the request at hand can be signed: it came in layers, and there is a key."""
+        return self._layered is not None and self._layers is not None and self._layers.signs
+
+    @property
+    def _answerable(self) -> bool:
+        """Whether an answer to the request at hand can be as protected as the policy demands of all."""
+        if self._layered is None or self._layers is None:
+            return not self._signs_answers
+        return self._layers.answerable(self._layered)
+
     def _announcing(self) -> ServerLayers | None:
         """Return what notifications are protected with: layers where the policy asks for signed answers."""
-        if self.context is None or not self.settings.policy.requires.response & Protection.SIGNED:
+        if self.context is None or not self._signs_answers:
             return None
         return self._layers_with(self.context)
 
     def _layers_with(self, context: SecurityContext) -> ServerLayers:
         """Return what opens layers with the keys of this moment. Raises CosemicError."""
-        if self._layers is None or self._layers_of is not context:
+        parties, title = self.settings.parties, context.peer_title
+        believed = () if parties is None or title is None else parties.believed(title)
+        if self._layers is None or self._layers_of is not context or believed != self._believed:
             blocks = self.agreement is not None and self.agreement.conformance & Conformance.GENERAL_BLOCK_TRANSFER
             largest = self.settings.largest_joined if blocks else self.settings.max_pdu_size
             self._layers, self._layers_of = ServerLayers.of(self.settings, context, largest), context
+            self._believed = believed
         return self._layers
 
     def _room_in_layers(self, answered: bool) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -27,7 +28,7 @@ from cosemic.association.settings import (
 )
 from cosemic.codec import DEFAULT_LIMITS, EncodedData, Limits
 from cosemic.dialect import STANDARD, Dialect
-from cosemic.errors import ConfigurationError
+from cosemic.errors import CertificateError, ConfigurationError
 from cosemic.security import (
     PROCESS_COUNTERS,
     CounterStore,
@@ -39,6 +40,7 @@ from cosemic.security import (
     SecurityPolicy,
     SigningKey,
     aes_128_ecb,
+    usable,
 )
 from cosemic.security.hls import Transformation
 from cosemic.values import (
@@ -75,15 +77,24 @@ class Access:
     """How the request at hand is protected, and what its answer needs.
 
     applied: the protection of the request. agreement: that of the association in which it came. third_party: title of
-    the third party whose request it is; empty: it is that of the client.
+    the third party whose request it is; empty: it is that of the client. signable: the answer can be signed, or there
+    is none.
     """
 
-    __slots__ = ("agreement", "applied", "response", "third_party")
+    __slots__ = ("agreement", "applied", "response", "signable", "third_party")
 
-    def __init__(self, applied: Protection, agreement: Agreement | None = None, third_party: bytes = b"") -> None:
+    def __init__(
+        self,
+        applied: Protection,
+        agreement: Agreement | None = None,
+        third_party: bytes = b"",
+        *,
+        signable: bool = True,
+    ) -> None:
         self.applied = applied
         self.agreement = agreement
         self.third_party = third_party
+        self.signable = signable
         self.response = Protection.NONE
 
     def require_response(self, protection: Protection) -> None:
@@ -92,7 +103,7 @@ class Access:
 
     def ahead(self) -> Access:
         """Return the same protection to ask about rights with, before anything is answered."""
-        return Access(self.applied, self.agreement, self.third_party)
+        return Access(self.applied, self.agreement, self.third_party, signable=self.signable)
 
 
 class ServiceProvider(Protocol):
@@ -226,7 +237,8 @@ class ServerSettings:
         if self.pre_established is not None:
             self._check_pre_established(self.pre_established)
         if self.mechanism not in LOW_LEVEL:
-            self.credentials(self.security_context(None, False))
+            with suppress(CertificateError):  # until our own key has a certificate, nobody is let in
+                self.credentials(self.security_context(None, False))
         elif self._ciphered:
             self.security_context(None, True)
 
@@ -238,7 +250,7 @@ class ServerSettings:
     def _check_parties(self, parties: GeneralParties) -> None:
         if self.material is None or not self._ciphered:
             raise ConfigurationError("parties need an application context with ciphering")
-        if self.policy.requires.response & Protection.SIGNED and parties.signing_key is None:
+        if self.policy.requires.response & Protection.SIGNED and usable(parties.signing_key) is None:
             raise ConfigurationError("the policy asks for signed answers, and there is no key to sign them with")
         if self.keep_answers and parties.third_parties:
             raise ConfigurationError("answers are kept by the invoke-ids of one client: third parties have their own")

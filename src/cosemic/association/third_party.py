@@ -20,7 +20,7 @@ from cosemic import apdu as a
 from cosemic.association.client_layers import ClientLayers
 from cosemic.association.exchanges import SERVICES
 from cosemic.association.layered_room import layered_room
-from cosemic.association.parties import AGREED
+from cosemic.association.parties import AGREED, believed
 from cosemic.association.received_errors import received_error
 from cosemic.association.requests import Completed, Failed, Request, may_change
 from cosemic.association.service_class import take_number
@@ -36,7 +36,7 @@ from cosemic.errors import (
     ProtocolError,
     ServiceFailed,
 )
-from cosemic.security import AgreementKey, Key, MemoryCounterStore, Protection, SecuritySuite, SigningKey
+from cosemic.security import AgreementKey, Key, MemoryCounterStore, Protection, SecuritySuite, SigningKey, usable
 from cosemic.security.general import (
     GeneralProtection,
     KeyEstablishment,
@@ -93,8 +93,7 @@ class ThirdPartySettings:
 
     def protection(self) -> GeneralProtection:
         """Return a fresh protection, with the public keys of this moment. Raises ConfigurationError."""
-        signing = self.keys.signing_key_of(self.server_title)
-        agreement = self.keys.agreement_key_of(self.server_title)
+        signing, agreement = believed(self.keys, self.server_title)
         missing = set() if agreement else {KeyEstablishment.STATIC}
         if signing is None and agreement is None:
             missing.add(KeyEstablishment.ONE_PASS)
@@ -106,7 +105,7 @@ class ThirdPartySettings:
             agreement=agreement,
         )
         return GeneralProtection(
-            OwnParty(title=self.title, signing_key=self.signing_key, agreement_key=self.agreement_key),
+            OwnParty(title=self.title, signing_key=usable(self.signing_key), agreement_key=usable(self.agreement_key)),
             [server],
             suite=self.suite,
             counters=MemoryCounterStore(),  # no key of a third party has a counter
@@ -114,12 +113,18 @@ class ThirdPartySettings:
             dialect=self.dialect,
         )
 
+    def believed(self) -> tuple[object, ...]:
+        """Return the public keys that count at this moment: when they change, so does the protection."""
+        own = (usable(self.signing_key), usable(self.agreement_key))
+        return *(None if handle is None else handle.public for handle in own), *believed(self.keys, self.server_title)
+
 
 class ThirdParty:
     """Asks one server for services, one at a time, through a broker."""
 
     def __init__(self, settings: ThirdPartySettings) -> None:
         self.settings = settings
+        self._believed = settings.believed()
         self._layers = ClientLayers(settings.protection(), settings.server_title, settings.require)
         room = layered_room(settings.max_pdu_size, settings.layers.layers, settings.title, settings.suite)
         agreed = int(settings.conformance)
@@ -134,6 +139,23 @@ class ThirdParty:
         """Whether a request is being served."""
         return self._request is not None
 
+    @property
+    def room(self) -> int:
+        """Octets that a request may have before it is protected."""
+        return self._terms.room
+
+    def fit(self, max_pdu_size: int, agreed: Conformance) -> None:
+        """Learn what the broker can hand on, from the next request on.
+
+        max_pdu_size: octets of the largest APDU, 0 for no limit; what the settings say holds where it is less. agreed:
+        the services of its association.
+        """
+        self._terms.agreed = int(agreed)
+        settings = self.settings
+        least = min(size for size in (max_pdu_size or 0xFFFF, settings.max_pdu_size or 0xFFFF))
+        room = layered_room(least, settings.layers.layers, settings.title, settings.suite)
+        self._terms.room = self._terms.general_room = room
+
     def send(self, request: Request) -> None:
         """Take a request; its octets are due afterwards.
 
@@ -147,6 +169,7 @@ class ThirdParty:
             raise AssociationError(f"{type(request).__name__} cannot be asked for by a third party")
         if take_number(request, service.numbering, self._terms, ()):
             raise AssociationError("what a third party asks for is confirmed")
+        self._renew()
         self._layers.begin(self.settings.layers)
         exchange = service.exchange(request, self._terms)
         self._sent = False
@@ -191,6 +214,14 @@ class ThirdParty:
         exchange, self._exchange, self._request, self._due = self._exchange, None, None, b""
         if exchange is not None:
             exchange.close()
+
+    def _renew(self) -> None:
+        """Go on with the public keys that count now. Raises ConfigurationError."""
+        settings = self.settings
+        keys = settings.believed()
+        if keys != self._believed:
+            self._layers = ClientLayers(settings.protection(), settings.server_title, settings.require)
+            self._believed = keys
 
     def _transmit(self, message: Any) -> None:
         octets: bytes = message.encode()
