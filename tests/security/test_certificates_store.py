@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -29,8 +30,10 @@ from cosemic.security.certificates import (
     software_key_pair,
 )
 from cosemic.security.certificates.certificate_store import serial_numbers
+from cosemic.security.certified_keys import CertifiedSigningKey
 from cosemic.security.elliptic import SoftwareAgreementKey
 from cosemic.security.signers import PeerCertificates
+from tests.effort import examples
 from tests.security.laboratory import (
     AGREEMENT,
     AT,
@@ -146,6 +149,15 @@ def test_removing_our_certificate_gives_its_key_pair_up() -> None:
     with pytest.raises(CertificateError, match="not for a key pair of ours"):
         ours.import_certificate(removed.octets, AT)
     ours.certificate_request(SIGNATURE)
+
+
+def test_a_certificate_without_its_key_pair_does_not_serve() -> None:
+    ours = store()
+    own(ours, SIGNATURE)
+    ours.take_up(replace(ours.holdings, active={}))
+    for use in (ours.signing_key, lambda: CertifiedSigningKey(ours).public):
+        with pytest.raises(CertificateError, match="not here"):
+            use()
 
 
 def test_trust_anchors_are_exported_and_neither_imported_nor_removed() -> None:
@@ -415,4 +427,4 @@ class StoreModel(RuleBasedStateMachine):
 
 
 TestStoreModel = StoreModel.TestCase
-TestStoreModel.settings = settings(max_examples=30, stateful_step_count=15, deadline=None)
+TestStoreModel.settings = examples(30, stateful_step_count=15, deadline=None)

@@ -129,6 +129,11 @@ def changed(protected: ProtectedData, at: int = 0, /, **fields: Any) -> Protecte
 # ---- round trips -----------------------------------------------------------------------------------------------------
 
 
+def test_a_system_title_is_that_of_one_party() -> None:
+    with pytest.raises(ConfigurationError, match="two parties"):
+        side(CLIENT, party(SERVER, 1), party(SERVER, 1, broker=True))
+
+
 @pytest.mark.parametrize(("suite", "kind", "protection"), EACH)
 def test_data_come_back_and_only_once(suite: int, kind: KeyEstablishment, protection: Protection) -> None:
     one, other = client(suite), server(suite, of_client=ALONE)
@@ -505,8 +510,10 @@ def test_beside_mechanism_5_authentication_alone_under_the_unicast_key_is_refuse
 def test_encryption_cannot_be_cut_off_from_authentication() -> None:
     protected = client().protector.protect(DATA, [to_server(BOTH)])
     bare = bytes((protected.octets[0] & ~0x10,)) + protected.octets[1:-12]
+    # The parameters say so, or still say that they are authenticated.
     parameters = (replace(protected.parameters[0], protection_type=ProtectionType.ENCRYPTION),)
-    refused(server(), ProtectedData(parameters, bare))
+    for told in (parameters, protected.parameters):
+        refused(server(), ProtectedData(told, bare))
 
 
 # ---- third parties ---------------------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ from cosemic.security import (
 from cosemic.security.key_agreement import KEY_IDS, MASTER_KEY_ID
 from cosemic.values.secret import Secret
 from tests import vectors
+from tests.effort import examples
 from tests.security.curves import (
     CLIENT_SIGNING,
     EPHEMERAL_Q,
@@ -202,7 +203,7 @@ def test_published_access_request_opens_with_the_agreed_key() -> None:
 
 
 @both_suites
-@settings(max_examples=20)
+@examples(20)
 @given(
     titles=st.lists(st.binary(min_size=8, max_size=8), min_size=2, max_size=2, unique=True), arc=st.sampled_from([5, 6])
 )
@@ -290,7 +291,7 @@ def test_z_is_wiped_also_when_the_derivation_fails(suite: SecuritySuite) -> None
 
 
 @both_suites
-@settings(max_examples=20)
+@examples(20)
 @given(transaction_id=st.binary(min_size=1, max_size=300))
 def test_static_keys_agree_by_transaction_id_and_direction(suite: SecuritySuite, transaction_id: bytes) -> None:
     own, peer = STATIC[suite]

@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.errors import DecipheringError, SignatureInvalid
@@ -14,6 +14,7 @@ from cosemic.security import PublicKey, SecuritySuite, SigningKey, SoftwareSigni
 from cosemic.security.elliptic import _ecdsa, curve_of
 from cosemic.security.signatures import FAILED, verify
 from tests import vectors
+from tests.effort import examples
 from tests.security.curves import (
     CLIENT_SIGNING,
     EPHEMERAL_Q,
@@ -82,7 +83,7 @@ def test_recorded_signature(record: vectors.Record) -> None:
 
 
 @both_suites
-@settings(max_examples=25)
+@examples(25)
 @given(data=st.binary(max_size=300), changed=st.binary(max_size=300))
 def test_what_was_signed_holds_and_nothing_else(suite: SecuritySuite, data: bytes, changed: bytes) -> None:
     key = signer(suite)

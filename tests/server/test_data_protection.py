@@ -6,22 +6,23 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.association.attribute_0 import split
 from cosemic.association.parties import GeneralParties, ThirdParty
 from cosemic.codec import EncodedData
 from cosemic.errors import ConfigurationError
-from cosemic.model import DataProtection, InvokeProtectedMethodRequest, MethodDefinition
+from cosemic.model import Data, DataProtection, InvokeProtectedMethodRequest, MethodDefinition
 from cosemic.security import Protection, security_suite
 from cosemic.security.data_parameters import asking
 from cosemic.security.data_protection import ProtectedData
 from cosemic.security.general import KeyEstablishment, Layer, MemoryTransactionStore
 from cosemic.security.general.party_keys import KnownPartyKeys
-from cosemic.server import AccessRefused, DataProtectionObject, PushSetupObject, Situation
+from cosemic.server import AccessRefused, CosemObject, DataProtectionObject, PushSetupObject, Situation
 from cosemic.server.state import StateFile
 from cosemic.values import AuthenticationMechanism, Obis
+from tests.effort import examples
 from tests.security.parties import STRANGER, own, party
 from tests.server.protection_support import (
     ANSWER_GUARDED,
@@ -290,6 +291,17 @@ def test_all_that_is_listed_is_written_or_nothing(objects: Any, sent: bytes, res
     assert bool(device.transactions._known) is (result in (None, "temporary-failure"))  # else it can come again
 
 
+def test_what_cannot_be_read_is_written_last_since_nothing_gives_it_back() -> None:
+    device, written = Protecting(), []
+    secret = CosemObject(Data("0-0:96.1.9"), {}, writers={"value": lambda value, _: written.append(value)})
+    device.device.add(secret)
+    for stubborn, result in ((99, "temporary-failure"), (5, "success")):
+        sent = body((T.OCTET_STRING, b"secret"), (T.UNSIGNED, stubborn))
+        protected = device.client.protect(sent, [to_device()])
+        assert device.set(listed("0-0:96.1.9", STUBBORN), protected) == result
+        assert len(written) == (result == "success")
+
+
 def test_a_right_that_asks_for_more_protection_of_the_request_holds() -> None:
     device = Protecting()
     protected = device.client.protect(body((T.OCTET_STRING, b"new")), [to_device()])
@@ -453,13 +465,27 @@ def test_lists_are_written_and_outlive_the_process(tmp_path: Any) -> None:
         assert values_of(again.client.unprotect(again.buffer())) == [7]
 
 
+def test_the_buffer_is_written_by_whom_its_parameters_name() -> None:
+    device = Protecting(options=BUFFERED | {"protection_object_list": listed(VALUE)})
+    names = (asking(to_device(BOTH, K.ONE_PASS), originator=THIRD_TITLE),)
+    declared = device.object.interface.attributes[5]
+    assert device.view().set(30, PROTECTION, 5, EncodedData.from_typed(declared.type.encode(names))).label == "success"
+    layers = [to_device(BOTH, K.ONE_PASS)]
+    assert device.write_buffer(device.client.protect(body(NUMBER), layers)) == OTHER
+    assert device.write_buffer(device.third.protect(body(NUMBER), layers)) == "success"
+    assert device.values()[0] == NUMBER[1]
+
+
 def test_lists_that_could_never_be_followed_are_refused() -> None:
     device = Protecting()
     declared = device.object.interface.attributes
     for index, value in (
         (3, listed(PROTECTION, class_id=30)),
         (4, tuple(asked(to_device()) * 5)),
-        (5, (asking(to_device(), originator=CLIENT_TITLE),)),
+        (4, (asking(to_device(), originator=CLIENT_TITLE),)),
+        (5, (asking(to_device(), originator=SERVER_TITLE),)),
+        (5, (asking(replace(to_device(), recipient=STRANGER)),)),
+        (5, (asking(to_device(), originator=b"short"),)),
     ):
         encoded = EncodedData.from_typed(declared[index].type.encode(value))
         assert device.view().set(30, PROTECTION, index, encoded).label == OTHER
@@ -508,7 +534,7 @@ def test_what_does_not_fit_together_is_refused_at_once() -> None:
         )
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(st.binary(max_size=120), st.binary(max_size=60))
 def test_any_octets_are_refused(octets: bytes, buffer: bytes) -> None:
     device = _DEVICE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -11,10 +12,13 @@ from typing import Any
 import pytest
 
 from cosemic.apdu import CosemMethodDescriptor
+from cosemic.association.parties import GeneralParties
 from cosemic.association.requests import Action
-from cosemic.association.service_provider import Agreement
+from cosemic.association.service_provider import Access, Agreement
 from cosemic.codec import DataType, EncodedData
 from cosemic.errors import ConfigurationError, CosemicError, StoreError
+from cosemic.model import SecuritySetup
+from cosemic.model.security_setup import KeyTransferData
 from cosemic.security import (
     EphemeralAgreement,
     MemoryCounterStore,
@@ -24,12 +28,14 @@ from cosemic.security import (
     SoftwareAgreementKey,
     security_suite,
 )
+from cosemic.security.general import MemoryTransactionStore
 from cosemic.security.signatures import verify
-from cosemic.server import Admission, LogicalDevice, managing
+from cosemic.server import Admission, LogicalDevice, ScriptTableObject, managing
 from cosemic.server import security_setup_object as under_test
 from cosemic.server.objects import AccessRefused, Situation
+from cosemic.server.scripts import executing
 from cosemic.server.state import StateFile
-from cosemic.values import ActionResult, AuthenticationMechanism, Conformance, DataAccessResult, Secret
+from cosemic.values import ActionResult, AuthenticationMechanism, Conformance, DataAccessResult, Obis, Secret
 from tests.server.security_support import (
     CIPHERED,
     CLIENT_TITLE,
@@ -58,9 +64,10 @@ from tests.server.security_support import (
     with_dialect,
     wrapped,
 )
-from tests.server.support import NOW, Local
+from tests.server.support import BOTH, NOW, Local, View
 
 DONE = ActionResult.SUCCESS
+SCRIPTS = "0-0:10.0.100"
 TYPE = ActionResult.TYPE_UNMATCHED
 ENUM = DataType.ENUM
 EPHEMERAL = bytes.fromhex("34A8C23A34DBB519D09B245754C85A6CFE05D14A063EFA5AA41545AA8241EFAE")
@@ -310,6 +317,16 @@ def test_keys_are_not_taken_from_a_request_that_could_be_a_recorded_one(applied:
     assert invoke(device, 2, transfer(1, [(GUEK, wrapped(octets(0x33)))]), Protection.AUTHENTICATED).result is DONE
 
 
+def test_a_script_transfers_no_keys() -> None:
+    device = device_of(server_settings(1, 1))
+    before = keys_of(device)
+    sent = (KeyTransferData(GUEK, wrapped(octets(0x33))),)
+    device.add(ScriptTableObject(device, SCRIPTS, {1: [executing(SecuritySetup(SETUP).key_transfer, sent)]}))
+    answer = View(device, MANAGER, Protection.NONE).act(9, SCRIPTS, 1, EncodedData.of(DataType.LONG_UNSIGNED, 1))
+    assert answer.result is OTHER
+    assert keys_of(device) == before
+
+
 def test_keys_change_for_all_clients_of_the_setup() -> None:
     settings = server_settings(mechanism=AuthenticationMechanism.LOWEST)
     device = device_of(settings)
@@ -321,6 +338,27 @@ def test_keys_change_for_all_clients_of_the_setup() -> None:
     other = server_settings(policy=0x04)
     with pytest.raises(ConfigurationError, match="one set of keys"):
         device.admit(Admission(client_sap=4, settings=other, rights=managing(), security_setup=SETUP))
+
+
+def test_the_same_keys_need_one_store_of_counters() -> None:
+    """Otherwise two clients are answered under the same key and nonce."""
+    settings = server_settings(mechanism=AuthenticationMechanism.LOWEST)
+    device = device_of(settings)
+    apart = replace(settings, counters=MemoryCounterStore())
+    with pytest.raises(ConfigurationError, match="one store of invocation counters"):
+        device.admit(Admission(client_sap=2, settings=apart, rights=managing(), security_setup=SETUP))
+
+
+def test_transaction_ids_are_kept_in_one_store_for_all_clients() -> None:
+    """Otherwise what a third party has asked through one client is served again through another."""
+    kept = GeneralParties(transactions=MemoryTransactionStore())
+    settings = server_settings(mechanism=AuthenticationMechanism.LOWEST, parties=kept)
+    device = device_of(settings)
+    apart = replace(settings, parties=replace(kept, transactions=MemoryTransactionStore()))
+    with pytest.raises(ConfigurationError, match="the same one"):
+        device.admit(Admission(client_sap=2, settings=apart, rights=managing()))
+    assert device.client(2) is None
+    device.admit(Admission(client_sap=2, settings=settings, rights=managing()))
 
 
 def test_a_key_change_is_told_without_the_key() -> None:
@@ -358,6 +396,19 @@ def test_keys_and_policy_are_kept_before_the_answer_leaves(tmp_path: Path, versi
             assert form[:12] not in held
 
 
+@pytest.mark.parametrize(
+    ("version", "activated", "configured", "holds"),
+    [(0, 1, 2, 3), (0, 3, 1, 3), (1, 0x04, 0x6C, 0x6C), (1, 0x24, 0x08, 0x2C)],
+)
+def test_a_policy_that_is_configured_meanwhile_holds_as_well(
+    tmp_path: Path, version: int, activated: int, configured: int, holds: int
+) -> None:
+    with StateFile(tmp_path / "state") as file:
+        assert activate(device_of(server_settings(version), state=file.of(NAME)), activated) is DONE
+        again = device_of(server_settings(version, policy=configured), state=file.of(NAME))
+        assert settings_of(again).policy.value == holds
+
+
 def test_a_state_of_other_keys_does_not_open(tmp_path: Path) -> None:
     with StateFile(tmp_path / "state") as file:
         assert send(device_of(server_settings(), state=file.of(NAME)), [(GUEK, wrapped(octets(0x33)))]) is DONE
@@ -385,6 +436,36 @@ def test_a_changed_state_does_not_open(tmp_path: Path) -> None:
             device_of(server_settings(), state=state)
 
 
+def test_what_is_sealed_for_one_setup_does_not_open_in_another(tmp_path: Path) -> None:
+    """Neither in the same device nor in another one, though all have the same keys."""
+    second = "0-0:43.0.1"
+
+    def device(name: str = NAME, title: bytes = SERVER_TITLE) -> LogicalDevice:
+        made = LogicalDevice(name, now=lambda: NOW, state=file.of(name))
+        for client_sap, instance in ((MANAGER, SETUP), (2, Obis(second))):
+            settings = server_settings(1, 1, system_title=title)
+            made.admit(Admission(client_sap=client_sap, settings=settings, rights=managing(), security_setup=instance))
+        return made
+
+    with StateFile(tmp_path / "state") as file:
+        first = device()
+        assert activate(first, 0x6C) is DONE
+        weaker = View(first, 2, BOTH).act(64, second, 1, EncodedData.of(ENUM, 4))
+        assert weaker.result is DONE
+        state, other = file.of(NAME), file.of("TST0000000000002")
+        kept, moved = state.load(f"64/{SETUP} policy"), state.load(f"64/{second}*255 policy")
+        assert kept is not None
+        assert moved is not None
+        state.save(f"64/{SETUP} policy", moved)
+        with pytest.raises(StoreError):
+            device()
+        state.save(f"64/{SETUP} policy", kept)
+        assert settings_of(device()).policy.value == 0x6C
+        other.save(f"64/{SETUP} policy", kept)
+        with pytest.raises(StoreError):
+            device("TST0000000000002", bytes(7) + b"2")
+
+
 def test_a_change_that_cannot_be_kept_is_not_answered_as_done(tmp_path: Path) -> None:
     with StateFile(tmp_path / "state") as file:
         device = device_of(server_settings(), state=file.of(NAME))
@@ -401,7 +482,7 @@ def agree(device: LogicalDevice, entries: list[tuple[int, bytes]], agreed: Agree
     served = device.object(64, SETUP)
     assert served is not None
     try:
-        found = served.invoke(3, agreement(entries), Situation(NOW, MANAGER, agreed))
+        found = served.invoke(3, agreement(entries), Situation(NOW, MANAGER, agreed, Access(BOTH, agreed)))
     except AccessRefused as refused:
         return ActionResult[refused.result.name]
     assert found is not None

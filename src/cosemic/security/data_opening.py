@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from cosemic.dialect import GeneralCipheringAad
-from cosemic.errors import DecipheringError, DecodeError, InvocationCounterError
+from cosemic.errors import CertificateError, DecipheringError, DecodeError, InvocationCounterError
 from cosemic.model.protection import ProtectionParametersElement
-from cosemic.security.counters import ReceiveCounter
+from cosemic.security.counting import ReceiveCounter
 from cosemic.security.data_parameters import received, split_signed
 from cosemic.security.general import (
     CipheringParts,
@@ -78,7 +78,7 @@ class OpenedData:
             for element in reversed(parameters):
                 octets = self._inside(octets, *received(element, protector.dialect))
             self._check_vouched_for()
-        except (DecodeError, DecipheringError, InvocationCounterError):
+        except (CertificateError, DecodeError, DecipheringError, InvocationCounterError):
             raise DecipheringError(REFUSED) from None
         self.data: Final = octets
         self.layers: Final = tuple(self._layers)
@@ -130,9 +130,9 @@ class OpenedData:
         if key_info is None:
             if party.signing is None:
                 raise DecipheringError(REFUSED)
-            transaction = protector.establisher.signed(party, header)
-            self._check_unused(transaction)
             parts = split_signed(octets, header, protector.suite, protector.dialect)
+            transaction = protector.establisher.signed(party, parts)
+            self._check_unused(transaction)
             verify_signing(parts, party.signing, protector.dialect)
             self._transactions.append(_of_data(transaction))
             self._layers.append(ReceivedLayer(header, SIGNED))

@@ -153,6 +153,23 @@ def key_info_of(element: KeyInfoElement) -> KeyInfo:
     raise DecodeError("key_info: an identified key, a wrapped key or an agreed key, with its options", path=FIELDS)
 
 
+def follows(element: ProtectionParametersElement, template: ProtectionParametersElement) -> bool:
+    """Whether parameters are such as they have to be; a field that the template leaves empty may be any.
+
+    Raises DecodeError.
+    """
+    given, expected = element.protection_options, template.protection_options
+    if element.protection_type != template.protection_type:
+        return False
+    signed = _protection(element) is Protection.SIGNED
+    if not signed and key_info_of(given.key_info).kind is not key_info_of(expected.key_info).kind:
+        return False
+    return all(
+        getattr(expected, name) in (b"", getattr(given, name))
+        for name in ("originator_system_title", "recipient_system_title", "other_information", "transaction_id")
+    )
+
+
 def split_signed(data: bytes, header: GeneralHeader, suite: SecuritySuite, dialect: Dialect) -> SigningParts:
     """Return signed data as the parts of a general-signing. Raises DecodeError."""
     if dialect.data_protection_signature is DataProtectionSignature.APPENDED:

@@ -30,7 +30,8 @@ from cosemic.errors import (
     EncodeError,
 )
 from cosemic.model.protection import ProtectionParametersElement
-from cosemic.security.counters import CounterStore, ReceiveCounter
+from cosemic.security.counters import CounterStore
+from cosemic.security.counting import ReceiveCounter
 from cosemic.security.data_opening import DATA, OpenedData
 from cosemic.security.data_parameters import element_of, header_of, join_signed
 from cosemic.security.elliptic import SoftwareAgreementKey
@@ -48,6 +49,7 @@ from cosemic.security.general import (
 from cosemic.security.general.establishing import KeyEstablisher
 from cosemic.security.general.giving import give, with_fresh_id
 from cosemic.security.general.opening import MAX_LAYERS
+from cosemic.security.general.parties import known_parties
 from cosemic.security.general.plan import SIGNED
 from cosemic.security.general.transactions import LONGEST_TRANSACTION_ID, scope_of
 from cosemic.security.hls import Randomness
@@ -110,10 +112,7 @@ class DataProtector:
         draw: Randomness = secrets.token_bytes,
         make_ephemeral: MakeEphemeral = SoftwareAgreementKey.generate,
     ) -> None:
-        own.check(suite)
-        self.parties: Final = {party.title: party for party in parties}
-        for party in self.parties.values():
-            party.check(own, suite)
+        self.parties: Final = known_parties(own, parties, suite)
         self.own: Final = own
         self.suite: Final = suite
         self.dialect: Final = dialect
@@ -188,7 +187,7 @@ class DataProtector:
         party = self._recipient(layer)
         kind = layer.key_info or party.preferred
         if kind not in party.key_infos:
-            raise ConfigurationError(f"key-info {kind.name.lower()} is not permitted for {party.title.hex()}")
+            raise ConfigurationError(f"key-info {kind.label} is not permitted for {party.title.hex()}")
         element_of(header, layer.protection, KeyInfo(kind))
         if layer.protection & Protection.AUTHENTICATED and party.ak is None:
             raise ConfigurationError(f"the authentication key of {party.title.hex()} is not known")

@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+from cosemic.association.parties import GeneralParties, ThirdParty
+from cosemic.association.service_provider import ServerSettings
 from cosemic.server.activity_calendar import ActivityCalendarObject
 from cosemic.server.alarms import Alarms, ErrorRegister
 from cosemic.server.arbitrator import ArbitratorObject
@@ -76,6 +78,7 @@ __all__ = [
     "EventLog",
     "Every",
     "ExtendedRegisterObject",
+    "GeneralParties",
     "Image",
     "ImageTransferObject",
     "LimiterObject",
@@ -101,10 +104,12 @@ __all__ = [
     "RightsSource",
     "ScheduleObject",
     "ScriptTableObject",
+    "ServerSettings",
     "SingleActionScheduleObject",
     "Situation",
     "SpecialDaysObject",
     "Supply",
+    "ThirdParty",
     "ValueStatus",
     "any_image",
     "crc32_at_end",

@@ -25,7 +25,7 @@ from cosemic.codec import EncodedData
 from cosemic.errors import CosemicError, DecodeError, StoreError
 from cosemic.model import Clock
 from cosemic.model.short_names import MemberKind
-from cosemic.security import Requirement
+from cosemic.security import Protection, Requirement
 from cosemic.server.clients import AdmittedClient
 from cosemic.server.logical_device import LogicalDevice
 from cosemic.server.objects import AccessRefused, CosemObject, Situation
@@ -245,8 +245,9 @@ class ClientView:
         if self.client.raised is not None:
             requires = self._raised(requires | self.client.raised, access)
         unprotected = requires.response and not all(name.ciphered for name in self.client.settings.context_names)
-        if not allowed or requires.request & ~access.applied or (unprotected and not access.applied):
-            # Without ciphering an answer cannot be protected.
+        unsigned = requires.response & Protection.SIGNED and not access.signable
+        if not allowed or requires.request & ~access.applied or (unprotected and not access.applied) or unsigned:
+            # Without ciphering an answer cannot be protected, nor without layers signed: nothing is done before.
             raise AccessRefused(DataAccessResult.READ_WRITE_DENIED)
         access.require_response(requires.response)
 

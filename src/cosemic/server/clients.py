@@ -195,12 +195,16 @@ class AdmittedClient:
             self._memory.save(_TITLE, title)
 
     def lowest_acceptable_counter(self) -> int:
-        """Return the lowest invocation counter that is accepted under the encryption key; 0 where none came yet."""
-        material, title = self.settings.material, self.last_title
-        if material is None or title is None:
+        """Return the lowest invocation counter that is accepted under the encryption key; 0 where none came yet.
+
+        That of the client that was associated last; before any was, of whoever has come furthest: its association may
+        have been opened, and the answer lost.
+        """
+        if self.settings.material is None:
             return 0
-        counter = self.settings.counters.receive_counter(material.encryption_key.identity, title)
-        return counter.lowest
+        counters, key, title = self.settings.counters, self.settings.material.encryption_key.identity, self.last_title
+        own = 0 if title is None else counters.lowest_acceptable(key, title)
+        return own or counters.highest_acceptable(key)
 
     # ---- inside -----------------------------------------------------------------------------------------------------
 

@@ -10,9 +10,9 @@
 
 Whatever is read, written or invoked is so with the rights of the client that asks, under the protection of its request,
 and all of it or nothing (:mod:`cosemic.server.protected_view`). Data may be protected by that client, under its keys,
-or by a third party for which it is the broker. In layers that are asked for, an empty transaction_id is a fresh one,
-an empty originator this device, an empty recipient the client. What a method returns has the layers of its parameter,
-and what required_protection says beyond.
+or by a third party that is known here: whoever brings them is its broker. In layers that are asked for, an empty
+transaction_id is a fresh one, an empty originator this device, an empty recipient the client. What a method returns has
+the layers of its parameter, and what required_protection says beyond.
 
 In required_protection, bits of the request are the least protection of data that come in, those of the response of data
 that go out. Data that are only encrypted are taken where it asks for exactly that. It is not written by clients.
@@ -48,9 +48,9 @@ from cosemic.model import (
 )
 from cosemic.model.security_setup import SecurityPolicyV1
 from cosemic.model.types import STRICT
-from cosemic.security import Protection, Requirement, SecuritySuite
+from cosemic.security import Protection, PublicKey, Requirement, SecuritySuite, usable
 from cosemic.security.data_opening import OpenedData
-from cosemic.security.data_parameters import key_info_of, wanted
+from cosemic.security.data_parameters import follows, wanted
 from cosemic.security.data_protection import DataProtector
 from cosemic.security.general import KeyEstablishment, MemoryTransactionStore, OwnParty, Party, TransactionStore
 from cosemic.security.general.opening import MAX_LAYERS
@@ -103,7 +103,7 @@ class DataProtectionObject(KeptObject):
         required_protection: SecurityPolicyV1 = SecurityPolicyV1(0),  # noqa: B008 - a constant
         writable: bool = True,
     ) -> None:
-        own.check(suite)
+        _usable(own).check(suite)
         self._device = device
         self._clock = clock
         self._own = own
@@ -156,7 +156,7 @@ class DataProtectionObject(KeptObject):
             refuse_unless(not int(value) & _UNUSED_BITS)
         elif name.startswith("protection_parameters"):
             refuse_unless(len(value) <= MAX_LAYERS)
-            self._layers(value, bytes(8))
+            self._layers([self._turned(one) for one in value] if name.endswith("_set") else value, bytes(8))
 
     def read(self, attribute_id: int, selection: SelectiveAccessDescriptor | None, situation: Situation) -> EncodedData:
         """Return an attribute; the protection_buffer is protected anew each time. Raises AccessRefused, StoreError."""
@@ -182,7 +182,7 @@ class DataProtectionObject(KeptObject):
         content = self._content(value)
         template = self.value("protection_parameters_set")
         refuse_unless(len(template) == len(content.protection_parameters))
-        refuse_unless(all(map(_follows, content.protection_parameters, template)))
+        refuse_unless(_done(lambda: all(map(follows, content.protection_parameters, template))))
         self._write_all(
             self.value("protection_object_list"),
             content.protection_parameters,
@@ -272,6 +272,13 @@ class DataProtectionObject(KeptObject):
         """Return the layers that are asked for. Raises AccessRefused."""
         return _done(lambda: [wanted(element, self._own.title, usual) for element in elements])
 
+    def _turned(self, element: ProtectionParametersElement) -> ProtectionParametersElement:
+        """Return parameters of what comes in as such as could be asked of us. Raises AccessRefused."""
+        options, own = element.protection_options, self._own.title
+        refuse_unless(options.originator_system_title != own and options.recipient_system_title in (b"", own))
+        refuse_unless(len(options.originator_system_title) in (0, len(own)))
+        return replace(element, protection_options=replace(options, originator_system_title=b""))
+
     def _view(self, situation: Situation) -> ProtectedView:
         """Return the device as the client that asks sees it. Raises AccessRefused where none does."""
         client = self._device.client(situation.client_sap)
@@ -287,7 +294,8 @@ class DataProtectionObject(KeptObject):
     def _protector(self, view: ProtectedView) -> DataProtector:
         """Return what protects data exchanged with a client, under its keys of this moment. Raises AccessRefused."""
         client, title, required = view.client, self._title(view), self.required.request
-        made_of = client.settings, title, required
+        believed = _done(lambda: (self._believed(client, title), _usable(self._own_of(client))))
+        made_of = client.settings, title, required, believed
         known = self._protectors.get(client.client_sap)
         if known is None or known[0] != made_of:
             known = made_of, _done(lambda: self._protector_of(client, title, required))
@@ -297,20 +305,16 @@ class DataProtectionObject(KeptObject):
     def _protector_of(self, client: AdmittedClient, title: bytes, required: Protection) -> DataProtector:
         settings = client.settings
         general = general_of(client)
-        own, known = self._own, dict(self._parties)
-        signing, agreement = own.signing_key or settings.signing_key, own.agreement_key
+        known = dict(self._parties)
         if general is not None:
             known = {**general.parties, **known}
-            signing, agreement = signing or general.own.signing_key, agreement or general.own.agreement_key
-        own = replace(own, signing_key=signing, agreement_key=agreement)
         asking = self._party(client, title, known.get(title), required)
         if asking is not None:
             known[title] = asking
-        parties = known
         gmac = settings.mechanism is AuthenticationMechanism.HLS_GMAC
         return DataProtector(
-            own,
-            parties.values(),
+            _usable(self._own_of(client)),
+            known.values(),
             suite=self._suite,
             counters=settings.counters,
             transactions=self._transactions,
@@ -319,6 +323,21 @@ class DataProtectionObject(KeptObject):
             gmac_offered=gmac and required != Protection.AUTHENTICATED,
         )
 
+    def _own_of(self, client: AdmittedClient) -> OwnParty:
+        """Return this side with its own keys, and where it has none those of the association."""
+        own, settings = self._own, client.settings
+        signing, agreement = own.signing_key or settings.signing_key, own.agreement_key
+        if settings.parties is not None:
+            signing, agreement = signing or settings.parties.signing_key, agreement or settings.parties.agreement_key
+        return replace(own, signing_key=signing, agreement_key=agreement)
+
+    @staticmethod
+    def _believed(client: AdmittedClient, title: bytes) -> tuple[PublicKey | None, ...]:
+        """Return the public keys that count at this moment: certificates run out, are revoked and removed."""
+        parties, of = client.settings.parties, client.last_title
+        known = () if parties is None or not of else parties.believed(of)
+        return (*known, _signer(client, title))
+
     def _party(self, client: AdmittedClient, title: bytes, known: Party | None, required: Protection) -> Party | None:
         """Return what is known of the client that asks, with the keys of its association; None of one without title."""
         settings = client.settings
@@ -326,11 +345,8 @@ class DataProtectionObject(KeptObject):
         if not title or material is None or material.suite != self._suite:
             return known
         signing = known.signing if known is not None else None
-        if signing is None and settings.signers is not None:
-            try:
-                signing = settings.signers.signer(title)
-            except CosemicError:
-                signing = None
+        if signing is None:
+            signing = _signer(client, title)
         kinds = GLOBAL_KEYS if material.kek is not None else GLOBAL_KEYS - {KeyEstablishment.WRAPPED}
         if known is None:
             known = Party(title=title)
@@ -343,21 +359,18 @@ class DataProtectionObject(KeptObject):
         )
 
 
-def _follows(element: ProtectionParametersElement, template: ProtectionParametersElement) -> bool:
-    """Whether parameters are such as they have to be: where the template leaves a field empty, any."""
-    given, wanted_ = element.protection_options, template.protection_options
-    if element.protection_type != template.protection_type:
-        return False
-    if element.protection_type != 3 and _kind(element) is not _kind(template):
-        return False
-    return all(
-        getattr(wanted_, name) in (b"", getattr(given, name))
-        for name in ("originator_system_title", "recipient_system_title", "other_information", "transaction_id")
-    )
+def _signer(client: AdmittedClient, title: bytes) -> PublicKey | None:
+    """Return the key by which signatures of a client are known in its associations, where there is one."""
+    signers = client.settings.signers
+    try:
+        return None if signers is None or not title else signers.signer(title)
+    except CosemicError:
+        return None
 
 
-def _kind(element: ProtectionParametersElement) -> KeyEstablishment:
-    return _done(lambda: key_info_of(element.protection_options.key_info).kind)
+def _usable(own: OwnParty) -> OwnParty:
+    """Return this side without the keys whose certificates are not there yet."""
+    return replace(own, signing_key=usable(own.signing_key), agreement_key=usable(own.agreement_key))
 
 
 def _check_required(required: Protection, applied: Protection) -> None:

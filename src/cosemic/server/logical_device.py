@@ -171,10 +171,20 @@ class LogicalDevice:
     def admit(self, admission: Admission) -> AdmittedClient:
         """Let a client in; what clients have changed of it, and the state has kept, holds.
 
-        Raises ConfigurationError for a client SAP that is taken, or rights that cannot be coded; StoreError.
+        Raises ConfigurationError for a client SAP that is taken, rights that cannot be coded, and transaction-ids that
+        are kept apart from those of the other clients; StoreError.
         """
         if admission.client_sap in self._clients:
             raise ConfigurationError(f"client SAP {admission.client_sap} is taken in {self.name}")
+        parties = admission.settings.parties
+        for other in self._clients.values():
+            kept = other.settings.parties
+            if parties is not None and kept is not None and kept.transactions is not parties.transactions:
+                # Otherwise what a third party has asked through one client could be brought again by another.
+                raise ConfigurationError(
+                    f"the clients {other.client_sap} and {admission.client_sap} of {self.name} keep transaction-ids in "
+                    "two stores: give the parties of all clients the same one (transactions)"
+                )
         memory = FORGETFUL if self.state is None else self.state.of(f"client {admission.client_sap}")
         client = AdmittedClient(admission, self.association_version, memory)
         if client.logical_names:

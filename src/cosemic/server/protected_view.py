@@ -5,7 +5,7 @@ it has to be in view, readable under the protection of the request, and there; a
 which each has to be so. To be written it is a whole attribute. Objects of class 30 are not reached through one another.
 
 Values are one structure, one element for each element of the list. Where one of several cannot be written after all,
-those before it get their values back.
+those before it get their values back; what cannot be read, as a secret, is written last for that.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class ProtectedView:
     def write(self, changes: Changes) -> None:
         """Write all values, or none. Raises AccessRefused, StoreError."""
         before: Changes = []
-        for served, attribute, value in changes:
+        for served, attribute, value in sorted(changes, key=lambda one: one[1] not in one[0].readable):
             old = self._present(served, attribute)
             try:
                 served.write(attribute, None, value, self.situation)

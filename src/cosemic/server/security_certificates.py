@@ -7,39 +7,17 @@ process, private keys sealed (:mod:`cosemic.server.sealed_memory`). Key pairs of
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, Final
 
 from cosemic.errors import CosemicError, StoreError
 from cosemic.model.security_setup import CertificateType
-from cosemic.security import PublicKey, SecuritySuite, SoftwareAgreementKey, SoftwareSigningKey
+from cosemic.security import SecuritySuite, SoftwareAgreementKey, SoftwareSigningKey
 from cosemic.security.certificates import Certificate, CertificateStore, Holdings, OwnKeyPair
 from cosemic.server.sealed_memory import SealedMemory
 from cosemic.server.state import Memory
+from cosemic.values.secret import HiddenOctets, hidden
 
 _NAME: Final = "certificates"
-
-
-class CertifiedSigningKey:
-    """Our signing key whose certificate serves at the time (a :class:`~cosemic.security.SigningKey`).
-
-    first: the key until there is one; after the certificate was removed there is none, and nothing is signed.
-    """
-
-    def __init__(self, store: CertificateStore, first: PublicKey) -> None:
-        self._store = store
-        self._public = first
-
-    @property
-    def public(self) -> PublicKey:
-        """The public key; after the certificate was removed the last one."""
-        with suppress(CosemicError):
-            self._public = self._store.signing_key().public
-        return self._public
-
-    def sign(self, data: bytes) -> bytes:
-        """Return the signature r || s. Raises CertificateError without certificate."""
-        return self._store.signing_key().sign(data)
 
 
 def keep(store: CertificateStore, sealed: SealedMemory, memory: Memory) -> None:
@@ -80,7 +58,7 @@ def take_up(store: CertificateStore, sealed: SealedMemory, memory: Memory) -> No
 
 def _scalars(pairs: Mapping[CertificateType, OwnKeyPair]) -> dict[str, str]:
     return {
-        str(use.value): pair.signing.to_secret().reveal().hex()
+        str(use.value): hidden(pair.signing.to_secret().reveal().hex())
         for use, pair in pairs.items()
         if isinstance(pair.signing, SoftwareSigningKey)
     }
@@ -93,7 +71,7 @@ def _of_tokens(pairs: Mapping[CertificateType, OwnKeyPair]) -> dict[CertificateT
 def _pairs(scalars: Mapping[str, str], suite: SecuritySuite) -> dict[CertificateType, OwnKeyPair]:
     pairs = {}
     for number, digits in scalars.items():
-        use, scalar = CertificateType(int(number)), bytes.fromhex(digits)
+        use, scalar = CertificateType(int(number)), HiddenOctets(bytes.fromhex(digits))
         agreement = SoftwareAgreementKey.of(scalar, suite) if use is CertificateType.KEY_AGREEMENT else None
         pairs[use] = OwnKeyPair(SoftwareSigningKey.of(scalar, suite), agreement)
     return pairs

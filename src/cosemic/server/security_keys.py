@@ -19,7 +19,8 @@ from cosemic.security import Key, Requirement, SecurityMaterial, SecurityPolicy
 from cosemic.server.clients import AdmittedClient
 from cosemic.server.sealed_memory import SealedMemory
 from cosemic.server.state import FORGETFUL, Memory
-from cosemic.values import Secret
+from cosemic.values import Obis, Secret
+from cosemic.values.secret import hidden
 
 MATERIAL_NAMES: Final[Mapping[SetupKeyId, str]] = {
     SetupKeyId.GLOBAL_UNICAST_ENCRYPTION_KEY: "encryption_key",
@@ -33,14 +34,16 @@ _POLICY: Final = "policy"
 
 
 class SetupKeys:
-    """Keys and policy of one Security setup. Raises ConfigurationError for a client without keys."""
+    """Keys and policy of the Security setup of that name. Raises ConfigurationError for a client without keys."""
 
-    def __init__(self, client: AdmittedClient) -> None:
-        if client.settings.material is None:
+    def __init__(self, client: AdmittedClient, instance_id: Obis) -> None:
+        material = client.settings.material
+        if material is None:
             raise ConfigurationError("a Security setup belongs to an association with keys")
         self._clients = [client]
         self._memory = FORGETFUL
-        self._sealed: Final = SealedMemory(client.settings.material.kek or client.settings.material.encryption_key)
+        place = f"{client.settings.system_title.hex()} {instance_id}"
+        self._sealed: Final = SealedMemory(material.kek or material.encryption_key, place)
         self._changed: dict[SetupKeyId, Secret] = {}
         """Keys that clients have installed in place of those configured."""
 
@@ -81,6 +84,11 @@ class SetupKeys:
                 "a Security setup has one set of keys, one policy and one system title: name another one for client "
                 f"{client.client_sap}"
             )
+        if other.counters is not first.counters:
+            raise ConfigurationError(
+                "the clients of a Security setup have the same keys, and need one store of invocation counters: give "
+                f"client {client.client_sap} that of the others (counters)"
+            )
         client.settings = _changed(client.settings, self.material, self.policy)
         client.raised = self._clients[0].raised
         self._clients.append(client)
@@ -95,7 +103,8 @@ class SetupKeys:
                 self._changed = {
                     SetupKeyId(int(key_id)): Secret(bytes.fromhex(octets), "key") for key_id, octets in kept.items()
                 }
-            wanted = self.policy if policy is None else SecurityPolicy(self.policy.version, policy)
+            # Neither weaker than what clients have made of it, nor than it is configured meanwhile.
+            wanted = SecurityPolicy(self.policy.version, self.policy.value | (policy or 0))
             self._apply(self._changed, wanted)
         except (ConfigurationError, DecodeError, ValueError):
             raise StoreError(
@@ -106,7 +115,7 @@ class SetupKeys:
         """Take keys in place of those of this moment: all, or none. Raises ConfigurationError, StoreError."""
         self._apply(keys, self.policy)
         self._changed = self._changed | dict(keys)
-        kept = {str(key_id.value): secret.reveal().hex() for key_id, secret in self._changed.items()}
+        kept = {str(key_id.value): hidden(secret.reveal().hex()) for key_id, secret in self._changed.items()}
         self._sealed.save(self._memory, _KEYS, kept)
 
     def activate(self, policy: SecurityPolicy) -> None:

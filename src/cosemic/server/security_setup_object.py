@@ -39,10 +39,11 @@ from cosemic.model.security_setup import (
 )
 from cosemic.security import EphemeralAgreement, Protection, PublicKey, SecurityPolicy, SigningKey, unwrap_key
 from cosemic.security.certificates import CertificateStore
+from cosemic.security.certified_keys import CertifiedSigningKey
 from cosemic.server.clients import AdmittedClient
 from cosemic.server.kept import are_different, refuse, refuse_unless
 from cosemic.server.objects import AccessRefused, CosemObject, Handler, Situation
-from cosemic.server.security_certificates import CertifiedSigningKey, keep, take_up
+from cosemic.server.security_certificates import keep, take_up
 from cosemic.server.security_keys import SetupKeys
 from cosemic.values import DataAccessResult, Obis, Secret
 
@@ -75,7 +76,7 @@ class SecuritySetupObject(CosemObject):
         certificates: CertificateStore | None = None,
     ) -> None:
         self._tell = tell
-        self._keys = keys = SetupKeys(client)
+        self._keys = keys = SetupKeys(client, instance_id)
         self._certificates = certificates
         suite, version = keys.material.suite.id, keys.policy.version
         if version == 0 and suite:
@@ -259,9 +260,10 @@ def security_setup(
 def _need_authentication(situation: Situation) -> None:
     """Refuse a request for keys that is not authenticated: a recorded one would bring back the keys of then, or others.
 
-    Neither a wrapped key nor an offer says when it was made; the invocation counter of the request does.
+    Neither a wrapped key nor an offer says when it was made; the invocation counter of the request does. What another
+    object of the device asks for, such as a script, was told it at some time before.
     """
-    if situation.access is not None and not situation.access.applied & Protection.AUTHENTICATED:
+    if situation.access is None or not situation.access.applied & Protection.AUTHENTICATED:
         raise AccessRefused(DataAccessResult.READ_WRITE_DENIED)
 
 

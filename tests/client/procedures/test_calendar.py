@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.client.procedures.calendar import NOT_SPECIFIED, CalendarProcedures, TariffCalendar
@@ -33,6 +33,7 @@ from cosemic.server import CosemObject
 from cosemic.server.objects import AccessRefused, data
 from cosemic.values import DataAccessResult, Date, DateTime, Obis, Time
 from tests.client.procedures.bench import Bench, Fault, both_faces
+from tests.effort import examples
 from tests.server.support import NOW, device_with
 
 TARIFF = Obis("0-0:10.0.100")
@@ -313,7 +314,7 @@ def calendars(draw: st.DrawFn) -> TariffCalendar:
     return TariffCalendar(draw(st.binary(max_size=8)), seasons, weeks, days)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40, deadline=None)
 @given(calendars())
 def test_what_is_right_is_written_read_back_and_activated(calendar: TariffCalendar) -> None:
     meter = CalendarMeter()

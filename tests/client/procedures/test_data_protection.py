@@ -25,7 +25,7 @@ from cosemic.model import ProtectedAttributes, Register, SecuritySetup
 from cosemic.model.security_setup import KeyPair
 from cosemic.security import MemoryCounterStore
 from cosemic.security.data_parameters import asking
-from cosemic.security.data_protection import ProtectedData
+from cosemic.security.data_protection import DataProtector, ProtectedData
 from cosemic.security.general import KeyEstablishment
 from cosemic.server import serve_in_thread
 from cosemic.store.security_settings import SecuritySettings
@@ -227,6 +227,31 @@ def test_the_buffer_is_read_and_written() -> None:
     state = bench.run(bench.protection.state())
     assert state.protection_object_list == BUFFERED["protection_object_list"]
     assert state.required_protection == 0
+
+
+def test_the_buffer_of_another_meter_is_not_taken_for_that_of_this_one() -> None:
+    """A head-end has one protector for several meters; what one has protected for it fits no other."""
+    bench = ProtectedBench(**BUFFERED)
+    other_meter = party(STRANGER, 1, material=material(1))
+    own = bench.protector.own
+    known = DataProtector(
+        own,
+        [*bench.protector.parties.values(), other_meter],
+        suite=bench.protector.suite,
+        counters=bench.protector.counters,
+        transactions=bench.protector.transactions,
+    )
+    stranger = protector(STRANGER, 1, party(CLIENT_TITLE, 1, material=material(1)))
+    values = [EncodedData.of(DataType.LONG_UNSIGNED, 666), EncodedData.of(DataType.OCTET_STRING, b"other")]
+    theirs = stranger.protect(body_of(values), [replace(to_device(), recipient=CLIENT_TITLE)])
+    content = ProtectedAttributes.encode(ProtectedAttributes(theirs.parameters, theirs.octets))
+    octets = EncodedData.of(DataType.OCTET_STRING, EncodedData.from_typed(content).octets)
+    served = bench.protecting.object
+    served.read = lambda *asked: octets if asked[0] == 2 else type(served).read(served, *asked)  # type: ignore[method-assign]
+    with pytest.raises(DecipheringError):
+        bench.run(bench.protection.read_buffer(known, BOTH))
+    del served.read
+    assert [value for _, value in bench.run(bench.protection.read_buffer(known, BOTH))] == [7, b"plate"]
 
 
 def test_a_buffer_that_is_none_is_an_error() -> None:

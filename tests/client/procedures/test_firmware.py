@@ -9,7 +9,7 @@ import io
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.association.requests import Open
@@ -36,6 +36,7 @@ from cosemic.server.objects import data
 from cosemic.values import BitString, Date, Obis, Time
 from tests.client.procedures.bench import Bench, Fault, both_faces
 from tests.client.procedures.image_meter import OLD, ImageMeter, schedule
+from tests.effort import examples
 from tests.server.support import NOW, device_with
 
 S = ImageTransferStatus
@@ -135,7 +136,7 @@ def test_a_break_at_any_request_is_got_over(number: int, fault: Fault) -> None:
 faults = st.dictionaries(st.integers(1, 60), st.sampled_from(Fault), max_size=25)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60, deadline=None)
 @given(
     faults=faults,
     size=st.integers(1, 100),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.client.procedures.security import KeyChange
@@ -22,6 +22,7 @@ from cosemic.store.key_store import KeyFile, KeyStore, NewRecord, RecordKind
 from cosemic.values import AuthenticationMechanism
 from tests.client.procedures.bench import Fault
 from tests.client.procedures.key_bench import KeyBench, keeper_of, meter
+from tests.effort import examples
 from tests.server.security_support import GAK, GBEK, GUEK, KEK, KINDS, keys_of, octets
 
 CURRENT, PENDING, PREVIOUS = KeyState.CURRENT, KeyState.PENDING, KeyState.PREVIOUS
@@ -136,7 +137,7 @@ def test_a_client_that_is_killed_at_any_step_recovers_the_meter() -> None:
 
 
 @given(st.lists(st.dictionaries(st.integers(1, 12), st.sampled_from(Fault), max_size=8), min_size=1, max_size=4))
-@settings(max_examples=40, deadline=None)
+@examples(40, deadline=None)
 def test_after_any_faults_in_any_number_of_lives_the_meter_is_recovered(lives: list[dict[int, Fault]]) -> None:
     device, keeper, counters = meter(), keeper_of(), MemoryCounterStore()
     before = KeyBench(device, counters=counters)

@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from cosemic.association.parties import BOTH, GeneralParties
 from cosemic.client import BlockingMeter, Meter
+from cosemic.client.procedures.key_change import use_fresh, with_keys
 from cosemic.client.procedures.security import SecurityState, by_serial
+from cosemic.client.recovery import NONE, STANDARD
 from cosemic.codec import DataType, EncodedData
 from cosemic.errors import (
     ActionFailed,
@@ -24,14 +27,25 @@ from cosemic.errors import (
     DataAccessError,
     OutcomeUnknown,
     SignatureInvalid,
+    StoreError,
 )
 from cosemic.link.hdlc import HdlcSecondaryLink
 from cosemic.model import SecuritySetup
-from cosemic.model.security_setup import CertificateByEntity, CertificateEntity, CertificateType, KeyPair
+from cosemic.model.security_setup import (
+    CertificateByEntity,
+    CertificateBySerial,
+    CertificateEntity,
+    CertificateType,
+    KeyPair,
+)
 from cosemic.security import KnownSigners, MemoryCounterStore, Protection, SecurityPolicy, security_suite
 from cosemic.security.certificates import CertificateAuthority, CertificateStore, TrustedSigners, software_key_pair
+from cosemic.security.certificates.request import make_request
+from cosemic.security.certified_keys import CertifiedKeys
+from cosemic.security.general import MemoryTransactionStore, OwnParty, layers_of
+from cosemic.security.general.party_keys import KnownPartyKeys
 from cosemic.security.key_keeper import KeyState, MemoryKeyKeeper
-from cosemic.server import LogicalDevice, PhysicalDevice, serve_in_thread
+from cosemic.server import Admission, LogicalDevice, PhysicalDevice, managing, serve_in_thread
 from cosemic.server.meter_server import MeterConnection
 from cosemic.server.state import StateFile
 from cosemic.simulator import HouseholdMeter, MeterSecurity
@@ -59,7 +73,7 @@ from tests.server.security_support import (
     settings_of,
     signs,
 )
-from tests.server.support import NOW
+from tests.server.support import NOW, Local
 
 SIGNATURE, AGREEMENT = CertificateType.DIGITAL_SIGNATURE, CertificateType.KEY_AGREEMENT
 BEGINS = NOW - dt.timedelta(days=1)
@@ -81,6 +95,48 @@ def test_a_policy_is_activated_and_holds(version: int, value: int) -> None:
     with pytest.raises(ActionFailed):
         bench.run(bench.security.activate(SecurityPolicy(version, 0)))
     assert settings_of(device).policy.value == value
+
+
+def test_a_policy_that_asks_for_signatures_is_sent_by_who_signs() -> None:
+    keys = signs(1)
+
+    def parties(ours: str, peer: str, title: bytes) -> GeneralParties:
+        of_others = KnownPartyKeys({title: keys[peer].public})
+        return GeneralParties(transactions=MemoryTransactionStore(), signing_key=keys[ours], keys=of_others)
+
+    device = meter(1, 1, parties=parties("s", "c", CLIENT_TITLE), policy=0x6C)
+    given: dict[str, Any] = {"parties": parties("c", "s", SERVER_TITLE), "require": BOTH}
+    unsigned = KeyBench(device, 1, **given)
+    with pytest.raises(ConfigurationError, match="not protected"):
+        unsigned.run(unsigned.security.activate(SecurityPolicy(1, 0xFC)))
+    bench = KeyBench(device, 1, layers=layers_of("sign+cipher", SERVER_TITLE), **given)
+    bench.run(bench.security.activate(SecurityPolicy(1, 0xFC)))
+    assert settings_of(device).policy.value == 0xFC
+    assert bench.run(bench.security.state()).policy.value == 0xFC
+
+
+def test_a_policy_whose_answers_we_could_not_read_is_not_sent() -> None:
+    signed, keys = SecurityPolicy(1, 0xEC), signs(1)
+
+    def parties(ours: str, known: dict[bytes, Any]) -> GeneralParties:
+        return GeneralParties(transactions=MemoryTransactionStore(), signing_key=keys[ours], keys=KnownPartyKeys(known))
+
+    device = meter(1, 1, parties=parties("s", {CLIENT_TITLE: keys["c"].public}), policy=0x6C)
+    layers = layers_of("cipher", SERVER_TITLE)
+    for given in ({}, {"parties": parties("c", {}), "layers": layers}):
+        bench = KeyBench(device, 1, require=BOTH, **given)
+        with pytest.raises(ConfigurationError, match="cannot be read here"):
+            bench.run(bench.security.activate(signed))
+    known = parties("c", {SERVER_TITLE: keys["s"].public})
+    bench = KeyBench(device, 1, require=BOTH, parties=known, layers=layers)
+    bench.run(bench.security.activate(signed))
+    assert bench.run(bench.security.state()).policy == signed
+    lowest, plain = AuthenticationMechanism.LOWEST, frozenset((ApplicationContext.LN, ApplicationContext.LN_CIPHERED))
+    device = meter(1, 1, mechanism=lowest, context_names=plain)
+    bench = KeyBench(device, 1, mechanism=lowest, ciphered=False, material=None)
+    with pytest.raises(ConfigurationError, match="with ciphering"):
+        bench.run(bench.security.activate(SecurityPolicy(1, 0x20)))
+    assert settings_of(device).policy.value == 0
 
 
 @pytest.mark.parametrize("fault", list(Fault))
@@ -151,6 +207,69 @@ def test_an_agreement_whose_answer_is_lost_is_not_taken_for_made() -> None:
     with pytest.raises(OutcomeUnknown):
         bench.run(bench.security.agree_keys())
     assert bench.run(bench.security.agree_keys())[KEK].reveal() == keys_of(device)[KEK]
+
+
+@pytest.mark.parametrize("suite", [1, 2])
+def test_agreed_keys_are_kept(suite: int) -> None:
+    device, keeper = meter(1, suite), keeper_of(suite)
+    bench = KeyBench(device, suite)
+    agreed = bench.run(bench.security.agree_keys((GUEK, KEK), keeper=keeper))
+    current = keeper.keys(KeyState.CURRENT)
+    assert {key_id: current[key_id] for key_id in agreed} == agreed
+    assert {key_id: key.reveal() for key_id, key in current.items()}.items() <= keys_of(device).items()
+    assert not keeper.keys(KeyState.PENDING)
+    assert bench.run(bench.security.change_keys(keeper)).made
+
+
+def test_agreed_keys_are_kept_before_they_are_used() -> None:
+    device, keeper = meter(1, 1), keeper_of(1)
+    bench = KeyBench(device, 1, recovery=NONE)
+    bench.run(bench.session.open())
+    bench.fresh()
+    bench.faults = {2: Fault.LOST_AFTER}  # the association under the new key
+    with pytest.raises(CosemicError):
+        bench.run(bench.security.agree_keys((GUEK,), keeper=keeper))
+    assert keeper.keys(KeyState.PENDING)[GUEK].reveal() == keys_of(device)[GUEK]
+    again = KeyBench(device, 1)
+    again.run(again.security.open_with(keeper))
+    assert keeper.keys(KeyState.CURRENT)[GUEK].reveal() == keys_of(device)[GUEK]
+
+
+def test_agreed_keys_that_nobody_keeps_are_returned_though_the_association_is_lost() -> None:
+    device = meter(1, 1)
+    bench = KeyBench(device, 1, recovery=NONE)
+    bench.run(bench.session.open())
+    bench.fresh()
+    bench.faults = {2: Fault.LOST_AFTER}  # the association under the new key
+    agreed = bench.run(bench.security.agree_keys((GUEK,)))
+    assert agreed[GUEK].reveal() == keys_of(device)[GUEK]
+    bench.session.recovery = STANDARD
+    assert bench.run(bench.security.state()).suite.id == 1  # what is asked next opens it, under the new key
+
+
+def test_agreed_keys_that_cannot_be_kept_are_said_to_be_lost() -> None:
+    class Broken(MemoryKeyKeeper):
+        def propose(self, keys: Any) -> None:
+            raise StoreError("no room")
+
+    bench = KeyBench(meter(1, 1), 1)
+    with pytest.raises(StoreError) as broken:
+        bench.run(bench.security.agree_keys((GUEK,), keeper=Broken(keeper_of(1).keys(KeyState.CURRENT))))
+    assert "agree on them again" in broken.value.__notes__[0]
+
+
+@pytest.mark.parametrize(("key_ids", "known"), [((KEK,), False), ((GUEK, KEK), True)])
+def test_only_the_counter_of_a_fresh_key_is_known_without_an_answer(key_ids: Any, known: bool) -> None:
+    bench = KeyBench(meter(1, 1), 1)
+    bench.run(bench.session.open())
+    material = bench.session.settings.material
+    assert material is not None
+    unused = replace(bench.session.settings, counters=MemoryCounterStore())
+    bench.session.settings = unused
+    use_fresh(bench.session, with_keys(material, {key_id: octets(0x61 + key_id, 1) for key_id in key_ids}))
+    context = bench.session.settings.context()
+    assert context is not None
+    assert context.transmit.known is known
 
 
 def test_without_signing_key_nothing_is_agreed() -> None:
@@ -243,6 +362,46 @@ def test_keys_are_agreed_on_with_certificates(suite: int) -> None:
         bench.run(bench.security.agree_keys())
 
 
+def lying(works: Works, method: str, answer: bytes) -> KeyBench:
+    """A meter that answers a method with other octets than it should."""
+    served = works.device.object(64, SETUP)
+    assert served is not None
+    served._methods[served.interface.method_named(method).index] = lambda parameter, situation: answer
+    return KeyBench(works.device, works.suite)
+
+
+def test_a_request_in_the_name_of_somebody_else_is_not_handed_on() -> None:
+    works, key, use = Works(1), signs(1)["s"], KeyPair.DIGITAL_SIGNATURE
+    for octets_, wrong in (
+        (make_request(key, CLIENT_TITLE, SIGNATURE), CLIENT_TITLE.hex().upper()),
+        (make_request(key, SERVER_TITLE, AGREEMENT), "key-agreement"),
+        (make_request(key, SERVER_TITLE, SIGNATURE)[:-1] + b"\0", "signed"),
+    ):
+        bench = lying(works, "generate_certificate_request", octets_)
+        with pytest.raises(CertificateError, match=wrong):
+            bench.run(bench.security.certificate_request(use))
+    bench = lying(works, "generate_certificate_request", make_request(key, SERVER_TITLE, SIGNATURE))
+    assert bench.run(bench.security.certificate_request(use)).system_title == SERVER_TITLE
+
+
+def test_another_certificate_than_the_one_that_was_named_is_not_taken() -> None:
+    works = Works(1)
+    ours, root = works.of_client(), works.root.certificate
+    other = works.root.issue(signs(1)["s"].public, SERVER_TITLE, SIGNATURE, not_before=BEGINS)
+    names = {
+        CertificateBySerial(ours.serial_octets, ours.issuer): ours,
+        CertificateBySerial(ours.serial_octets[2:], ours.issuer): ours,
+        CertificateByEntity(CertificateEntity.CLIENT, SIGNATURE, CLIENT_TITLE): ours,
+        CertificateByEntity(CertificateEntity.CERTIFICATION_AUTHORITY, CertificateType.OTHER, b""): root,
+    }
+    for which, right in names.items():
+        bench = lying(works, "export_certificate", right.octets)
+        assert bench.run(bench.security.export_certificate(which)) == right
+        bench = lying(works, "export_certificate", other.octets)
+        with pytest.raises(CertificateError, match="not the one that was named"):
+            bench.run(bench.security.export_certificate(which))
+
+
 def test_what_the_meter_cannot_trust_is_refused_and_changes_nothing() -> None:
     works, stranger = Works(1), new_root(1, name="Stranger")
     bench = KeyBench(works.device, 1)
@@ -311,6 +470,51 @@ def test_certificates_and_private_keys_outlive_the_process_and_are_in_no_file(tm
         assert scalar.hex().encode()[:32] not in held
     assert works.file is not None
     works.file.close()
+
+
+def test_a_meter_without_key_pairs_lets_signers_in_once_it_has_its_certificate() -> None:
+    works, ecdsa = Works(1), AuthenticationMechanism.HLS_ECDSA
+    keys = CertifiedKeys(works.store, lambda: NOW)
+    parties = GeneralParties(
+        transactions=MemoryTransactionStore(),
+        signing_key=keys.signing_key,
+        agreement_key=keys.agreement_key,
+        keys=keys.of_others,
+    )
+    given = server_settings(
+        1,
+        1,
+        mechanism=AuthenticationMechanism.HLS_GMAC,
+        signing_key=keys.signing_key,
+        signers=keys.signers,
+        parties=parties,
+    )
+    works.device = device_of(given, certificates=works.store)
+    signed = replace(given, mechanism=ecdsa)
+    works.device.admit(Admission(client_sap=3, settings=signed, rights=managing(), security_setup=SETUP))
+    counters = MemoryCounterStore()
+    bench = KeyBench(works.device, 1, counters=counters)
+    bench.run(bench.session.open())  # without signatures
+
+    def opened() -> Local:
+        found = works.store.holdings.ends
+        known = KnownSigners({SERVER_TITLE: found[-1].public_key if found else signs(1)["s"].public})
+        return Local(works.device, 3, client_settings(1, mechanism=ecdsa, signers=known, counters=counters)).open()
+
+    with pytest.raises(AssociationRejected, match="no-reason-given"):
+        opened()
+    assert parties.own(SERVER_TITLE) == OwnParty(title=SERVER_TITLE)
+    bench.run(bench.security.import_certificate(works.of_client()))
+    agreeing, signing = works.certify(bench, KeyPair.KEY_AGREEMENT), works.certify(bench)
+    assert keys.signing_key.public == signing.public_key
+    assert keys.agreement_key.public == agreeing.public_key
+    assert parties.own(SERVER_TITLE).agreement_key is keys.agreement_key
+    opened()
+    renewed = works.certify(bench)
+    assert keys.signing_key.public == renewed.public_key != signing.public_key
+    bench.run(bench.security.remove_certificate(CertificateByEntity(CertificateEntity.SERVER, SIGNATURE, SERVER_TITLE)))
+    with pytest.raises(CertificateError):
+        keys.signing_key.sign(b"")
 
 
 def test_mechanism_7_goes_on_with_the_key_that_is_certified() -> None:

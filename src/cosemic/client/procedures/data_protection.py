@@ -7,9 +7,10 @@
     energy, = await meter.data_protection.get(protector, ["3/1-0:1.8.0*255:value"], layers)
 
 Layers are those between us and the meter, the innermost first: what we send is in them, and so has to be what comes
-back. Under global keys the counters are those of the association: hand the protector the same store. A broker hands on
-what a third party has protected with the ``..._protected`` procedures, and has nothing to do with its keys; the third
-party makes what they take with :func:`asked_of`, :func:`body_of` and its own protector.
+back. They vouch for values and parameters, not for what is listed or which method is named: that is as safe as the
+association in which it is sent. Under global keys the counters are those of the association: hand the protector the
+same store. A broker hands on what a third party has protected with the ``..._protected`` procedures, and has nothing to
+do with its keys; the third party makes what they take with :func:`asked_of`, :func:`body_of` and its own protector.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from cosemic.association.attribute_0 import joined, split
 from cosemic.client.answers import decoded, parameters_of
 from cosemic.client.faces import AsyncGroup, BlockingGroup, ProcedureGroup, asynchronously, blocking
 from cosemic.client.procedures.push import ALL_ENTRIES
-from cosemic.client.procedures.reading import read_as
+from cosemic.client.procedures.reading import read_as, title_of
 from cosemic.client.steps import Procedure
 from cosemic.codec import EncodedData
 from cosemic.errors import ConfigurationError, DecipheringError, DecodeError
@@ -41,7 +42,7 @@ from cosemic.model.push import RestrictionType
 from cosemic.model.security_setup import SecurityPolicyV1
 from cosemic.model.types import STRICT
 from cosemic.security import Protection, check_protection
-from cosemic.security.data_opening import REFUSED
+from cosemic.security.data_opening import REFUSED, OpenedData
 from cosemic.security.data_parameters import asking
 from cosemic.security.data_protection import DataProtector, ProtectedData
 from cosemic.security.general import Layer
@@ -226,13 +227,17 @@ class DataProtectionProcedures(ProcedureGroup):
     ) -> Procedure[list[tuple[RestrictedObjectDefinition, Any]]]:
         """Read what the protection_object_list names through the buffer; each element with its value.
 
-        required: the least protection that counts. Raises DataAccessError, SecurityError, DecodeError.
-        protection_buffer, IEC 62056-6-2, 5.3.
+        required: the least protection that counts, by the meter: it is known by its system title, or is the only party
+        of the protector. Raises DataAccessError, SecurityError, DecodeError, ConfigurationError. protection_buffer,
+        IEC 62056-6-2, 5.3.
         """
+        yield from self.session.standing()
+        title = title_of(self.session) or _only_party(protector)
         entries = yield from self.session.read(DataProtection(obis).protection_object_list)
         content = yield from self.buffer(obis=obis)
         opened = protector.open(content.octets, content.parameters)
         check_protection(required, opened.applied, _ANSWER)
+        _check_originators(opened, {title})
         opened.accept()
         return list(zip(entries, _values(entries, opened.data), strict=True))
 
@@ -286,10 +291,21 @@ def _taken(protector: DataProtector, answer: ProtectedData, layers: Sequence[Lay
     for layer in layers:
         required |= layer.protection
     check_protection(required, opened.applied, _ANSWER)
-    if {one.header.originator for one in opened.layers} != {layer.recipient for layer in layers}:
-        raise DecipheringError(REFUSED)
+    _check_originators(opened, {layer.recipient for layer in layers})
     opened.accept()
     return opened.data
+
+
+def _check_originators(opened: OpenedData, expected: set[bytes]) -> None:
+    """Raise DecipheringError for layers of others: what another meter has protected is none of this one's values."""
+    if {one.header.originator for one in opened.layers} != expected:
+        raise DecipheringError(REFUSED)
+
+
+def _only_party(protector: DataProtector) -> bytes:
+    if len(protector.parties) != 1:
+        raise ConfigurationError("the protector knows several parties: give server_title, which of them the meter is")
+    return next(iter(protector.parties))
 
 
 def _one_id(layers: Sequence[Layer], transaction_id: bytes) -> bytes | None:

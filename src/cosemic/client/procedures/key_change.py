@@ -22,12 +22,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from cosemic.association.parties import UNICAST
 from cosemic.client.recovery import repeated
 from cosemic.client.steps import Procedure
 from cosemic.errors import ConfigurationError, CosemicError, DataAccessError, OutcomeUnknown, StoreError
 from cosemic.model import AssociationLN, AssociationSN
 from cosemic.model.security_setup import SetupKeyId
 from cosemic.security import Key, Protection, SecurityMaterial
+from cosemic.security.general.parties import PREFERRED
 from cosemic.security.key_keeper import KeyKeeper, Keys, KeyState
 from cosemic.values import Secret
 
@@ -74,7 +76,8 @@ def check_sendable(session: Session, key_ids: Collection[SetupKeyId]) -> None:
     """Raise ConfigurationError for keys that cannot be proved, and where they could come to the meter too late.
 
     A key_transfer that somebody holds back must not be taken after the keys before were proved, and the new ones
-    forgotten. The counter of the global key sees to that, that of a dedicated key does not.
+    forgotten. The counter of the global key sees to that, that of a dedicated key does not, and keys of single messages
+    have none.
     """
     check_provable(session)
     if session.settings.dedicated_key:
@@ -82,11 +85,28 @@ def check_sendable(session: Session, key_ids: Collection[SetupKeyId]) -> None:
             "keys are not changed in an association with a dedicated key, where what is held back can be delivered "
             "later: open the meter without one"
         )
+    if not _counted(session):
+        raise ConfigurationError(
+            "keys are not changed in layers whose key is that of one message, where what is held back can be delivered "
+            "later: open the meter with layers under the global key, cipher:global-unicast, or without"
+        )
     if not set(ASSOCIATION_KEYS) & set(key_ids):
         raise ConfigurationError(
             "broadcast and master key are proved by a key of the association that is changed with them, for the meter "
             "takes all keys or none: add the unicast encryption key"
         )
+
+
+def _counted(session: Session) -> bool:
+    """Whether what is asked carries a counter of the global unicast key, and is authenticated with it."""
+    settings, plan = session.settings, session.layers or session.settings.layers
+    if plan is None or settings.sealed_inside or settings.parties is None:
+        return True
+    preferred = next((kind for kind in PREFERRED if kind in settings.parties.key_infos), None)
+    return any(
+        layer.protection & Protection.AUTHENTICATED and (layer.key_info or preferred) in UNICAST
+        for layer in plan.layers
+    )
 
 
 def fresh_keys(session: Session, keeper: KeyKeeper, wanted: Collection[SetupKeyId] | Keys) -> Keys:
@@ -113,9 +133,12 @@ def use_fresh(session: Session, material: SecurityMaterial) -> None:
     """Open associations under keys that were just made. Raises StoreError.
 
     The invocation counters of a fresh key begin at 0 on both sides, so that ours is known: nothing that a meter says in
-    clear is needed to find it, and nobody can move it by saying something else.
+    clear is needed to find it, and nobody can move it by saying something else. Those of a key that stays go on.
     """
+    before = material_of(session)
     session.use_keys(material)
+    if before.encryption_key == material.encryption_key:
+        return
     context = session.settings.context()
     if context is not None:
         context.transmit.confirm()
@@ -148,7 +171,7 @@ def settled(session: Session, keeper: KeyKeeper, *, pending_first: bool = True) 
             keeper.withdraw()
         return is_pending
     session.use_keys(current)
-    reasons = "; ".join(map(str, failures))
+    reasons = "; ".join(dict.fromkeys(map(str, failures)))  # often the same with both keys
     raise OutcomeUnknown(
         "which keys the meter has is not known, both are kept: recover it when it can be reached, and give a keeper "
         f"when you connect ({reasons})"

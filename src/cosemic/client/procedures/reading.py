@@ -102,3 +102,9 @@ def as_viewed(session: Session, newest: type[C], instance_id: Obis | str) -> Pro
             if known is not None:
                 return known(wanted.instance_id)  # type: ignore[no-any-return]  # a version of the same class
     return wanted
+
+
+def title_of(session: Session) -> bytes | None:
+    """Return the system title of the meter, as far as it is known: 8 octets."""
+    opened = session.opened
+    return session.settings.server_title or (None if opened is None else opened.server_title)

@@ -8,10 +8,13 @@ keeper: ``Meter.connect(url, security, keeper=keeper)``.
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cosemic.association.client_layers import applied_by
 from cosemic.association.requests import Opened
+from cosemic.association.settings import ClientSettings
 from cosemic.client.faces import AsyncGroup, BlockingGroup, ProcedureGroup, asynchronously, blocking
 from cosemic.client.procedures.changing import called
 from cosemic.client.procedures.key_change import (
@@ -25,7 +28,8 @@ from cosemic.client.procedures.key_change import (
     use_fresh,
     with_keys,
 )
-from cosemic.client.procedures.reading import as_viewed, read_as
+from cosemic.client.procedures.named_certificates import Which, by_serial, check_named, check_request, named
+from cosemic.client.procedures.reading import as_viewed, read_as, title_of
 from cosemic.client.steps import Procedure
 from cosemic.errors import (
     ActionFailed,
@@ -35,13 +39,10 @@ from cosemic.errors import (
     DecodeError,
     OutcomeUnknown,
     SecurityError,
+    StoreError,
 )
 from cosemic.model import MethodReference, SecuritySetup, SecuritySetupVersion0
 from cosemic.model.security_setup import (
-    CertificateByEntity,
-    CertificateBySerial,
-    CertificateIdentification,
-    CertificateIdentificationType,
     CertificateInfo,
     KeyAgreementData,
     KeyPair,
@@ -56,8 +57,9 @@ from cosemic.security.keys import Key
 from cosemic.values import Obis, Secret
 
 SECURITY_SETUP: Final = Obis("0-0:43.0.0")
-Which = CertificateByEntity | CertificateBySerial
-"""How a certificate is named."""
+__all__ = [
+    "AsyncSecurity", "BlockingSecurity", "KeyChange", "SecurityProcedures", "SecurityState", "Which", "by_serial",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +124,17 @@ class SecurityProcedures(ProcedureGroup):
             )
         settings = self.session.settings
         applied = settings.protection if settings.ciphered else Protection.NONE
+        if settings.layers is not None:
+            applied = applied_by(settings.layers) | (applied if settings.sealed_inside else Protection.NONE)
         if policy.requires.request & ~applied:
             raise ConfigurationError(
                 "our own requests are not protected as this policy demands, and the meter would refuse them: open it "
                 "with that protection first"
+            )
+        if not _can_take(settings, title_of(self.session), policy.requires.response):
+            raise ConfigurationError(
+                "answers that are protected as this policy demands cannot be read here: open the meter with ciphering; "
+                "for signed answers with layers too, and with the public key or certificate by which it signs"
             )
 
         def made() -> Procedure[bool]:
@@ -221,22 +230,30 @@ class SecurityProcedures(ProcedureGroup):
         return setup.key_transfer, wrapped
 
     def agree_keys(
-        self, key_ids: Collection[SetupKeyId] = (SetupKeyId.MASTER_KEY,), *, obis: Obis | str = SECURITY_SETUP
+        self,
+        key_ids: Collection[SetupKeyId] = (SetupKeyId.MASTER_KEY,),
+        *,
+        keeper: KeyKeeper | None = None,
+        obis: Obis | str = SECURITY_SETUP,
     ) -> Procedure[dict[SetupKeyId, Secret]]:
         """Agree on keys with the meter by C(2e,0s), use them from then on, and return them: they are to be kept.
 
-        Needs ``signing_key`` and ``signers`` in the security settings. Where the answer is lost, nobody knows the key
-        that the meter has: agree on the master key, and change the keys of the association under that.
+        Needs ``signing_key`` and ``signers`` in the security settings. keeper: keeps the keys of this meter; they are
+        pending as soon as the answer has come, and current once the association stands under them. A change that was
+        interrupted before is settled first. None: they are returned though the association could not be opened anew
+        under them, and what is asked next says why. Where the answer is lost, nobody knows the key that the meter has:
+        agree on the master key, and change the keys of the association under that.
 
         Raises ConfigurationError, ActionFailed; SecurityError for an answer that is not that meter's: the meter has
-        other keys by then; OutcomeUnknown where no answer came. key_agreement, IEC 62056-6-2, 5.3.
+        other keys by then; OutcomeUnknown where no answer came; StoreError. key_agreement, IEC 62056-6-2, 5.3.
         """
+        if keeper is not None:
+            yield from self.recover_keys(keeper)
         settings, suite = self.session.settings, material_of(self.session).suite
         if settings.signing_key is None or settings.signers is None:
             raise ConfigurationError("keys are agreed on with signatures: give signing_key and the meter's public key")
         yield from self.session.standing()
-        opened = self.session.opened
-        title = settings.server_title or (None if opened is None else opened.server_title)
+        title = title_of(self.session)
         if title is None:
             raise ConfigurationError("keys are agreed on between system titles: give server_title")
         peer = settings.signers.signer(title)
@@ -246,11 +263,18 @@ class SecurityProcedures(ProcedureGroup):
         answers = yield from self.session.call(SecuritySetup(obis).key_agreement, offers)
         try:
             agreed = agreement.accept_all([(int(each.key_id), each.key_data) for each in answers])
-        except (SecurityError, DecodeError) as error:
-            error.add_note("the meter has changed these keys; none of them is known here: agree on them again")
+            keys = {SetupKeyId(key_id): Secret(key.reveal(), "agreed key") for key_id, key in agreed.items()}
+            if keeper is not None:
+                keeper.propose(keys)
+        except (SecurityError, DecodeError, StoreError) as error:
+            error.add_note("the meter has changed these keys; none of them is kept here: agree on them again")
             raise
-        keys = {SetupKeyId(key_id): Secret(key.reveal(), "agreed key") for key_id, key in agreed.items()}
+        if keeper is None:
+            with suppress(CosemicError):  # nobody else has these keys
+                yield from self._use(keys)
+            return keys
         yield from self._use(keys)
+        keeper.promote()
         return keys
 
     def _use(self, keys: Keys) -> Procedure[None]:
@@ -275,11 +299,14 @@ class SecurityProcedures(ProcedureGroup):
     def certificate_request(self, use: KeyPair, *, obis: Obis | str = SECURITY_SETUP) -> Procedure[CertificateRequest]:
         """Have the meter ask for a certificate for its newest key pair; ``octets`` of the request are for the CA.
 
-        Raises ActionFailed, CertificateError; OutcomeUnknown where no answer came: call again.
-        generate_certificate_request, IEC 62056-6-2, 5.3.
+        Raises ActionFailed; CertificateError for a request that is broken, for another use, or in the name of somebody
+        else than this meter; OutcomeUnknown where no answer came: call again. generate_certificate_request,
+        IEC 62056-6-2, 5.3.
         """
         octets = yield from self.session.call(SecuritySetup(obis).generate_certificate_request, use)
-        return CertificateRequest(octets)
+        request = CertificateRequest(octets)
+        check_request(request, use, title_of(self.session))
+        return request
 
     def import_certificate(self, certificate: Certificate, *, obis: Obis | str = SECURITY_SETUP) -> Procedure[None]:
         """Give the meter a certificate; its own one has the key pair serve that it was requested for.
@@ -295,10 +322,13 @@ class SecurityProcedures(ProcedureGroup):
     def export_certificate(self, which: Which, *, obis: Obis | str = SECURITY_SETUP) -> Procedure[Certificate]:
         """Read a certificate of the meter; :func:`by_serial` names one of which a row or the certificate is at hand.
 
-        Raises ActionFailed, CertificateError; OutcomeUnknown where no answer came: call again. export_certificate,
-        IEC 62056-6-2, 5.3.
+        Who vouches for it is not looked at. Raises ActionFailed; CertificateError for one that is broken, or is not the
+        one that was named; OutcomeUnknown where no answer came: call again. export_certificate, IEC 62056-6-2, 5.3.
         """
-        return Certificate.of((yield from self.session.call(SecuritySetup(obis).export_certificate, _named(which))))
+        octets = yield from self.session.call(SecuritySetup(obis).export_certificate, named(which))
+        certificate = Certificate.of(octets)
+        check_named(certificate, which)
+        return certificate
 
     def remove_certificate(self, which: Which, *, obis: Obis | str = SECURITY_SETUP) -> Procedure[None]:
         """Have the meter remove a certificate; with one of its own the private key is destroyed.
@@ -306,7 +336,7 @@ class SecurityProcedures(ProcedureGroup):
         Raises ActionFailed; OutcomeUnknown where no answer came: see :meth:`certificates`. remove_certificate,
         IEC 62056-6-2, 5.3.
         """
-        yield from self.session.call(SecuritySetup(obis).remove_certificate, _named(which))
+        yield from self.session.call(SecuritySetup(obis).remove_certificate, named(which))
 
     def _has(self, certificate: Certificate, obis: Obis | str) -> Procedure[bool]:
         rows = yield from self.certificates(obis=obis)
@@ -319,15 +349,13 @@ _Setup: Any = SecuritySetup
 """Any version of the class, as the view of the association says."""
 
 
-def by_serial(row: CertificateInfo) -> CertificateBySerial:
-    """Return how a certificate of :meth:`SecurityProcedures.certificates` is named, in the form of the meter."""
-    return CertificateBySerial(row.serial_number, row.issuer)
-
-
-def _named(which: Which) -> CertificateIdentification:
-    by_entity = isinstance(which, CertificateByEntity)
-    kind = CertificateIdentificationType.BY_ENTITY if by_entity else CertificateIdentificationType.BY_SERIAL
-    return CertificateIdentification(kind, which)
+def _can_take(settings: ClientSettings, title: bytes | None, protection: Protection) -> bool:
+    """Whether answers with a protection reach us: signed ones come to requests in layers, and need the meter's key."""
+    if not protection & Protection.SIGNED:
+        return settings.ciphered or not protection
+    if settings.layers is None or settings.parties is None or title is None:
+        return False
+    return settings.parties.keys.signing_key_of(title) is not None
 
 
 class AsyncSecurity(AsyncGroup):

@@ -299,7 +299,10 @@ class CertificateStore:
 
     def _pair(self, use: CertificateType) -> OwnKeyPair:
         self.own_certificate(use)
-        return self._active[use]
+        pair = self._active.get(use)
+        if pair is None:
+            raise CertificateError(f"the key pair of our certificate for {use.label} is not here: generate another one")
+        return pair
 
     def _place(self, certificate: Certificate) -> tuple[bytes, CertificateType] | None:
         """Where an end entity's stands; None for a CA's."""

@@ -9,6 +9,9 @@
 
 OpenSSL reads it. The library that is used here would write the same with PBKDF2 of 2,048 rounds, which is guessed at
 some hundred times faster.
+
+Whoever writes a key file chooses what opening it costs, and the library does whatever it says: the numbers are bounded
+here, before it is asked.
 """
 
 from __future__ import annotations
@@ -30,9 +33,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from cosemic.errors import ConfigurationError, DecodeError
+from cosemic.errors import CertificateError, ConfigurationError, DecodeError
 from cosemic.security.certificates import der
-from cosemic.security.certificates.pem import ENCRYPTED_KEY, to_pem
+from cosemic.security.certificates.pem import ENCRYPTED_KEY, from_pem, to_pem
 from cosemic.security.elliptic import SoftwareSigningKey
 from cosemic.values.secret import Secret
 
@@ -43,6 +46,14 @@ _SCRYPT: Final = bytes.fromhex("06092b06010401da47040b")
 _AES_256_CBC: Final = bytes.fromhex("060960864801650304012a")
 LONGEST_KEY: Final = 8192
 """Octets of a key file that is looked at."""
+MOST_MEMORY: Final = 256 << 20
+"""Octets that scrypt may take when a key file is read."""
+MOST_WORK: Final = 1 << 30
+"""Octets that scrypt may go through: memory by passes."""
+MOST_ROUNDS: Final = 10_000_000
+"""Of PBKDF2, and of what was before it."""
+_DEEPEST: Final = 8
+_UNREADABLE: Final = "the private key cannot be read: the passphrase is wrong, or it is no key"
 
 
 def encrypt_key(
@@ -74,7 +85,16 @@ def decrypt_key(octets: bytes, passphrase: Secret | None) -> SoftwareSigningKey:
         raise ConfigurationError("the key file is too long to hold one private key")
     load = load_pem_private_key if octets.lstrip().startswith(b"-----") else load_der_private_key
     try:
-        key = load(octets, None if passphrase is None else passphrase.reveal())
+        if load is load_pem_private_key and ENCRYPTED_KEY.encode() in octets:
+            ((_, octets), *_), load = from_pem(octets, ENCRYPTED_KEY), load_der_private_key
+        affordable = load is load_pem_private_key or _is_affordable(octets)
+    except CertificateError:
+        raise ConfigurationError(_UNREADABLE) from None
+    if not affordable:
+        raise ConfigurationError("the private key asks for too much memory or time to be opened: encrypt it anew")
+    try:
+        # Whether the primes of an RSA key are any is not of interest: it is refused.
+        key = load(octets, None if passphrase is None else passphrase.reveal(), unsafe_skip_rsa_key_validation=True)
         if isinstance(key, ec.EllipticCurvePrivateKey):
             return SoftwareSigningKey(key)
     except TypeError:
@@ -87,5 +107,30 @@ def decrypt_key(octets: bytes, passphrase: Secret | None) -> SoftwareSigningKey:
     except DecodeError:
         pass
     except (ValueError, UnsupportedAlgorithm):
-        raise ConfigurationError("the private key cannot be read: the passphrase is wrong, or it is no key") from None
+        raise ConfigurationError(_UNREADABLE) from None
     raise ConfigurationError("the private key is not on P-256 or P-384: make one for suite 1 or 2")
+
+
+def _is_affordable(octets: bytes) -> bool:
+    """Tell whether a key costs no more to be opened than any is worth. Raises CertificateError."""
+    parts = der.elements(der.whole(octets, "private key").contents, "private key")
+    if not parts or parts[0].tag != der.SEQUENCE:  # it is not encrypted
+        return True
+    numbers = _numbers(parts[0], 0)
+    if _SCRYPT in parts[0].whole:
+        n, r, p = (*numbers, 0, 0, 0)[:3]
+        return 0 < 128 * n * r <= MOST_MEMORY and 128 * n * r * p <= MOST_WORK
+    return all(number <= MOST_ROUNDS for number in numbers)
+
+
+def _numbers(element: der.Element, depth: int) -> list[int]:
+    """Return all INTEGERs of an AlgorithmIdentifier; negative ones are large. Raises CertificateError."""
+    if depth == _DEEPEST:
+        der.refuse("the private key is nested too deeply")
+    found = []
+    for part in der.elements(element.contents, "private key"):
+        if part.tag == der.INTEGER:
+            found.append(int.from_bytes(part.contents, "big"))
+        elif part.tag == der.SEQUENCE:
+            found += _numbers(part, depth + 1)
+    return found
