@@ -102,14 +102,14 @@ def test_security_settings_of_a_meter_are_keys_too(
 def test_each_long_name_stands_for_its_key_and_other_settings_are_passed_over(tmp_path: Path) -> None:
     from cosemic.cli._keys import LONG_NAMES, PASSED_OVER, read_keys
     from cosemic.inspector.arguments import KEY_NAMES
-    from cosemic.store.security_settings import _NAMES
+    from cosemic.store.security_settings import NAMES
 
     file = tmp_path / "keys.toml"
     file.write_text("".join(f'{long} = "{short}"\n' for short, long in LONG.items()))
     assert read_keys(KEY_NAMES, str(file), {}) == {short: short for short in LONG}
     file.write_text('encryption_key = "long"\nek = "short"\n')
     assert read_keys(KEY_NAMES, str(file), {"COSEMIC_ENCRYPTION_KEY": "other"}) == {"ek": "short"}
-    assert {*LONG_NAMES, "system_title"} | PASSED_OVER >= _NAMES
+    assert {*LONG_NAMES, *KEY_NAMES} | PASSED_OVER >= NAMES
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
@@ -231,6 +231,7 @@ def run_with(encoding: str, *arguments: str) -> subprocess.CompletedProcess[byte
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("encoding", "shown"), [("ascii", rb"'\xe9'"), ("latin-1", b"'\xe9'"), ("utf-8", "'é'".encode())]
 )

@@ -63,14 +63,14 @@ def test_from_nothing_to_a_certificate_that_leads_to_the_root(lab: Path, capsys:
     leaf = certificate("meter.pem")
     assert (leaf.type, leaf.system_title) == (SIGNATURE, bytes.fromhex(TITLE))
     (item,) = as_json(capsys, "show", "meter.pem", *CHAIN)
-    assert (item["kind"], item["for"], item["system title"], item["warnings"]) == (
+    assert (item["kind"], item["for"], item["system_title"], item["warnings"]) == (
         "certificate",
         "digital-signature",
         TITLE,
         [],
     )
-    assert (item["valid until"], item["issuer"], item["curve"]) == (None, "CN=Lab meters", "P-256")
-    assert int(item["serial number"], 16) == leaf.serial_number
+    assert (item["valid_until"], item["issuer"], item["curve"]) == (None, "CN=Lab meters", "P-256")
+    assert int(item["serial_number"], 16) == leaf.serial_number
     shown = keys(capsys, "show", "meter.pem", "--anchor", "lab/ca.pem", code=1)
     assert "the certificate of its CA is missing" in shown
 
@@ -81,12 +81,12 @@ def test_a_revoked_certificate_is_told(lab: Path, capsys: pytest.CaptureFixture[
     assert (first["number"], first["revoked"]) == (1, [])
     keys(capsys, "show", "meter.pem", *CHAIN, "--crl", "lab/meters/ca.crl")
     revoked = as_json(capsys, "ca", "revoke", "lab/meters", serial, "--reason", "superseded", "--out", "new.crl")
-    assert (revoked["number"], revoked["revoked"][0]["serial number"]) == (2, serial)
+    assert (revoked["number"], revoked["revoked"][0]["serial_number"]) == (2, serial)
     assert Path("new.crl").read_bytes() == Path("lab/meters/ca.crl").read_bytes()
     (item,) = as_json(capsys, "show", "meter.pem", *CHAIN, "--crl", "new.crl", code=1)
     assert "was revoked" in item["warnings"][0]
     (folder,) = as_json(capsys, "show", "lab/meters")
-    assert [(each["serial number"], each["revoked"]) for each in folder["issued"]] == [(serial, True)]
+    assert [(each["serial_number"], each["revoked"]) for each in folder["issued"]] == [(serial, True)]
     made = RevocationList.of(from_pem(Path("new.crl").read_bytes(), REVOCATION_LIST)[0][1])
     assert set(made.revoked) == {int(serial, 16)}
     before = Path("lab/meters/register").read_bytes()
@@ -152,6 +152,10 @@ def test_the_passphrase_comes_from_a_file_the_environment_or_a_prompt(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("secret").write_text("another long one\nsecond line\n")
+    Path("secret").chmod(0o644)
+    create = ("ca", "create", "lab", "--name", "Lab", "--passphrase-file", "secret")
+    assert "secret can be read by others than its owner: chmod 600 secret" in keys(capsys, *create, code=2)
+    Path("secret").chmod(0o600)
     keys(capsys, "ca", "create", "lab", "--name", "Lab", "--passphrase-file", "secret")
     assert "passphrase is wrong" in keys(capsys, "ca", "crl", "lab", code=2)
     keys(capsys, "ca", "crl", "lab", "--passphrase-file", "secret")
@@ -164,7 +168,7 @@ def test_the_passphrase_comes_from_a_file_the_environment_or_a_prompt(
     monkeypatch.delenv("COSEMIC_PASSPHRASE")
     monkeypatch.setattr("sys.stdin", io.StringIO())
     message = keys(capsys, "ca", "crl", "sub", code=2)
-    assert "set COSEMIC_PASSPHRASE, or name a file" in message
+    assert "set COSEMIC_PASSPHRASE, or name a file that holds it: --passphrase-file" in message
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
@@ -177,9 +181,9 @@ def test_the_passphrase_comes_from_a_file_the_environment_or_a_prompt(
     assert "differ" in keys(capsys, "ca", "create", "new", "--name", "New", code=2)
     assert "too short" in keys(capsys, "ca", "create", "new", "--name", "New", code=2)
     assert not Path("new").exists()
-    Path("empty").write_text("")
-    for name in ("empty", "missing"):
-        assert name in keys(capsys, "ca", "crl", "sub", "--passphrase-file", name, code=2)
+    Path("empty").touch(mode=0o600)
+    for name, reason in (("empty", "is empty"), ("missing", "cannot be read: No such file or directory\n")):
+        assert f"{name} {reason}" in keys(capsys, "ca", "crl", "sub", "--passphrase-file", name, code=2)
 
 
 @pytest.mark.parametrize(
@@ -196,15 +200,17 @@ def test_the_passphrase_comes_from_a_file_the_environment_or_a_prompt(
         (("issue", "lab/meters", "meter.csr", "--for", "tls"), 1, "the request is for digital-signature"),
         (("issue", "lab/meters", "meter.csr", "--title", "4D4D4D0000000001"), 1, "not 4D4D4D0000000001"),
         (("issue", "lab/meters", "meter.csr", "--title", "meter"), 2, "16 hexadecimal digits"),
-        (("issue", "lab/meters", "meter.pem"), 1, "no certificate request"),
+        (("issue", "lab/meters", "meter.pem"), 1, "meter.pem: the file holds no certificate request"),
         (("issue", "lab/meters", "nowhere.csr"), 2, "cannot be read"),
         (("csr", "new.key", "--title", "00", "--for", "tls"), 2, "16 hexadecimal digits"),
         (("csr", "meter.pem", "--title", TITLE, "--for", "tls"), 2, "meter.pem: the private key cannot be read"),
         (("csr", "no/new.key", "--title", TITLE, "--for", "tls"), 1, "cannot be written"),
         (("show", "nowhere.pem"), 2, "cannot be read"),
-        (("show", "empty"), 1, "holds no certificate"),
+        (("show", "empty"), 1, "empty: the file holds no certificate"),
         (("show", "."), 2, "holds no authority"),
-        (("show", "meter.pem", "--crl", "lab/meters/ca.crl"), 2, "name its certificate with --intermediate"),
+        (("show", "meter.pem", "--crl", "lab/meters/ca.crl"), 2, "a certificate that is trusted: name it, --anchor"),
+        (("show", "meter.pem", *CHAIN[2:], "--crl", "lab/meters/ca.crl"), 2, "name it, --anchor"),
+        (("show", "meter.pem", *CHAIN[:2], "--crl", "lab/meters/ca.crl"), 2, "with --anchor or --intermediate"),
     ],
 )
 def test_what_is_refused_says_what_to_do(

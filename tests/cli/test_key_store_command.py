@@ -14,7 +14,7 @@ from cosemic.errors import ConfigurationError
 from cosemic.security import SoftwareSigningKey, security_suite
 from cosemic.store.key_store import KeyFile, KeyStore, NewRecord, RecordKind
 from cosemic.store.key_store.for_settings import from_key_store
-from cosemic.store.security_settings import _NAMES, load_security
+from cosemic.store.security_settings import NAMES, load_security
 from cosemic.values import AuthenticationMechanism, Secret
 from tests.store.kept_keys import CHEAP, GAK, GUEK, Kept, key, record
 
@@ -61,7 +61,12 @@ def test_a_store_is_made_filled_looked_at_and_tidied(tmp_path: Path, capsys: pyt
     (tmp_path / "pallet.csv").write_text(f"serial,guek,mk\nA1,{'11' * 16},{WRAPPED}\nA2,{'22' * 16},{WRAPPED}\n")
     take = ("import", store, tmp_path / "pallet.csv", *by, "--mapping", tmp_path / "maker.toml")
     wrapped = (*take, "--transport-key-file", tmp_path / "transport")
-    assert "name the transport key" in said(capsys, *take, code=2)
+    assert "name the transport key (--transport-key-file)" in said(capsys, *take, code=2)
+    missing = said(capsys, *take, "--transport-key-file", tmp_path / "nowhere", code=2)
+    assert "nowhere cannot be read: No such file" in missing
+    (tmp_path / "wrong").write_text("00" * 16)
+    (tmp_path / "wrong").chmod(0o600)
+    assert "check the transport key" in said(capsys, *take, "--transport-key-file", tmp_path / "wrong", code=1)
     assert told(capsys, *wrapped, "--dry-run") | {"warnings": []} == {
         "imported": False, "new": 2, "renewed": 0, "same": 0, "faults": [], "warnings": [],
     }  # fmt: skip
@@ -74,17 +79,21 @@ def test_a_store_is_made_filled_looked_at_and_tidied(tmp_path: Path, capsys: pyt
     assert "nothing was imported: 2 faults" in text
     (tmp_path / "pallet.csv").write_text(f"serial,guek,mk\nA1,{'12' * 16},{WRAPPED}\n")
     assert "1 renewed" in said(capsys, *wrapped, "--renew")
-    assert [each["meter"] for each in told(capsys, "list", store, *by)["meters"]] == ["A1", "A2"]
+    listed = told(capsys, "list", store, *by)["meters"]
+    assert [each["meter"] for each in listed] == ["A1", "A2"]
+    assert {record["fingerprint"] for each in listed for record in each["records"]} == {None}  # needs no key
     shown = told(capsys, "show", store, "A1", *by)
     assert [(each["record"], each["version"], each["state"]) for each in shown["records"]] == [
         ("encryption-key", 1, "previous"), ("encryption-key", 2, "current"), ("kek", 1, "current"),
     ]  # fmt: skip
-    assert "1 versions of encryption-key are forgotten" in said(capsys, "forget", store, "A1", "encryption-key", *by)
+    assert "forgotten: 1 version of encryption-key" in said(capsys, "forget", store, "A1", "encryption-key", *by)
     assert "A2 is forgotten" in said(capsys, "forget", store, "A2", "--whole-meter", *by)
     assert "name a record" in said(capsys, "forget", store, "A1", *by, code=2)
-    assert "for 1 meters" in said(capsys, "rotate", store, *by, "--data-keys")
+    assert "for 1 meter\n" in said(capsys, "rotate", store, *by, "--data-keys")
     noted = told(capsys, "audit", store, *by, "--last", 2)
     assert [each["action"] for each in noted["entries"]] == ["remove meter", "rotate data keys"]
+    assert told(capsys, "audit", store, *by, "--last", 0)["entries"] == []
+    assert "1 meter and " in said(capsys, "audit", store, *by)
     assert "are as they were written" in said(capsys, "audit", store, *by, "--expect", noted["note"])
     assert "is not the one that was noted" in said(capsys, "audit", store, *by, "--expect", f"3:{'00' * 32}", code=1)
 
@@ -99,6 +108,9 @@ def test_a_passphrase_opens_and_is_changed(
     said(capsys, "init", store)
     assert "is there already" in said(capsys, "init", store, code=2)
     (tmp_path / "new").write_text("the second one\n")
+    (tmp_path / "new").chmod(0o644)
+    assert "chmod 600" in said(capsys, "rotate", store, "--new-passphrase-file", tmp_path / "new", code=2)
+    (tmp_path / "new").chmod(0o600)
     said(capsys, "rotate", store, "--new-passphrase-file", tmp_path / "new")
     assert "does not open" in said(capsys, "list", store, code=2)
     assert "no meters" in said(capsys, "list", store, "--passphrase-file", tmp_path / "new")
@@ -216,18 +228,18 @@ def test_the_suite_is_that_of_the_meter_in_the_store(kept: Kept, tmp_path: Path)
 def test_settings_take_our_signing_key_and_title_from_the_store(kept: Kept) -> None:
     kept.change(with_suite_1)
     values = {"key_store": str(kept.path), "meter": "s1", "key_store_client": "head-end", "mechanism": "hls-gmac"}
-    taken = from_key_store(values, None, _NAMES)
+    taken = from_key_store(values, None, NAMES)
     assert taken["system_title"] == b"COSHES01"
     with kept.open() as store:
         assert taken["signing_key"].public == store.signing_key("head-end", purpose="test").public
-    assert from_key_store(values | {"system_title": "00"}, None, _NAMES)["system_title"] == "00"
+    assert from_key_store(values | {"system_title": "00"}, None, NAMES)["system_title"] == "00"
     with pytest.raises(ConfigurationError, match="is of security suite 2"):
-        from_key_store(values | {"key_store_client": "head-end 2"}, None, _NAMES)
+        from_key_store(values | {"key_store_client": "head-end 2"}, None, NAMES)
     with pytest.raises(ConfigurationError, match="give one of them"):
-        from_key_store(values | {"signing_key": "00"}, None, _NAMES)
+        from_key_store(values | {"signing_key": "00"}, None, NAMES)
 
 
 def test_a_meter_of_another_suite_is_not_taken_where_settings_know_none(kept: Kept) -> None:
     kept.change(with_suite_1)
     with pytest.raises(ConfigurationError, match="security suite 1"):
-        from_key_store({"key_store": str(kept.path), "meter": "s1"}, None, _NAMES - {"suite"})
+        from_key_store({"key_store": str(kept.path), "meter": "s1"}, None, NAMES - {"suite"})

@@ -119,7 +119,7 @@ def test_everything_that_can_be_said_of_a_fleet_is_taken(tmp_path: Path) -> None
     assert sum(Slow in map(type, site.faults) for site in fleet.sites) == 2
 
 
-@pytest.mark.parametrize(("name", "meters"), [("meter.toml", 1), ("fleet.toml", 28)])
+@pytest.mark.parametrize(("name", "meters"), [("meter.toml", 1), ("fleet.toml", 28), ("parties.toml", 2)])
 def test_the_examples_are_fleets(name: str, meters: int) -> None:
     settings = load_fleet(EXAMPLES / name)
     assert len(settings.plans) == meters

@@ -7,7 +7,7 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.apdu import CosemAttributeDescriptor, CosemAttributeDescriptorWithSelection, CosemMethodDescriptor
@@ -21,6 +21,7 @@ from cosemic.server import only, reading
 from cosemic.simulator import HouseholdMeter, MeterPlan, MeterSecurity, SimulatedMeter, Time, names
 from cosemic.simulator.customers import DAY, SLOT
 from cosemic.values import ActionResult, DataAccessResult, DateTime, Obis, Secret
+from tests.effort import examples
 from tests.simulator.support import BERLIN, NOW, Local, View, client_of, entries, meter_at, standing, value
 
 COUNTER = "0-0:43.1.0"
@@ -215,7 +216,7 @@ def test_a_plain_request_in_a_ciphered_association_is_refused() -> None:
 # ---- what it measures ------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(now=TIMES, serial=st.integers(0, 20), customer=st.sampled_from(["household", "shop", "solar"]))
 def test_registers_equal_the_profile_and_what_came_since(now: dt.datetime, serial: int, customer: str) -> None:
     meter, _ = meter_at(standing(now), serial=serial, customer=customer, profile_days=1, billing_periods=0)
@@ -235,7 +236,7 @@ def test_registers_equal_the_profile_and_what_came_since(now: dt.datetime, seria
         assert 0 <= fed * passed / 3600 - (exported - last_exported) < 1
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(now=TIMES)
 def test_the_profile_has_one_entry_for_each_quarter_up_to_now(now: dt.datetime) -> None:
     meter, _ = meter_at(standing(now), profile_days=1, billing_periods=0)
@@ -464,6 +465,7 @@ def test_meters_that_cannot_be_are_refused(options: dict[str, Any], words: str) 
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 def test_the_deepest_records_can_be_made() -> None:
     meter, _ = meter_at(profile_days=36_525, billing_periods=1_200, capture_period=3_600)
     assert value(meter, 7, "1-0:99.1.0", 8) == 36_525 * 24

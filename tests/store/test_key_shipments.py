@@ -150,7 +150,7 @@ def test_the_documented_mapping_is_one(tmp_path: Path) -> None:
         ({"encoding": "klingon"}, "encoding 'klingon'"),
         ({"suite": 9}, "security suite 9"),
         ({"suite": "0"}, "suite is a number"),
-        ({"colour": 1}, "colour: not known in a mapping"),
+        ({"colour": 1}, "colour: not known in a mapping: columns, delimiter, encoding, format, keys, meters, suite"),
     ],
 )
 def test_a_wrong_mapping_says_what_is_wrong(more: dict[str, Any], said: str) -> None:
@@ -320,7 +320,7 @@ def test_duplicates_are_named_and_then_nothing_is_imported(kept: Kept) -> None:
             "line 4: meter A2 has the system title 3132333435363738 of A1",
             "line 5: the system title 434f534d45545231 is that of m1",
             "line 6: meter m2 is there with another encryption-key, or without: "
-            "renew keeps both, the new one as current",
+            "renew (--renew) keeps both, the new one as current",
             "line 7: meter m1 is there with another suite or system title: remove it first if this is right",
             "line 8: kek is missing",
         ]

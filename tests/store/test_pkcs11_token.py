@@ -165,3 +165,41 @@ def test_what_is_not_there_is_said(token: Pkcs11Token) -> None:
         Pkcs11Token(LIBRARY, "lab", Secret.password(PIN))
     with pytest.raises((ConfigurationError, StoreError)):
         Pkcs11Token("/nowhere/module.so", "lab", Secret.password(PIN))
+
+
+def test_security_settings_name_keys_in_the_token(
+    token: Pkcs11Token, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from cosemic.store import private_keys
+    from cosemic.store.security_settings import load_security
+
+    suite = security_suite(1)
+    signing = token.generate_signing_key(suite, "settings sign")
+    agreement = token.generate_agreement_key(suite, "settings agree")
+    meter, meter_agrees = SoftwareAgreementKey.generate(suite), SoftwareAgreementKey.generate(suite)
+    monkeypatch.setitem(private_keys._TOKENS, (str(LIBRARY), "lab"), token)  # it is open in this process
+    settings = {
+        "suite": 1,
+        "system_title": "434f530000000001",
+        "server_title": "4d4d4d0000bc614e",
+        "encryption_key": "00" * 15 + "01",
+        "authentication_key": "00" * 15 + "02",
+        "token": "lab",
+        "token_library": str(LIBRARY),
+        "token_signing_key": "settings sign",
+        "token_agreement_key": "settings agree",
+        "server_public_key": meter.public.octets.hex(),
+        "server_agreement_key": meter_agrees.public.octets.hex(),
+        "layers": "sign+cipher:static",
+        "transactions": str(tmp_path / "transactions"),
+        "counters": str(tmp_path / "counters"),
+    }
+    parties = load_security(settings).client.parties
+    assert parties is not None
+    assert parties.signing_key is not None
+    assert parties.agreement_key is not None
+    assert parties.signing_key.public == signing.public
+    assert parties.agreement_key.public == agreement.public
+    verify(signing.public, b"APDU", parties.signing_key.sign(b"APDU"))
+    with pytest.raises(ConfigurationError, match="objects private key with label nothing"):
+        load_security(settings | {"token_signing_key": "nothing"})

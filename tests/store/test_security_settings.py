@@ -14,7 +14,7 @@ from cosemic.dialect import STANDARD
 from cosemic.errors import CertificateError, ConfigurationError
 from cosemic.security import MemoryCounterStore, Protection, SoftwareSigningKey, security_suite
 from cosemic.security.certificates import pkcs8
-from cosemic.store import security_settings
+from cosemic.store import party_settings, security_settings
 from cosemic.store.counters import FileCounterStore
 from cosemic.store.key_files import make_key_file
 from cosemic.store.security_settings import SecuritySettings, load_security, state_folder
@@ -58,11 +58,11 @@ FULL: dict[str, Any] = {
 
 @pytest.mark.parametrize("suffix", [".toml", ".json"])
 def test_every_documented_name_is_read_from_a_file(tmp_path: Path, suffix: str) -> None:
-    documented = security_settings.__doc__ or ""
+    documented = (security_settings.__doc__ or "") + (party_settings.__doc__ or "")
     named = {
         line.split("=")[0].strip() for line in documented.splitlines() if line.startswith("    ") and " = " in line
     }
-    assert named == (security_settings._NAMES - {"secret"})
+    assert named == (security_settings.NAMES - {"secret"})
     path = tmp_path / f"meter{suffix}"
     path.write_text(json.dumps(FULL) if suffix == ".json" else toml(FULL))
     loaded = load_security(path)
@@ -385,6 +385,14 @@ def test_files_that_cannot_be_read_are_not_quoted(octets: bytes, suffix: str, tm
         load_security(path)
     shown = f"{caught.value}{caught.value!r}{caught.value.__cause__}"
     assert "0badc0ffee" not in shown
+
+
+def test_a_name_that_is_nearly_right_is_guessed() -> None:
+    says = r"^mechanisme: not a security setting \(is mechanism meant\?\); known: "
+    with pytest.raises(ConfigurationError, match=says):
+        load_security({"mechanisme": "lls"})
+    with pytest.raises(ConfigurationError, match=r"^colour: not a security setting; known: "):
+        load_security({"colour": "red"})
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -189,7 +189,8 @@ def _parent_passphrase(arguments: argparse.Namespace) -> Secret:
     """That of the authority above: its own, or the same as ours."""
     what = f"the authority {arguments.under}"
     if arguments.parent_passphrase_file is not None or PARENT_VARIABLE in os.environ:
-        return passphrase(arguments.parent_passphrase_file, what, variable=PARENT_VARIABLE)
+        option = "--parent-passphrase-file"
+        return passphrase(arguments.parent_passphrase_file, what, variable=PARENT_VARIABLE, option=option)
     return passphrase(arguments.passphrase_file, what)
 
 
@@ -230,7 +231,10 @@ def _serial(text: str) -> int:
 
 def _issue(arguments: argparse.Namespace) -> int:
     title = None if arguments.title is None else _title(arguments.title)
-    request = CertificateRequest.of(from_pem(read_file(arguments.request), REQUEST)[0][1])
+    try:
+        request = CertificateRequest.of(from_pem(read_file(arguments.request), REQUEST)[0][1])
+    except CertificateError as error:
+        raise CertificateError(f"{arguments.request}: {error}") from None
     folder = AuthorityFolder(arguments.folder)
     authority = folder.open(passphrase(arguments.passphrase_file, f"the authority {folder.path}"))
     begins = _now()

@@ -33,7 +33,9 @@ examples:
   cosemic keys show meter.csr lab --json
 
 FILE is a certificate, a request, a revocation list (PEM or DER), or the folder of an authority. With --anchor,
-certificates have to lead to it, now. Private keys are named, and never shown.
+certificates have to lead to it, now; with --crl they must not be revoked either. The ca.pem of a sub-CA has the
+certificates up to the root in it, and as an anchor trusts them all, and so whatever the root has issued. Private keys
+are named, and never shown.
 
 exit codes: 0 shown; 1 one is refused or doubtful; 2 wrong arguments, or a file cannot be read
 """
@@ -43,7 +45,7 @@ def register(command: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     command.add_argument("file", nargs="+", metavar="FILE", help="PEM or DER file, or folder of an authority")
     for name, help_ in (
-        ("--anchor", "certificate that is trusted: certificates have to lead to it"),
+        ("--anchor", "certificates that are trusted, all in the file: certificates have to lead to one"),
         ("--intermediate", "certificates of CAs in between"),
         ("--crl", "revocation list of a CA: certificates must not stand in it"),
     ):
@@ -54,6 +56,10 @@ def register(command: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, check and print."""
+    if arguments.crl and not arguments.anchor:  # an unchecked list would look like a good one
+        raise ConfigurationError(
+            "revocation is looked at on the way to a certificate that is trusted: name it, --anchor"
+        )
     now = dt.datetime.now(dt.UTC)
     anchors, between = _certificates(arguments.anchor), _certificates(arguments.intermediate)
     lists = _lists(arguments.crl, [*anchors, *between])
@@ -96,7 +102,11 @@ Found = Certificate | tuple[dict[str, Any], list[str]]
 
 def _file(path: Path) -> Iterable[Found]:
     """What a file holds; of a private key only that it is there."""
-    for label, octets in from_pem(_read(path), None):
+    try:
+        found = from_pem(_read(path), None)
+    except CertificateError as error:
+        raise CertificateError(f"{path}: {error}") from None
+    for label, octets in found:
         if label.endswith("PRIVATE KEY"):
             doubts = [] if label.startswith("ENCRYPTED") else ["the private key is not encrypted"]
             if others_can_read(path):
@@ -139,7 +149,7 @@ def authority_item(folder: AuthorityFolder, certificate: Certificate) -> dict[st
     revoked = folder.register.revoked()
     issued = [
         {
-            "serial number": f"{each.serial_number:X}",
+            "serial_number": f"{each.serial_number:X}",
             "subject": _subject(each),
             "for": _use(each),
             "revoked": each.serial_number in revoked,
@@ -154,9 +164,9 @@ def item_text(one: Certificate | CertificateRequest, kind: str = "certificate") 
     """Return what a certificate or request says."""
     title = None if one.system_title is None else one.system_title.hex().upper()
     key = {
-        "system title": title,
+        "system_title": title,
         "curve": one.public_key.suite_curve,
-        "public key": one.public_key.octets.hex().upper(),
+        "public_key": one.public_key.octets.hex().upper(),
     }
     if isinstance(one, CertificateRequest):
         label = None if one.type is None else one.type.label
@@ -166,9 +176,9 @@ def item_text(one: Certificate | CertificateRequest, kind: str = "certificate") 
         | key
         | {
             "issuer": one.issuer_text,
-            "serial number": f"{one.serial_number:X}",
-            "valid from": one.not_before.isoformat(),
-            "valid until": None if one.not_after == INDEFINITE else one.not_after.isoformat(),
+            "serial_number": f"{one.serial_number:X}",
+            "valid_from": one.not_before.isoformat(),
+            "valid_until": None if one.not_after == INDEFINITE else one.not_after.isoformat(),
         }
     )
 
@@ -179,10 +189,10 @@ def list_item(one: RevocationList) -> dict[str, Any]:
         "kind": "revocation list",
         "issuer": one.issuer_text,
         "number": one.number,
-        "this update": one.this_update.isoformat(),
-        "next update": one.next_update.isoformat(),
+        "this_update": one.this_update.isoformat(),
+        "next_update": one.next_update.isoformat(),
         "revoked": [
-            {"serial number": f"{number:X}", "since": since.isoformat(), "reason": reason.value}
+            {"serial_number": f"{number:X}", "since": since.isoformat(), "reason": reason.value}
             for number, (since, reason) in one.revoked.items()
         ],
     }
@@ -198,12 +208,15 @@ def print_item(item: dict[str, Any], as_json: bool, last: str) -> None:
 
 def _as_text(item: dict[str, Any]) -> str:
     lines = []
-    for name, value in item.items():
+    for field, value in item.items():
+        name = field.replace("_", " ")
         if name == "warnings":
             lines += [("warning", each) for each in value]
         elif isinstance(value, list):
             lines += [(name, "none")] if not value else []
-            lines += [(name, ", ".join(f"{key} {one}" for key, one in each.items())) for each in value]
+            lines += [
+                (name, ", ".join(f"{key.replace('_', ' ')} {one}" for key, one in each.items())) for each in value
+            ]
         elif value is None:
             lines.append((name, "without end" if name == "valid until" else "-"))
         else:
@@ -233,7 +246,9 @@ def _lists(paths: list[str], issuers: list[Certificate]) -> RevocationLists | No
             found = RevocationList.of(octets)
             issuer = next((each for each in issuers if each.subject == found.issuer), None)
             if issuer is None:
-                raise ConfigurationError(f"{path} is of {found.issuer_text}: name its certificate with --intermediate")
+                raise ConfigurationError(
+                    f"{path} is of {found.issuer_text}: name its certificate with --anchor or --intermediate"
+                )
             lists.add(found, issuer)
     return lists
 

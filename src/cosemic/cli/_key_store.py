@@ -38,6 +38,23 @@ as text. The passphrase comes from a file, {PASSPHRASE_VARIABLE} or a prompt; th
 
 exit codes: 0 done; 1 refused, damaged, or a shipment that was not imported; 2 wrong arguments, passphrase or file
 """
+MAPPING: Final = """\
+The mapping of a CSV file with a heading:
+
+  format = "csv"                        # or json, xml
+  delimiter = ";"
+  suite = 1                             # where no column says it
+  [columns]
+  name = "Serial"                       # and system_title, suite
+  [keys]
+  encryption-key = "GUEK"               # hexadecimal
+  authentication-key = { column = "GAK", form = "base64" }        # or text, pem
+  kek = { column = "MK", wrapped = true, optional = true }
+  "secret:1" = { column = "LLS", form = "text" }                  # password of client 1
+
+For JSON and XML, meters = "Shipment.Devices" or "Shipment/Device" says where the meters are, a column is a path below
+a meter: keys.guek, or Key[@type='GUEK']/@value. All of it: `python -m pydoc cosemic.store.key_store.shipments.mapping`.
+"""
 SEVERAL: Final = 20
 """Faults that are printed one by one."""
 _Subparsers = argparse._SubParsersAction
@@ -54,6 +71,7 @@ def register(commands: _Subparsers[argparse.ArgumentParser]) -> None:
     init = _action(actions, "init", "make an empty store", _init)
     init.add_argument("--passphrase", action="store_true", help="beside --key-file: a passphrase opens it too")
     take = _action(actions, "import", "import the keys of a shipment", _import)
+    take.formatter_class, take.epilog = argparse.RawDescriptionHelpFormatter, MAPPING
     take.add_argument("shipment", metavar="SHIPMENT", help="file of a meter maker: CSV, JSON or XML")
     take.add_argument("--mapping", required=True, metavar="FILE", help="how the file is laid out: TOML")
     take.add_argument(
@@ -72,7 +90,7 @@ def register(commands: _Subparsers[argparse.ArgumentParser]) -> None:
     )
     audit = _action(actions, "audit", "check the whole store, and show who did what", _audit)
     audit.add_argument("--meter", metavar="METER", help="only what concerns this meter")
-    audit.add_argument("--last", type=int, metavar="N", help="only the last N entries")
+    audit.add_argument("--last", type=_number, metavar="N", help="only the last N entries")
     audit.add_argument("--expect", metavar="NUMBER:MAC", help="an entry that was noted earlier: is it still there?")
     forget = _action(actions, "forget", "forget previous versions of a record, one version, or a whole meter", _forget)
     forget.add_argument("meter", metavar="METER")
@@ -91,6 +109,12 @@ def _action(actions: _Subparsers[argparse.ArgumentParser], name: str, help_: str
     action.add_argument("--json", action="store_true", help="print JSON")
     action.set_defaults(run=run)
     return action
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no number")
+    return int(text)
 
 
 def _passphrase(arguments: argparse.Namespace, *, new: bool = False) -> Passphrase:
@@ -156,8 +180,10 @@ def _transport_key(arguments: argparse.Namespace) -> TransportKey | None:
             if others_can_read(path):
                 raise ConfigurationError(f"{path} can be read by others than its owner: chmod 600 {path}")
             text = path.read_text(encoding="ascii")
-        except (OSError, UnicodeError):
-            raise ConfigurationError(f"the transport key {path} cannot be read") from None
+        except OSError as error:
+            raise ConfigurationError(f"the transport key {path} cannot be read: {error.strerror or error}") from None
+        except UnicodeError:
+            raise ConfigurationError(f"the transport key {path} is not hexadecimal") from None
     return None if text is None else TransportKey(Secret.from_hex(text, "transport key"))
 
 
@@ -175,7 +201,7 @@ def _report_text(report: ImportReport, dry_run: bool) -> str:
             lines.append(f"... and {len(found) - SEVERAL} more {what}; --json shows all")
     counts = f"{report.new} new, {report.renewed} renewed, {report.same} there already"
     if report.faults:
-        lines.append(f"nothing was imported: {len(report.faults)} faults (otherwise {counts})")
+        lines.append(f"nothing was imported: {_several(len(report.faults), 'fault')} (otherwise {counts})")
     else:
         lines.append(f"{'would import' if dry_run else 'imported'}: {counts}")
     return "\n".join(lines)
@@ -199,7 +225,7 @@ def _current(meter: StoredMeter) -> list[str]:
 def _show(arguments: argparse.Namespace) -> int:
     with _open(arguments) as store:
         meter = store.meter(arguments.meter)
-    rows = [tuple(map(str, _record_item(each).values())) for each in meter.records]
+    rows = [tuple(str(cell or "-") for cell in _record_item(each).values()) for each in meter.records]
     head = f"{meter.name}: security suite {meter.suite.id}, system title {meter.system_title.hex() or 'not known'}\n"
     heading = ("record", "version", "state", "added", "fingerprint")
     _say(arguments, _meter_item(meter), head + (table([heading, *rows]) if rows else "no records"))
@@ -216,7 +242,7 @@ def _meter_item(meter: StoredMeter) -> dict[str, Any]:
 def _record_item(record: RecordInfo) -> dict[str, Any]:
     return {
         "record": record.name, "version": record.version, "state": record.state.value,
-        "added": record.added.isoformat(), "fingerprint": record.fingerprint or "-",
+        "added": record.added.isoformat(), "fingerprint": record.fingerprint or None,
     }  # fmt: skip
 
 
@@ -235,7 +261,13 @@ def _rotate(arguments: argparse.Namespace) -> int:
                 unlockers.append(_passphrase(arguments))
         if arguments.new_passphrase or arguments.new_passphrase_file:
             what = f"the key store {arguments.store}, the new one"
-            secret = passphrase(arguments.new_passphrase_file, what, variable=NEW_PASSPHRASE_VARIABLE, new=True)
+            secret = passphrase(
+                arguments.new_passphrase_file,
+                what,
+                variable=NEW_PASSPHRASE_VARIABLE,
+                new=True,
+                option="--new-passphrase-file",
+            )
             unlockers.append(Passphrase(secret))
             store.set_unlocker(unlockers[-1], purpose="cosemic keys store rotate")
         with counted("rotating", "meters") as count:
@@ -246,7 +278,7 @@ def _rotate(arguments: argparse.Namespace) -> int:
                 progress=lambda done, whole: count(done, whole, ""),
             )
         number = len(store.meters())
-    _say(arguments, {"rotated": number}, f"the master key is a new one, for {number} meters")
+    _say(arguments, {"rotated": number}, f"the master key is a new one, for {_several(number, 'meter')}")
     return 0
 
 
@@ -258,7 +290,7 @@ def _audit(arguments: argparse.Namespace) -> int:
         raise StoreError(f"entry {expected[0]} is not the one that was noted: the store was put back, or is another")
     noted = f"{entries[-1].number}:{entries[-1].mac.hex()}" if entries else "nothing yet"
     shown = [each for each in entries if arguments.meter in (None, each.meter)]
-    shown = shown[-arguments.last :] if arguments.last else shown
+    shown = shown if arguments.last is None else shown[max(len(shown) - arguments.last, 0) :]
     items = [
         {
             "number": each.number, "at": each.at.isoformat(timespec="seconds"), "who": each.who, "action": each.action,
@@ -268,7 +300,8 @@ def _audit(arguments: argparse.Namespace) -> int:
     ]  # fmt: skip
     rows = [tuple(str(value) or "-" for value in item.values()) for item in items]
     heading = ("number", "at", "who", "action", "meter", "record", "fingerprint", "purpose")
-    whole = f"{meters} meters and {len(entries)} entries are as they were written; to note: {noted}"
+    counts = f"{_several(meters, 'meter')} and {_several(len(entries), 'entry', 'entries')}"
+    whole = f"{counts} are as they were written; to note: {noted}"
     text = f"{table([heading, *rows])}\n{whole}"
     _say(arguments, {"meters": meters, "entries": items, "note": noted}, text)
     return 0
@@ -292,9 +325,17 @@ def _forget(arguments: argparse.Namespace) -> int:
             gone = -1
         else:
             gone = change.forget(arguments.meter, arguments.record, arguments.version)
-    text = f"{arguments.meter} is forgotten" if gone < 0 else f"{gone} versions of {arguments.record} are forgotten"
+    text = (
+        f"{arguments.meter} is forgotten"
+        if gone < 0
+        else f"forgotten: {_several(gone, 'version')} of {arguments.record}"
+    )
     _say(arguments, {"meter": arguments.meter, "versions": None if gone < 0 else gone}, text)
     return 0
+
+
+def _several(number: int, one: str, more: str = "") -> str:
+    return f"{number} {one if number == 1 else more or f'{one}s'}"
 
 
 def _say(arguments: argparse.Namespace, item: dict[str, Any], text: str) -> None:

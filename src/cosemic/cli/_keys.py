@@ -29,13 +29,19 @@ LONG_NAMES: Final = {
     "broadcast_key": "gbek",
     "dedicated_key": "dk",
     "authentication_key": "ak",
+    "server_title": "public_key_of",
+    "server_public_key": "public_key",
+    "server_agreement_key": "agreement_public_key",
 }
 PASSED_OVER: Final = frozenset(
     (
-        "mechanism", "client_sap", "server_sap", "password", "secret", "ciphered", "server_title", "protection",
+        "mechanism", "client_sap", "server_sap", "password", "secret", "ciphered", "protection", "require",
         "invocation_counter", "counters", "user_id", "pre_established", "referencing", "key_store", "meter",
-        "key_store_key_file", "key_store_client", "suite", "signing_key", "signing_key_file", "certificate",
-        "server_public_key", "server_certificate", "trust_anchors",
+        "key_store_key_file", "key_store_client", "send_certificate", "check_rights", "suite", "signing_key",
+        "signing_key_file", "certificate", "server_certificate", "trust_anchors", "layers", "key_infos",
+        "sealed_inside", "brokers_for", "transactions", "date_time_tolerance", "max_layers", "agreement_key_file",
+        "agreement_certificate", "certificates", "revocation_lists", "token", "token_library", "token_pin_file",
+        "token_signing_key", "token_agreement_key",
     )
 )  # fmt: skip
 """Security settings that open nothing here."""

@@ -5,21 +5,24 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import datetime as dt
+import shlex
 import sys
 import zoneinfo
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from decimal import Decimal
 from enum import Enum
-from shlex import quote
 from typing import Any, Final
 
 from cosemic.cli._json import NOT_NUMBERS
 from cosemic.client import BlockingMeter
+from cosemic.client.plan import known
 from cosemic.client.timepiece import aware
 from cosemic.client.trace import PcapTrace, TextTrace
-from cosemic.errors import ConfigurationError, TransportError
+from cosemic.errors import ConfigurationError, CosemicError, TransportError
+from cosemic.security.key_keeper import KeyKeeper
 from cosemic.stack import Framing, Medium, parse_url
+from cosemic.store.third_party_settings import load_third_party
 from cosemic.values import BitString, Date, DateTime, Obis, Quantity, Time
 
 HELP: Final = """\
@@ -31,6 +34,9 @@ URL        tcp://HOST:PORT?client=SAP&server=SAP&timeout=SECONDS, port 4059 unle
 security   a TOML or JSON file with mechanism, client_sap, password, keys; without --security the same names in the
            environment, as COSEMIC_PASSWORD or COSEMIC_ENCRYPTION_KEY; with neither, the public client. Keys and
            passwords never stand in a command, where every user of the machine can see them.
+layers     in place of those that the security settings say: sign, cipher, authenticate, encrypt, with + between, the
+           innermost first; behind a colon where the key comes from: global-unicast, wrapped, one-pass, static, absent.
+           The settings hold what that needs: key_infos, signing_key, agreement_key, and the keys of the meter
 trace      --trace - writes the octets of every layer to the terminal; --trace FILE.pcap what passes the medium,
            for Wireshark; --trace-plain shows the plaintext of ciphered APDUs too. Keys are in neither.
 
@@ -62,6 +68,12 @@ def add_command(
     command.add_argument("--security", metavar="FILE", help="TOML or JSON file with password or keys")
     command.add_argument("--meters", metavar="FILE", help="TOML file of known meters")
     command.add_argument(
+        "--layers", metavar="LAYERS", help="general protection of every request: sign+cipher:one-pass, see below"
+    )
+    command.add_argument(
+        "--third-party", metavar="FILE", help="settings of a third party to ask for: --security is that of its broker"
+    )
+    command.add_argument(
         "--zone", help="time zone of the meter: Europe/Berlin (default: UTC, or that of the known meter)"
     )
     command.add_argument("--json", action="store_true", help=f"print JSON; {NOT_NUMBERS}")
@@ -73,27 +85,70 @@ def add_command(
 
 
 @contextmanager
-def meter_of(arguments: argparse.Namespace) -> Iterator[BlockingMeter]:
-    """Open the meter that the arguments name, with the trace they ask for. Raises CosemicError."""
+def meter_of(arguments: argparse.Namespace, keeper: KeyKeeper | None = None) -> Iterator[BlockingMeter]:
+    """Open the meter that the arguments name, with the trace they ask for. Raises CosemicError.
+
+    keeper: keeps its keys, while they are changed.
+    """
     zone = None if arguments.zone is None else zone_of(arguments.zone)
-    security = arguments.security
-    if security is None and "://" in arguments.url:
-        security = "environment"
+    third_party = None if arguments.third_party is None else load_third_party(arguments.third_party)
     with ExitStack() as held:
         trace: TextTrace | PcapTrace | None = None
         if arguments.trace not in (None, "-"):
             trace = held.enter_context(PcapTrace(arguments.trace))
         elif arguments.trace == "-" or arguments.trace_plain:
             trace = TextTrace(sys.stderr, plaintext=arguments.trace_plain)
-        meter = BlockingMeter.connect(arguments.url, security, zone=zone, meters=arguments.meters, trace=trace)
+        meter = BlockingMeter.connect(
+            arguments.url,
+            security_of(arguments),
+            zone=zone,
+            meters=arguments.meters,
+            trace=trace,
+            keeper=keeper,
+            layers=arguments.layers,
+            third_party=third_party,
+        )
         try:
             held.enter_context(meter)
         except TransportError as error:
             place = place_of(arguments.url)
             if place and error.__cause__ is None:  # a medium that cannot be used has its own error
-                error.add_note(f"to find the link, address and client SAP that answer: cosemic scan {quote(place)}")
+                error.add_note(
+                    f"to find the link, address and client SAP that answer: cosemic scan {shlex.quote(place)}"
+                )
+            raise
+        except CosemicError as error:
+            if keeper is None:
+                _tell_of_doubt(arguments, error)
             raise
         yield meter
+
+
+def _tell_of_doubt(arguments: argparse.Namespace, error: CosemicError) -> None:
+    """Where a change of keys was interrupted, current keys that are refused are no wonder."""
+    from cosemic.store.kept_keys import pending_keys  # by few calls; the others need not wait for it
+
+    with suppress(CosemicError):
+        if names := pending_keys(known(arguments.url, security_of(arguments), None, None, arguments.meters).security):
+            error.add_note(f"a change of keys was interrupted, and is not settled yet ({', '.join(names)})")
+            error.add_note(recover_command(arguments))
+
+
+def recover_command(arguments: argparse.Namespace) -> str:
+    """Return how a change of keys is settled, to type in."""
+    words = ["cosemic", "keys", "change", arguments.url, "--recover"]
+    for name in ("security", "meters", "layers"):
+        if (value := getattr(arguments, name)) is not None:
+            words += [f"--{name}", value]
+    return f"to find out which keys the meter has: {shlex.join(words)}"
+
+
+def security_of(arguments: argparse.Namespace) -> str | None:
+    """Return the security settings that the arguments name; the environment for a URL without."""
+    if arguments.security is None and "://" in arguments.url:
+        return "environment"
+    named: str | None = arguments.security
+    return named
 
 
 def place_of(url: str) -> str:

@@ -20,6 +20,7 @@ examples:
   cosemic decode C401C1001105
   cosemic decode capture.bin --kind messages --keys keys.toml
   cosemic decode --json --keys meter.toml < telegram.hex
+  cosemic decode signed.bin --certificate meter.pem --expand
 
 kinds:
   apdu        one APDU, naked or inside layers: HDLC, wrapper, M-Bus, gateway, blocks (the default)
@@ -43,6 +44,11 @@ keys: a TOML or JSON file of names and hexadecimal texts, as ek = "0001020304050
   kek           master key
   mbus_key      of M-Bus security mode 5 (kind amis)
   system_title  of the sender, where the APDU does not carry it
+  public_key    of the signer of a general-signing; or server_public_key, or --certificate
+  agreement_key          private key of one party of a general-ciphering whose key was agreed on (of the recipient, but
+                         where that was done with static keys of both)
+  agreement_public_key   of the other party; or server_agreement_key, or --certificate
+  public_key_of          system title of the party whose public keys these are; or server_title
 A file of security settings, as `cosemic read --security` takes it, will do. What it does not name is looked up in the
 environment: COSEMIC_EK or COSEMIC_ENCRYPTION_KEY, and so on. Keys never stand in a command, where every user of
 the machine can see them. Content that could not be verified is shown, and marked.
@@ -73,6 +79,14 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command.add_argument("--kind", choices=KINDS, help="what the data is, see below (default: apdu)")
     command.add_argument("--keys", metavar="FILE", help="TOML or JSON file with keys, see below")
     command.add_argument(
+        "--certificate",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="certificate of the signer, or of the other party of a key agreement; can be given several times",
+    )
+    command.add_argument("--expand", action="store_true", help="expand what is compressed (ITU-T V.44), and read it")
+    command.add_argument(
         "--quirk",
         action="append",
         default=[],
@@ -85,13 +99,37 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Decode and print."""
-    keys = read_keys(KEY_NAMES, arguments.keys)
-    decoded = decode(_read(arguments.data), keys=keys, kind=arguments.kind, quirks=arguments.quirk)
+    keys = read_keys(KEY_NAMES, arguments.keys) | _public_keys(arguments.certificate)
+    decoded = decode(
+        _read(arguments.data), keys=keys, kind=arguments.kind, quirks=arguments.quirk, expand=arguments.expand
+    )
     if arguments.json:
         print_json(decoded.to_dict())
     else:
         print(decoded.explain())
     return 0
+
+
+def _public_keys(files: list[str]) -> dict[str, str]:
+    """The public keys of certificates, which are of one party; nobody vouches for them here."""
+    found: dict[str, str] = {}
+    for file in files:
+        from cosemic.model.security_setup import CertificateType
+        from cosemic.security.certificates import Certificate
+        from cosemic.security.certificates.pem import from_pem
+
+        try:
+            octets = Path(file).read_bytes()
+        except OSError as error:
+            raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from None
+        for _, der in from_pem(octets):
+            each = Certificate.of(der)
+            name = "agreement_public_key" if each.type is CertificateType.KEY_AGREEMENT else "public_key"
+            title = (each.system_title or b"").hex()
+            if not title or name in found or found.setdefault("public_key_of", title) != title:
+                raise ConfigurationError(f"{file}: give one certificate for each use, of one meter, client or party")
+            found[name] = each.public_key.octets.hex()
+    return found
 
 
 def _read(source: str) -> bytes | str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from cosemic.cli import _key_commands, _key_show, _key_store
+from cosemic.cli import _key_change, _key_commands, _key_show, _key_store
 from cosemic.cli._json import print_json
 from cosemic.cli._key_commands import add_command
 from cosemic.cli._table import table
@@ -30,6 +30,7 @@ examples:
   cosemic keys issue lab client.csr --out client.pem
   cosemic keys show client.pem --anchor lab/ca.pem
   cosemic keys store init meters.keys             encrypted file of keys: `cosemic keys store --help`
+  cosemic keys change "tcp://10.0.0.7?client=1" --security meter.toml     new keys for a meter: `... change --help`
 
 A file that is called like a command is named with its folder: ./ca. Passphrases come from COSEMIC_PASSPHRASE, a file or
 a prompt.
@@ -69,7 +70,7 @@ class _Found:
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    command = add_command(subparsers, "keys", "show the fingerprints of keys; make and show certificates", EXAMPLES)
+    command = add_command(subparsers, "keys", "keep, change and compare keys; make and show certificates", EXAMPLES)
     commands = command.add_subparsers(title="commands", metavar="COMMAND", required=True)
     fingerprints = add_command(
         commands,
@@ -83,6 +84,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     _key_commands.register(commands)
     _key_show.register(add_command(commands, "show", "show certificates, requests and lists", _key_show.EXAMPLES))
     _key_store.register(commands)
+    _key_change.register(commands)
     plain = command.parse_known_args
 
     def with_command(args: Any = None, namespace: Any = None) -> Any:
@@ -153,7 +155,8 @@ def _lengths(suite: Any, found: list[_Found]) -> list[str]:
         return [f"{one.file}: there is no security suite {suite}" for one in found[:1]]
     of = SUITES[int(suite)]
     needed = dict.fromkeys(("encryption_key", "authentication_key", "broadcast_key"), of.key_length)
-    needed["signing_key"] = of.coordinate_length
+    needed["kek"] = of.key_length
+    needed |= dict.fromkeys(("signing_key", "agreement_key"), of.coordinate_length)
     return [
         f"{one.file}: {one.name} has {size} octets, where security suite {of.id} needs {needed[one.name] or 'none'}"
         for one in found

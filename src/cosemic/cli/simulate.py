@@ -10,14 +10,17 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from cosemic.cli._json import print_json
+from cosemic.cli._key_entry import Entering, enter_keys
 from cosemic.cli._progress import counted
 from cosemic.cli._table import table
 from cosemic.errors import ConfigurationError
 from cosemic.security import CounterStore
+from cosemic.security.general import TransactionStore
 from cosemic.simulator import (
     KINDS,
     LINKS,
@@ -37,6 +40,7 @@ from cosemic.simulator.security import MIXED_KINDS, REFERENCING
 from cosemic.simulator.settings_file import write_settings
 from cosemic.store.counters import FileCounterStore
 from cosemic.store.security_settings import state_folder
+from cosemic.store.transactions import FileTransactionStore
 
 MIXED: Final = "mixed"
 MOST_LISTED: Final = 20
@@ -46,6 +50,8 @@ examples:
   cosemic simulate
   cosemic simulate --meters 50 --security mixed --port 5000
   cosemic simulate --security hls-gmac --keys . --json
+  cosemic simulate --security hls-ecdsa --suite 1 --layers sign+cipher:one-pass --third-party
+  cosemic simulate --security hls-gmac --key-store meters.keys --state meter.sqlite
   cosemic simulate --zone Europe/Berlin --speed 60 --state meter.sqlite
   cosemic simulate --meters 200 --fault no-answer@10% --fault slow:delay=5@5%
   cosemic simulate --link hdlc --station serial --port 5000
@@ -60,6 +66,11 @@ For each meter a file of security settings is written, which `cosemic read URL -
 it. Its name holds serial number, security and port: meter-1000001-hls-gmac-4059.toml.
 With --serial the name of the serial port stands in place of the port.
 The keys are computed from the seed: never use them for a real meter.
+In suites 1 and 2 client and meter have keys for signatures and key agreement too; --layers has the settings say in what
+general protection every service goes. --third-party has each meter know a third party, whose settings are written into
+a file of their own (third-party-1000001-4059.toml): `cosemic read URL --security FILE --third-party FILE`.
+With --key-store the keys are in that key store (`cosemic keys store --help`), where `cosemic keys change` keeps new
+ones.
 
 FILE describes meters in TOML: how many, of which customers, protected how, with which objects, rights and faults. See
 examples/meter.toml and examples/fleet.toml, and `python -m pydoc cosemic.simulator.fleet_file`.
@@ -70,7 +81,7 @@ exit codes: 0 ended by Ctrl-C or SIGTERM; 2 wrong arguments, or the port is take
 """
 _OF_A_FILE: Final = (
     "meters", "security", "suite", "customer", "zone", "seed", "speed", "start", "link", "udp", "station",
-    "referencing", "push",
+    "referencing", "push", "layers", "third_party",
 )  # fmt: skip
 """Arguments that a file says itself."""
 
@@ -104,6 +115,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     command.add_argument(
         "--referencing", choices=(*REFERENCING,), help="by logical names, short names or both (default: ln)"
     )
+    command.add_argument(
+        "--layers", metavar="LAYERS", help="general protection that the settings say: cipher, sign+cipher:one-pass"
+    )
+    command.add_argument(
+        "--third-party", action="store_true", default=None, help="a third party behind the client; suites 1 and 2"
+    )
     command.add_argument("--customer", choices=(*CUSTOMERS, MIXED), help="whose they are (default: households)")
     command.add_argument("--zone", help="time zone of their clocks: Europe/Berlin (default: UTC+1 all the year)")
     command.add_argument("--seed", type=int, help="makes load curves and keys (default: 0)")
@@ -115,6 +132,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     command.add_argument("--fault", action="append", default=[], metavar="FAULT[:NAME=VALUE,...][@SHARE]", help="fault")
     command.add_argument("--keys", metavar="FOLDER", help="where the files of security settings are written")
+    command.add_argument("--key-store", metavar="FILE", help="key store that their keys are entered into")
     command.add_argument("--make-image", metavar="FILE", help="write an image to try firmware updates with, and end")
     command.add_argument("--image-version", default="2.0.0", metavar="TEXT", help="of the image (default: 2.0.0)")
     command.add_argument("--json", action="store_true", help="print JSON")
@@ -127,8 +145,14 @@ def run(arguments: argparse.Namespace) -> int:
         return _make_image(arguments)
     settings = _settings(arguments)
     folder = state_folder() / "simulator" if settings.keys is None else settings.keys
+    fresh = settings.state is None or not settings.state.exists()
+    kept = _kept(settings)
+    fleet = settings.fleet(*kept) if kept is not None else settings.fleet()
+    enter = _no_entry
+    if arguments.key_store is not None:
+        enter = partial(enter_keys, Path(arguments.key_store), renew=fresh)
     try:
-        asyncio.run(_serve(settings.fleet(_counters(settings)), folder, arguments.json))
+        asyncio.run(_serve(fleet, folder, arguments.json, enter))
     except KeyboardInterrupt:
         print(file=sys.stderr)
     stays = "their settings files stay" + ("" if settings.state is None else f", and their state in {settings.state}")
@@ -136,8 +160,9 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _counters(settings: FleetSettings) -> CounterStore | None:
-    """Where invocation counters outlive the run: the same seed gives the same keys, and clients remember."""
+def _kept(settings: FleetSettings) -> tuple[CounterStore, TransactionStore] | None:
+    """Where invocation counters and transaction-ids outlive the run: the same seed gives the same keys, and clients
+    remember."""
     if settings.state is not None:
         return None  # beside the state
     folder = state_folder() / "simulator"
@@ -145,7 +170,11 @@ def _counters(settings: FleetSettings) -> CounterStore | None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(f"invocation counters cannot be kept in {folder}: {error.strerror}") from None
-    return FileCounterStore(folder / "counters")
+    return FileCounterStore(folder / "counters"), FileTransactionStore(folder / "transactions")
+
+
+def _no_entry(endpoint: Endpoint) -> Endpoint:
+    return endpoint
 
 
 def _settings(arguments: argparse.Namespace) -> FleetSettings:
@@ -155,7 +184,7 @@ def _settings(arguments: argparse.Namespace) -> FleetSettings:
     if arguments.file is None:
         settings = _from_arguments(arguments)
     else:
-        said = [f"--{name}" for name in _OF_A_FILE if getattr(arguments, name) is not None]
+        said = [f"--{name.replace('_', '-')}" for name in _OF_A_FILE if getattr(arguments, name) is not None]
         if said:
             raise ConfigurationError(f"{', '.join(said)}: {arguments.file} says that itself; change it there")
         settings = load_fleet(arguments.file)
@@ -182,6 +211,8 @@ def _from_arguments(arguments: argparse.Namespace) -> FleetSettings:
         zone=CENTRAL_EUROPE if zone is None else zone_named(zone),
         push=arguments.push,
         referencing=arguments.referencing or "ln",
+        layers=arguments.layers,
+        third_party=bool(arguments.third_party),
         link=MeterLink(link=arguments.link or LINKS[0], udp=bool(arguments.udp), station=_station(arguments.station)),
     )
     return FleetSettings(
@@ -203,14 +234,15 @@ def _moment(text: str) -> dt.datetime:
         raise ConfigurationError(f"{text!r} is no time: 2026-03-01T00:00+01:00") from None
 
 
-async def _serve(fleet: Fleet, folder: Path, as_json: bool) -> None:
+async def _serve(fleet: Fleet, folder: Path, as_json: bool, enter: Entering) -> None:
     stopped = asyncio.Event()
     with suppress(NotImplementedError):  # on Windows, where there is no such signal to wait for
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     try:
         with counted("opening ports", "meters") as progress:
             await fleet.start(lambda done, count: progress(done, count, ""))
-        _show(fleet.endpoints, folder, as_json)
+        _ = fleet.sites[0].meter  # a state that is of other keys is told now, and not by each connection
+        _show([enter(one) for one in fleet.endpoints], folder, as_json)
         await stopped.wait()
     finally:
         await fleet.close()
@@ -223,20 +255,31 @@ def _show(endpoints: Sequence[Endpoint], folder: Path, as_json: bool) -> None:
         where = endpoint.site.port or Path(endpoint.site.device or "").name
         path = folder / f"meter-{endpoint.serial}-{endpoint.kind}-{where}.toml"
         write_settings(endpoint.security, path)
-        rows.append((endpoint.url, endpoint.kind, str(path)))
+        third = ""
+        if endpoint.third_party:
+            third = str(folder / f"third-party-{endpoint.serial}-{where}.toml")
+            write_settings(endpoint.third_party, Path(third))
+        rows.append((endpoint.url, endpoint.kind, str(path), third))
     if as_json:
-        print_json([dict(zip(("url", "security", "settings"), row, strict=True)) for row in rows])
+        print_json([dict(zip(("url", "security", "settings", "third_party"), row, strict=True)) for row in rows])
         return
-    print(table([("URL", "SECURITY", "SETTINGS"), *rows[:MOST_LISTED]]))
+    print(table([("URL", "SECURITY", "SETTINGS"), *(row[:3] for row in rows[:MOST_LISTED])]))
     if len(rows) > MOST_LISTED:
         print(f"... and {len(rows) - MOST_LISTED} more, up to {rows[-1][0]}")
-    url, kind, settings = rows[0]
+    url, kind, settings, third = rows[0]
     other = ", with the name of the port at the other end of the line" if endpoints[0].site.device else ""
     print(f"Ctrl-C ends it. Try in another terminal{other}:")
     print(f'  cosemic read "{url}" 1-0:1.8.0 --security "{settings}"')
     if kind != "lls":  # whose client reads only
         print(f'  cosemic clock "{url}" --synchronise --security "{settings}"')
         print(f'  cosemic breaker "{url}" disconnect --security "{settings}"')
+    if endpoints[0].security.get("key_infos") and "layers" not in endpoints[0].security:
+        print(f'  cosemic read "{url}" 1-0:1.8.0 --security "{settings}" --layers sign+cipher:one-pass')
+    if third:
+        print(f'  cosemic read "{url}" 1-0:1.8.0 --security "{settings}" --third-party "{third}"')
+    if "key_store" in endpoints[0].security:
+        layers = " --layers cipher:global-unicast" if "layers" in endpoints[0].security else ""
+        print(f'  cosemic keys change "{url}" --security "{settings}"{layers}')
     sys.stdout.flush()
 
 

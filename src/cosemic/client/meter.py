@@ -5,8 +5,6 @@ What they do is written once, as procedures; the two classes name them (:mod:`co
 
 from __future__ import annotations
 
-import datetime as dt
-import os
 from collections.abc import AsyncIterator, Generator, Iterator
 from functools import cached_property
 from types import TracebackType
@@ -17,8 +15,8 @@ from cosemic.association.requests import Opened
 from cosemic.client.asynchronous import AsyncDriver
 from cosemic.client.blocking import BlockingDriver
 from cosemic.client.faces import asynchronously, blocking
-from cosemic.client.objects import MeterObject
-from cosemic.client.plan import Plan, known
+from cosemic.client.layered import Layers
+from cosemic.client.named_meter import NamedMeter
 from cosemic.client.procedures.access import AccessProcedures
 from cosemic.client.procedures.billing import AsyncBilling, BlockingBilling
 from cosemic.client.procedures.breaker import AsyncBreaker, BlockingBreaker
@@ -31,21 +29,15 @@ from cosemic.client.procedures.firmware import AsyncFirmware, BlockingFirmware
 from cosemic.client.procedures.limiter import AsyncLimiter, BlockingLimiter
 from cosemic.client.procedures.profiles import ProfileProcedures
 from cosemic.client.procedures.push import AsyncPush, BlockingPush
-from cosemic.client.procedures.security import AsyncSecurity, BlockingSecurity, SecurityProcedures
+from cosemic.client.procedures.security import AsyncSecurity, BlockingSecurity
 from cosemic.client.procedures.unconfirmed import UnconfirmedProcedures
-from cosemic.client.recovery import STANDARD, Recovery
 from cosemic.client.scaling import Readable
 from cosemic.client.session import MethodTarget, Sendable, Session, Target
 from cosemic.client.steps import Procedure
-from cosemic.client.timepiece import TimeSource, machine_time
 from cosemic.codec import EncodedData
-from cosemic.dialect import Dialect
-from cosemic.errors import AssociationError, CosemicError, NotAssociated
-from cosemic.model import AccessSelection, AttributeReference, InterfaceClass, MethodReference
+from cosemic.errors import CosemicError, NotAssociated
+from cosemic.model import AccessSelection, AttributeReference, MethodReference
 from cosemic.model.common import SimpleValue
-from cosemic.security.key_keeper import KeyKeeper
-from cosemic.stack import Trace, Traffic
-from cosemic.store.security_settings import Source
 from cosemic.values import Obis
 
 P = TypeVar("P")
@@ -54,75 +46,7 @@ T = TypeVar("T")
 _NOT_OPEN: Final = "the meter is not open: open it, or use it as a context manager"
 
 
-class _Meter:
-    """What both faces have: the session with one meter, and how it was named."""
-
-    def __init__(self, plan: Plan, keeper: KeyKeeper | None = None) -> None:
-        self._plan = plan
-        self._keeper = keeper
-        self._used = False
-        self.session = plan.session()
-
-    @classmethod
-    def connect(
-        cls,
-        url: str,
-        security: Source = None,
-        *,
-        zone: dt.tzinfo | None = None,
-        dialect: Dialect | None = None,
-        meters: str | os.PathLike[str] | None = None,
-        recovery: Recovery = STANDARD,
-        now: TimeSource = machine_time,
-        trace: Trace | None = None,
-        keeper: KeyKeeper | None = None,
-    ) -> Self:
-        """Name a meter; it is connected and opened by ``async with`` (``with``), ``await`` or ``open``.
-
-        url: a URL (:mod:`cosemic.stack`), or the name of a known meter (:mod:`cosemic.store.meters`), of which the
-            other arguments take the place of what the file says.
-        security: see :mod:`cosemic.store.security_settings`; None for a public client.
-        zone: of the meter, for its stamps without deviation and for naive times; None: UTC.
-        dialect: its switches; None: those of the standard.
-        meters: the file of known meters.
-        recovery: what is repeated, and when: :mod:`cosemic.client.recovery`.
-        now: the true time, by which clocks are read and set; that of this machine unless said.
-        trace: sees the octets of every layer: :mod:`cosemic.client.trace`.
-        keeper: keeps the keys of this meter, which take the place of those of ``security``; a meter whose key change
-            was interrupted is recovered when it is opened (:mod:`cosemic.client.procedures.key_change`).
-
-        Raises ConfigurationError.
-        """
-        return cls(Plan(known(url, security, zone, dialect, meters), recovery, now, trace), keeper)
-
-    @property
-    def opened(self) -> Opened | None:
-        """What was agreed when the association was opened; None while none stands."""
-        return self.session.opened
-
-    @property
-    def traffic(self) -> Traffic:
-        """What it cost since the meter was opened: round trips and octets."""
-        return self.session.stack.traffic
-
-    def __getitem__(self: Any, which: str | Obis | InterfaceClass) -> MeterObject:
-        """Return an object by name, ``meter["7/0-0:99.98.0*255"]``; see :mod:`cosemic.client.objects`."""
-        return MeterObject(self, which)
-
-    def _opening(self) -> Procedure[Opened]:
-        keeper = self._keeper
-        return self.session.open() if keeper is None else SecurityProcedures(self.session).open_with(keeper)
-
-    def _begin(self, driver: object | None) -> None:
-        """Open the meter for the first time, or again: nothing that was learnt before holds."""
-        if driver is not None:
-            raise AssociationError("the meter is open already")
-        if self._used:
-            self.session.forget()
-        self._used = True
-
-
-class Meter(_Meter):
+class Meter(NamedMeter):
     """A meter on asyncio.
 
     ::
@@ -182,19 +106,29 @@ class Meter(_Meter):
         """Run a procedure, also one of your own, when its turn comes; returns its value or raises what ends it."""
         if self._driver is None:
             raise NotAssociated("the meter is not open: use it in 'async with', or await open()")
-        return await self._driver.run(procedure)
+        return await self._driver.run(self._of_third_party(procedure))
 
     @overload
     async def read(
-        self, target: AttributeReference[SimpleValue], selection: AccessSelection | None = None
+        self,
+        target: AttributeReference[SimpleValue],
+        selection: AccessSelection | None = None,
+        *,
+        layers: Layers | None = None,
     ) -> Readable: ...
     @overload
-    async def read(self, target: AttributeReference[T], selection: AccessSelection | None = None) -> T: ...
+    async def read(
+        self, target: AttributeReference[T], selection: AccessSelection | None = None, *, layers: Layers | None = None
+    ) -> T: ...
     @overload
-    async def read(self, target: str | Obis, selection: AccessSelection | None = None) -> Any: ...
-    async def read(self, target: Target, selection: AccessSelection | None = None) -> Any:
+    async def read(
+        self, target: str | Obis, selection: AccessSelection | None = None, *, layers: Layers | None = None
+    ) -> Any: ...
+    async def read(
+        self, target: Target, selection: AccessSelection | None = None, *, layers: Layers | None = None
+    ) -> Any:
         """Read one attribute, or a part of it; see :meth:`Session.read <cosemic.client.session.Session.read>`."""
-        return await self.run(self.session.read(target, selection))
+        return await self.run(self.session.read(target, selection, layers=layers))
 
     @overload
     async def write(
@@ -202,24 +136,42 @@ class Meter(_Meter):
         target: AttributeReference[SimpleValue],
         value: Readable | Sendable,
         selection: AccessSelection | None = None,
+        *,
+        layers: Layers | None = None,
     ) -> None: ...
     @overload
     async def write(
-        self, target: AttributeReference[T], value: T | Sendable, selection: AccessSelection | None = None
+        self,
+        target: AttributeReference[T],
+        value: T | Sendable,
+        selection: AccessSelection | None = None,
+        *,
+        layers: Layers | None = None,
     ) -> None: ...
     @overload
-    async def write(self, target: str | Obis, value: object, selection: AccessSelection | None = None) -> None: ...
-    async def write(self, target: Target, value: Any, selection: AccessSelection | None = None) -> None:
+    async def write(
+        self,
+        target: str | Obis,
+        value: object,
+        selection: AccessSelection | None = None,
+        *,
+        layers: Layers | None = None,
+    ) -> None: ...
+    async def write(
+        self, target: Target, value: Any, selection: AccessSelection | None = None, *, layers: Layers | None = None
+    ) -> None:
         """Write one attribute, or a part of it; see :meth:`Session.write <cosemic.client.session.Session.write>`."""
-        await self.run(self.session.write(target, value, selection))
+        await self.run(self.session.write(target, value, selection, layers=layers))
 
     @overload
-    async def call(self, target: MethodReference[P, R], value: P | EncodedData | None = None) -> R: ...
+    async def call(
+        self, target: MethodReference[P, R], value: P | EncodedData | None = None, *, layers: Layers | None = None
+    ) -> R: ...
     @overload
-    async def call(self, target: str, value: object = None) -> Any: ...
-    async def call(self, target: MethodTarget, value: Any = None) -> Any:
+    async def call(self, target: str, value: object = None, *, layers: Layers | None = None) -> Any: ...
+    async def call(self, target: MethodTarget, value: Any = None, *, layers: Layers | None = None) -> Any:
         """Invoke a method; see :meth:`Session.call <cosemic.client.session.Session.call>`."""
-        return await self.run(self.session.call(target, value))
+        return await self.run(self.session.call(target, value, layers=layers))
 
     async def notifications(self, timeout: float | None = None) -> AsyncIterator[Notified]:
         """Give what the meter says by itself, in order: ``async for notification in meter.notifications(): ...``.
@@ -238,6 +190,7 @@ class Meter(_Meter):
 
     get = asynchronously(Session.get)
     poll = asynchronously(Session.poll)
+    pass_on = asynchronously(Session.pass_on)
     read_many = asynchronously(Session.read_many)
     write_many = asynchronously(Session.write_many)
     call_many = asynchronously(Session.call_many)
@@ -262,7 +215,7 @@ class Meter(_Meter):
     security = cached_property(AsyncSecurity)
 
 
-class BlockingMeter(_Meter):
+class BlockingMeter(NamedMeter):
     """A meter for blocking code; every method as in :class:`Meter`, without ``await``.
 
     ::
@@ -313,17 +266,27 @@ class BlockingMeter(_Meter):
         """Run a procedure, also one of your own; returns its value or raises what ends it."""
         if self._driver is None:
             raise NotAssociated("the meter is not open: use it in 'with', or call open()")
-        return self._driver.run(procedure)
+        return self._driver.run(self._of_third_party(procedure))
 
     @overload
-    def read(self, target: AttributeReference[SimpleValue], selection: AccessSelection | None = None) -> Readable: ...
+    def read(
+        self,
+        target: AttributeReference[SimpleValue],
+        selection: AccessSelection | None = None,
+        *,
+        layers: Layers | None = None,
+    ) -> Readable: ...
     @overload
-    def read(self, target: AttributeReference[T], selection: AccessSelection | None = None) -> T: ...
+    def read(
+        self, target: AttributeReference[T], selection: AccessSelection | None = None, *, layers: Layers | None = None
+    ) -> T: ...
     @overload
-    def read(self, target: str | Obis, selection: AccessSelection | None = None) -> Any: ...
-    def read(self, target: Target, selection: AccessSelection | None = None) -> Any:
+    def read(
+        self, target: str | Obis, selection: AccessSelection | None = None, *, layers: Layers | None = None
+    ) -> Any: ...
+    def read(self, target: Target, selection: AccessSelection | None = None, *, layers: Layers | None = None) -> Any:
         """Read one attribute, or a part of it; see :meth:`Session.read <cosemic.client.session.Session.read>`."""
-        return self.run(self.session.read(target, selection))
+        return self.run(self.session.read(target, selection, layers=layers))
 
     @overload
     def write(
@@ -331,24 +294,42 @@ class BlockingMeter(_Meter):
         target: AttributeReference[SimpleValue],
         value: Readable | Sendable,
         selection: AccessSelection | None = None,
+        *,
+        layers: Layers | None = None,
     ) -> None: ...
     @overload
     def write(
-        self, target: AttributeReference[T], value: T | Sendable, selection: AccessSelection | None = None
+        self,
+        target: AttributeReference[T],
+        value: T | Sendable,
+        selection: AccessSelection | None = None,
+        *,
+        layers: Layers | None = None,
     ) -> None: ...
     @overload
-    def write(self, target: str | Obis, value: object, selection: AccessSelection | None = None) -> None: ...
-    def write(self, target: Target, value: Any, selection: AccessSelection | None = None) -> None:
+    def write(
+        self,
+        target: str | Obis,
+        value: object,
+        selection: AccessSelection | None = None,
+        *,
+        layers: Layers | None = None,
+    ) -> None: ...
+    def write(
+        self, target: Target, value: Any, selection: AccessSelection | None = None, *, layers: Layers | None = None
+    ) -> None:
         """Write one attribute, or a part of it; see :meth:`Session.write <cosemic.client.session.Session.write>`."""
-        self.run(self.session.write(target, value, selection))
+        self.run(self.session.write(target, value, selection, layers=layers))
 
     @overload
-    def call(self, target: MethodReference[P, R], value: P | EncodedData | None = None) -> R: ...
+    def call(
+        self, target: MethodReference[P, R], value: P | EncodedData | None = None, *, layers: Layers | None = None
+    ) -> R: ...
     @overload
-    def call(self, target: str, value: object = None) -> Any: ...
-    def call(self, target: MethodTarget, value: Any = None) -> Any:
+    def call(self, target: str, value: object = None, *, layers: Layers | None = None) -> Any: ...
+    def call(self, target: MethodTarget, value: Any = None, *, layers: Layers | None = None) -> Any:
         """Invoke a method; see :meth:`Session.call <cosemic.client.session.Session.call>`."""
-        return self.run(self.session.call(target, value))
+        return self.run(self.session.call(target, value, layers=layers))
 
     def notifications(self, timeout: float | None = None) -> Iterator[Notified]:
         """Give what the meter says by itself, in order; see :meth:`Meter.notifications`.
@@ -364,6 +345,7 @@ class BlockingMeter(_Meter):
 
     get = blocking(Session.get)
     poll = blocking(Session.poll)
+    pass_on = blocking(Session.pass_on)
     read_many = blocking(Session.read_many)
     write_many = blocking(Session.write_many)
     call_many = blocking(Session.call_many)

@@ -8,7 +8,9 @@ import os
 from dataclasses import replace
 from typing import Final
 
+from cosemic.association.parties import GeneralParties
 from cosemic.association.settings import to_all_stations
+from cosemic.client.layered import Layers
 from cosemic.client.recovery import Recovery
 from cosemic.client.session import Session
 from cosemic.client.timepiece import TimeSource
@@ -32,6 +34,7 @@ from cosemic.stack import (
     parse_url,
 )
 from cosemic.store.meters import KnownMeter, known_meter
+from cosemic.store.party_settings import plan_of
 from cosemic.store.security_settings import SecuritySettings, Source, load_security
 from cosemic.transport.contract import BlockingConnection, Connection, Receiver
 
@@ -61,7 +64,16 @@ def known(
 class Plan:
     """What connecting needs, on asyncio and blocking. Raises ConfigurationError."""
 
-    def __init__(self, meter: KnownMeter, recovery: Recovery, now: TimeSource, trace: Trace | None) -> None:
+    def __init__(
+        self,
+        meter: KnownMeter,
+        recovery: Recovery,
+        now: TimeSource,
+        trace: Trace | None,
+        *,
+        parties: GeneralParties | None = None,
+        layers: Layers | None = None,
+    ) -> None:
         address = parse_url(meter.url)
         self.security: SecuritySettings = load_security(
             meter.security,
@@ -72,6 +84,9 @@ class Plan:
             short_names=address.short_names,
         )
         client = in_blocks(self.security.client, address)
+        if parties is not None or layers is not None:
+            plan = client.layers if layers is None else plan_of(layers, client.server_title or b"")
+            client = replace(client, parties=parties or client.parties, layers=plan)
         if address.medium is Medium.UDP:
             client = over_datagrams(client, address)
         if client is not self.security.client:

@@ -14,6 +14,7 @@ from cosemic.apdu import (
     ActionResponseWithOptionalData,
     CosemAttributeDescriptorWithSelection,
 )
+from cosemic.association.layered_room import layered_room
 from cosemic.association.requests import (
     Access,
     Accessed,
@@ -21,6 +22,7 @@ from cosemic.association.requests import (
     ActionList,
     Get,
     GetList,
+    PassOn,
     Request,
     Set,
     SetList,
@@ -29,6 +31,7 @@ from cosemic.association.settings import plain_room
 from cosemic.client.answers import denied, unanswered
 from cosemic.client.associating import Associating, transferred
 from cosemic.client.descriptors import attribute_descriptor, method_descriptor, selective_access
+from cosemic.client.layered import Layers, in_layers
 from cosemic.client.lists import ACCESSING, CHANGING, ENTRY, LIST_LENGTH, METHOD, READING, Form, cut, reads_by_access
 from cosemic.client.recovery import repeated
 from cosemic.client.steps import Procedure
@@ -64,6 +67,8 @@ class Services(Associating):
     def _get(self, request: Get, reference: AttributeReference[Any], anew: bool) -> Procedure[EncodedData]:
         if anew or not self.usable:
             yield from self._stand(anew)
+        if self.settings.rights is not None:
+            self.check_rights(request)
         try:
             result = yield from transferred(request, self.short_names)
         except ExceptionReceived as error:
@@ -77,6 +82,22 @@ class Services(Associating):
     ) -> Procedure[list[EncodedData | DataAccessResult]]:
         """GET several attributes in as few requests as the meter agrees to; a refusal stands where a value would."""
         yield from repeated(self.recovery.reading, self._stand)
+        if len(references) > 1 and self.settings.rights is not None:
+            return (yield from self._get_permitted(references))
+        return (yield from self._get_many(references))
+
+    def _get_permitted(
+        self, references: Sequence[AttributeReference[Any]]
+    ) -> Procedure[list[EncodedData | DataAccessResult]]:
+        """Leave out what would be refused for its protection, so that a list is not refused for one of them."""
+        permitted = [not self.lacking(Get(attribute_descriptor(one))) for one in references]
+        asked = [one for one, may in zip(references, permitted, strict=True) if may]
+        found = iter((yield from self._get_many(asked)) if asked else ())
+        return [next(found) if may else DataAccessResult.READ_WRITE_DENIED for may in permitted]
+
+    def _get_many(
+        self, references: Sequence[AttributeReference[Any]]
+    ) -> Procedure[list[EncodedData | DataAccessResult]]:
         results: list[EncodedData | DataAccessResult] = []
         by_access = reads_by_access(self.agreed, protected=self._protected)
         for part in self._lists(references, [ENTRY] * len(references), ACCESSING if by_access else READING):
@@ -175,6 +196,21 @@ class Services(Associating):
                 results += yield from self._change(ActionList(tuple(map(method_descriptor, some)), octets), *some)
         return results
 
+    # ---- for third parties ------------------------------------------------------------------------------------------
+
+    def pass_on(self, apdu: bytes, *, layers: Layers | None = None) -> Procedure[bytes]:
+        """Hand on what a third party has protected for the meter, inside layers of our own; return what it gets back.
+
+        apdu: general-ciphering or general-signing of one of ``brokers_for``. layers: ours; None: those of the settings.
+        Only the third party knows what was asked: OutcomeUnknown where no answer came. Raises ConfigurationError,
+        DecodeError for what is no such APDU; PolicyViolation, SecurityError.
+        """
+        ask = repeated(self.recovery.reading, partial(self._ask, PassOn(bytes(apdu))))
+        octets: bytes = yield from in_layers(self, layers, ask)
+        return octets
+
+    # ---- inside -----------------------------------------------------------------------------------------------------
+
     def _change(
         self, request: Request, *subjects: AttributeReference[Any] | MethodReference[Any, Any]
     ) -> Procedure[Any]:
@@ -184,11 +220,11 @@ class Services(Associating):
         except OutcomeUnknown as error:
             raise unanswered(subjects, error) from error.__cause__
 
-    # ---- inside -----------------------------------------------------------------------------------------------------
-
     def _ask(self, request: Request, anew: bool) -> Procedure[Any]:
         if anew or not self.usable:
             yield from self._stand(anew)
+        if self.settings.rights is not None:
+            self.check_rights(request)
         try:
             return (yield from transferred(request, self.short_names))
         except (ExceptionReceived, OutcomeUnknown) as error:
@@ -215,7 +251,22 @@ class Services(Associating):
 
     def _room(self, *, general: bool) -> int:
         """Octets that a request may have, before it is protected; general: in a general envelope whatever is set."""
-        if self.opened is None:
+        opened, settings = self.opened, self.settings
+        if opened is None:
             return 0
-        general = general or self.settings.general
-        return plain_room(self.opened.max_pdu_size, protected=self._protected, general=general)
+        if self.third_party is not None:
+            return self.third_party.room
+        general = general or settings.general
+        if not self.layers and not settings.layers:
+            return plain_room(opened.max_pdu_size, protected=self._protected, general=general)
+        room = self.room_to_pass_on
+        return plain_room(max(room, 1), protected=True, general=True) if settings.sealed_inside else room
+
+    @property
+    def room_to_pass_on(self) -> int:
+        """Octets that an APDU of a third party may have in the present association; 0: no limit."""
+        opened, settings = self.opened, self.settings
+        plan = self.layers or settings.layers
+        if opened is None or plan is None or settings.material is None:
+            return 0 if opened is None else opened.max_pdu_size
+        return layered_room(opened.max_pdu_size, plan.layers, settings.system_title, settings.material.suite)

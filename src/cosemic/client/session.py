@@ -14,16 +14,15 @@ from cosemic.association.requests import Request
 from cosemic.client.answers import decoded, denied, parameters_of, returned, scaler_unit
 from cosemic.client.associating import transferred
 from cosemic.client.inbox import Inbox
+from cosemic.client.layered import Layers, in_layers
 from cosemic.client.procedures.captured import CapturedProfile
 from cosemic.client.procedures.reading import read_out
 from cosemic.client.recovery import STANDARD, Recovery, repeated
 from cosemic.client.scaling import Readable, raw_value, scaler_of
-from cosemic.client.selections import BY_CLASS, by_class
-from cosemic.client.services import Services
-from cosemic.client.short_names import ShortNames
 from cosemic.client.steps import Procedure
-from cosemic.client.targets import Named, parse
-from cosemic.client.view import CURRENT_ASSOCIATION, ListedObject, association_version, listed, selected
+from cosemic.client.viewing import MethodTarget as MethodTarget
+from cosemic.client.viewing import Target as Target
+from cosemic.client.viewing import Viewing
 from cosemic.codec import DataType, EncodedData, Typed
 from cosemic.errors import ActionFailed, CosemicError, DataAccessError, EncodeError, ServiceFailed
 from cosemic.model import (
@@ -32,12 +31,9 @@ from cosemic.model import (
     AssociationSN,
     AttributeReference,
     ImageTransfer,
-    InterfaceClass,
     MethodReference,
     ProfileGeneric,
     ScalerUnit,
-    interface_class,
-    versions,
 )
 from cosemic.model.common import SimpleValue
 from cosemic.model.types import is_typed
@@ -48,15 +44,12 @@ from cosemic.values import DataAccessResult, Obis, Quantity
 P = TypeVar("P")
 R = TypeVar("R")
 T = TypeVar("T")
-Target = str | Obis | AttributeReference[Any]
-"""An attribute: a reference, or as :mod:`cosemic.client.targets` says."""
 Sendable = EncodedData | Typed
 """A value with the type in which it is to be sent."""
-MethodTarget = str | MethodReference[Any, Any]
 _SIMPLE: Final = frozenset((int, float, str, bytes))
 
 
-class Session(Services):
+class Session(Viewing):
     """A meter: the association with it, and what was learnt of it (object list, scalers, columns of profiles)."""
 
     def __init__(
@@ -75,45 +68,65 @@ class Session(Services):
     def forget(self) -> None:
         """Forget what was learnt: another meter may answer at this address."""
         super().forget()
-        self.view: list[ListedObject] | None = None
+        self.view = None
         self.scalers: dict[AttributeReference[ScalerUnit], ScalerUnit | None] = {}
         self.profiles: dict[Obis, CapturedProfile] = {}
 
     # ---- reading ----------------------------------------------------------------------------------------------------
 
-    def get(self, target: Target, selection: AccessSelection | None = None) -> Procedure[EncodedData]:
-        """Read one attribute, or a part of it, as it was sent. Raises DataAccessError."""
+    def get(
+        self, target: Target, selection: AccessSelection | None = None, *, layers: Layers | None = None
+    ) -> Procedure[EncodedData]:
+        """Read one attribute, or a part of it, as it was sent. layers: as of :meth:`read`. Raises DataAccessError."""
+        if layers is not None:
+            return (yield from in_layers(self, layers, self.get(target, selection)))
         if not isinstance(target, AttributeReference):
             target = yield from self.attribute(target)
         return (yield from self.get_attribute(target, selection))
 
     @overload
     def read(
-        self, target: AttributeReference[SimpleValue], selection: AccessSelection | None = None
+        self,
+        target: AttributeReference[SimpleValue],
+        selection: AccessSelection | None = None,
+        *,
+        layers: Layers | None = None,
     ) -> Procedure[Readable]: ...
     @overload
-    def read(self, target: AttributeReference[T], selection: AccessSelection | None = None) -> Procedure[T]: ...
+    def read(
+        self, target: AttributeReference[T], selection: AccessSelection | None = None, *, layers: Layers | None = None
+    ) -> Procedure[T]: ...
     @overload
-    def read(self, target: str | Obis, selection: AccessSelection | None = None) -> Procedure[Any]: ...
-    def read(self, target: Target, selection: AccessSelection | None = None) -> Procedure[Any]:
+    def read(
+        self, target: str | Obis, selection: AccessSelection | None = None, *, layers: Layers | None = None
+    ) -> Procedure[Any]: ...
+    def read(
+        self, target: Target, selection: AccessSelection | None = None, *, layers: Layers | None = None
+    ) -> Procedure[Any]:
         """Read one attribute: a Quantity where it has scaler and unit, else what its class says it is.
 
         target: ``"1-0:1.8.0"`` (its class is looked up in the association view), ``"3/1-0:1.8.0*255:2"``, or a
             reference, whose type is that of the value: ``Clock("0-0:1.0.0").time``.
         selection: a part of it; see :mod:`cosemic.client.selections`.
+        layers: of general protection around what is asked, ``"sign+cipher:one-pass"``; None: those of the settings
+            (:mod:`cosemic.security.general.plan_text`).
 
         Raises DataAccessError.
         """
+        if layers is not None:
+            return (yield from in_layers(self, layers, self.read(target, selection)))
         if selection is None:
             return (yield from self.read_many([target]))[0]
         reference = yield from self.attribute(target)
         return decoded(reference, (yield from self.get_attribute(reference, selection)))
 
-    def read_many(self, targets: Sequence[Target]) -> Procedure[list[Any]]:
+    def read_many(self, targets: Sequence[Target], *, layers: Layers | None = None) -> Procedure[list[Any]]:
         """Read several attributes, in lists where the meter agrees to them; each as by :meth:`read`.
 
         Raises DataAccessError for the first that is refused.
         """
+        if layers is not None:
+            return (yield from in_layers(self, layers, self.read_many(targets)))
         references: list[AttributeReference[Any]] = []
         for target in targets:
             references.append((yield from self.attribute(target)))  # noqa: PERF401 - a comprehension cannot yield
@@ -131,32 +144,53 @@ class Session(Services):
         target: AttributeReference[SimpleValue],
         value: Readable | Sendable,
         selection: AccessSelection | None = None,
+        *,
+        layers: Layers | None = None,
     ) -> Procedure[None]: ...
     @overload
     def write(
-        self, target: AttributeReference[T], value: T | Sendable, selection: AccessSelection | None = None
+        self,
+        target: AttributeReference[T],
+        value: T | Sendable,
+        selection: AccessSelection | None = None,
+        *,
+        layers: Layers | None = None,
     ) -> Procedure[None]: ...
     @overload
-    def write(self, target: str | Obis, value: object, selection: AccessSelection | None = None) -> Procedure[None]: ...
-    def write(self, target: Target, value: object, selection: AccessSelection | None = None) -> Procedure[None]:
+    def write(
+        self,
+        target: str | Obis,
+        value: object,
+        selection: AccessSelection | None = None,
+        *,
+        layers: Layers | None = None,
+    ) -> Procedure[None]: ...
+    def write(
+        self, target: Target, value: object, selection: AccessSelection | None = None, *, layers: Layers | None = None
+    ) -> Procedure[None]:
         """Write one attribute, or a part of it.
 
         value: as its class wants it; where a class leaves the type open, a number or text is sent in the type that the
             value has at present, which is read first; a Quantity for a register, whose scaler and unit are read too;
             ``(DataType, value)``; or EncodedData, sent as it is.
+        layers: as of :meth:`read`.
 
         Raises EncodeError for a value that does not fit, and for a Quantity that is not a whole number in the scaler of
         the register; DataAccessError; OutcomeUnknown where no answer came.
         """
+        if layers is not None:
+            return (yield from in_layers(self, layers, self.write(target, value, selection)))
         reference = yield from self.attribute(target)
-        yield from self.set_attribute(reference, (yield from self.encoded(reference, value)), selection)
+        return (yield from self.set_attribute(reference, (yield from self.encoded(reference, value)), selection))
 
-    def write_many(self, values: Sequence[tuple[Target, object]]) -> Procedure[None]:
+    def write_many(self, values: Sequence[tuple[Target, object]], *, layers: Layers | None = None) -> Procedure[None]:
         """Write several attributes, in lists where the meter agrees to them; pairs of target and value, in this order.
 
         All are tried: the DataAccessError for the first that is refused says in a note which others were. Raises
         EncodeError before anything is written; OutcomeUnknown where no answer came.
         """
+        if layers is not None:
+            return (yield from in_layers(self, layers, self.write_many(values)))
         references: list[AttributeReference[Any]] = []
         octets: list[EncodedData] = []
         for target, value in values:
@@ -169,28 +203,36 @@ class Session(Services):
             for reference, result in zip(references, results, strict=True)
             if result != DataAccessResult.SUCCESS
         ]
-        _raise_first(refused, len(references))
+        return _raise_first(refused, len(references))
 
     @overload
-    def call(self, target: MethodReference[P, R], value: P | EncodedData | None = None) -> Procedure[R]: ...
+    def call(
+        self, target: MethodReference[P, R], value: P | EncodedData | None = None, *, layers: Layers | None = None
+    ) -> Procedure[R]: ...
     @overload
-    def call(self, target: str, value: object = None) -> Procedure[Any]: ...
-    def call(self, target: MethodTarget, value: Any = None) -> Procedure[Any]:
+    def call(self, target: str, value: object = None, *, layers: Layers | None = None) -> Procedure[Any]: ...
+    def call(self, target: MethodTarget, value: Any = None, *, layers: Layers | None = None) -> Procedure[Any]:
         """Invoke a method; returns what it returns, None for nothing.
 
-        value: its parameter; may be left out where it is a constant, as in ``reset``. Raises ActionFailed, EncodeError;
-        OutcomeUnknown where no answer came.
+        value: its parameter; may be left out where it is a constant, as in ``reset``. layers: as of :meth:`read`.
+        Raises ActionFailed, EncodeError; OutcomeUnknown where no answer came.
         """
+        if layers is not None:
+            return (yield from in_layers(self, layers, self.call(target, value)))
         reference = yield from self.method(target)
         answer = yield from self.invoke(reference, parameters_of(reference, value))
         return returned(reference, answer)
 
-    def call_many(self, calls: Sequence[tuple[MethodTarget, object]]) -> Procedure[list[Any]]:
+    def call_many(
+        self, calls: Sequence[tuple[MethodTarget, object]], *, layers: Layers | None = None
+    ) -> Procedure[list[Any]]:
         """Invoke several methods, in lists where the meter agrees to them; pairs of target and parameter, in order.
 
         All are tried: the ActionFailed for the first that failed says in a note which others did. Raises EncodeError
         before anything is sent; OutcomeUnknown where no answer came.
         """
+        if layers is not None:
+            return (yield from in_layers(self, layers, self.call_many(calls)))
         references: list[MethodReference[Any, Any]] = []
         for target, _ in calls:
             references.append((yield from self.method(target)))
@@ -224,7 +266,7 @@ class Session(Services):
     def _unlearn(self, class_id: int, instance_id: Obis) -> None:
         """Forget what was learnt of an object that is about to be changed; of all, where it may be the firmware."""
         if class_id == ImageTransfer.class_id:
-            self.view = None
+            self.forget_view()
             self.scalers.clear()
             self.profiles.clear()
         for known in [one for one in self.scalers if (one.class_id, one.instance_id) == (class_id, instance_id)]:
@@ -233,7 +275,7 @@ class Session(Services):
         if class_id == ProfileGeneric.class_id:
             self.profiles.pop(instance_id, None)
         elif class_id in (AssociationLN.class_id, AssociationSN.class_id):
-            self.view = None
+            self.forget_view()
 
     def encoded(self, reference: AttributeReference[Any], value: Any) -> Procedure[EncodedData]:
         """Return a value as it is to be written; see :meth:`write`. Raises EncodeError."""
@@ -268,107 +310,6 @@ class Session(Services):
         likes.
         """
         yield Poll()
-
-    # ---- what is where ----------------------------------------------------------------------------------------------
-
-    def objects(self, *, refresh: bool = False, select: AccessSelection | None = None) -> Procedure[list[ListedObject]]:
-        """Return the association view: class_id, version, logical_name and access_rights of each object.
-
-        It is read once; refresh: read it again. select: only a part is read, and the meter must know how; see
-        :mod:`cosemic.client.selections`. Raises DataAccessError, DecodeError.
-        """
-        object_list = CURRENT_ASSOCIATION.object_list
-        if self.short_names is not None:
-            return (yield from self._objects_by_short_names(self.short_names, refresh, select))
-        if select is not None:
-            version = None if select.selector == BY_CLASS else (yield from self._association_version())
-            return listed((yield from self.get_attribute(object_list, select)), version)
-        if self.view is None or refresh:
-            self.view = listed((yield from self.get_attribute(object_list)))
-        return self.view
-
-    def _objects_by_short_names(
-        self, short_names: ShortNames, refresh: bool, select: AccessSelection | None
-    ) -> Procedure[list[ListedObject]]:
-        if refresh:
-            short_names.forget()
-            self.view = None
-        if self.view is None:
-            self.view = yield from self._reading(short_names.view)
-        return self.view if select is None else list(selected(self.view, select))
-
-    def _reading(self, ask: Callable[[], Procedure[T]]) -> Procedure[T]:
-        """Ask for what can be read again, in an association that stands."""
-
-        def attempt(anew: bool) -> Procedure[T]:
-            yield from self._stand(anew)
-            return (yield from ask())
-
-        return repeated(self.recovery.reading, attempt)
-
-    def _association_version(self) -> Procedure[int]:
-        """Version of Association LN: a part of the view may not tell."""
-        if self.view is not None:
-            return association_version(self.view)
-        try:
-            return association_version((yield from self.objects(select=by_class(AssociationLN.class_id))))
-        except DataAccessError:
-            return association_version((yield from self.objects()))
-
-    def attribute(self, target: Target) -> Procedure[AttributeReference[Any]]:
-        """Return the attribute that is meant. Raises ConfigurationError; DataAccessError for what the meter lacks."""
-        if isinstance(target, AttributeReference):
-            return target
-        named = parse(target)
-        class_id, declared = yield from self.declaration(named)
-        return named.attribute_of(class_id, declared)
-
-    def method(self, target: MethodTarget) -> Procedure[MethodReference[Any, Any]]:
-        """Return the method that is meant. Raises ConfigurationError; DataAccessError for what the meter lacks."""
-        if isinstance(target, MethodReference):
-            return target
-        named = parse(target)
-        class_id, declared = yield from self.declaration(named)
-        return named.method_of(class_id, declared)
-
-    def declaration(self, named: Named) -> Procedure[tuple[int, type[InterfaceClass] | None]]:
-        """Return class_id and declaration of an object's class, None where it is not declared.
-
-        The association view is looked at where class or version are not named, and make a difference.
-        """
-        if named.class_id is None:
-            entry = yield from self._entry(named)
-            if entry is None:
-                raise DataAccessError(
-                    f"{named.instance_id} is not in the association view: see what `objects` lists, give security= "
-                    f"(--security) for more rights, or name its class (3/{named.instance_id})",
-                    int(DataAccessResult.OBJECT_UNDEFINED),
-                    DataAccessResult.OBJECT_UNDEFINED.label,
-                    str(named.instance_id),
-                )
-            return entry.class_id, _declared(entry.class_id, entry.version)
-        version = named.version
-        if version is None and len(versions(named.class_id)) > 1 and named.differs():
-            try:
-                entry = yield from self._entry(named)
-            except ServiceFailed:
-                entry = None
-            version = entry.version if entry is not None else None
-        return named.class_id, _declared(named.class_id, version)
-
-    def _entry(self, named: Named) -> Procedure[ListedObject | None]:
-        known = self.view
-        if known is None and self.short_names is not None:
-            known = yield from self._reading(self.short_names.objects)
-        for one in known or (yield from self.objects()):
-            if one.logical_name == named.instance_id and named.class_id in (None, one.class_id):
-                return one
-        return None
-
-
-def _declared(class_id: int, version: int | None) -> type[InterfaceClass] | None:
-    """The declaration of a class; the newest where the version is not known here."""
-    return interface_class(class_id, version) or interface_class(class_id)
 
 
 def _raise_first(errors: Sequence[ServiceFailed], asked: int) -> None:

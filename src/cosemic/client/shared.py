@@ -22,7 +22,10 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias
 
+from cosemic.association.parties import GeneralParties
 from cosemic.association.settings import ClientSettings
+from cosemic.association.third_party import ThirdPartySettings
+from cosemic.client.layered import Layers
 from cosemic.client.meter import Meter
 from cosemic.client.plan import Plan, known
 from cosemic.client.recovery import STANDARD, Recovery
@@ -74,6 +77,9 @@ class SharedMedium:
         recovery: Recovery = STANDARD,
         now: TimeSource = machine_time,
         trace: Trace | None = None,
+        parties: GeneralParties | None = None,
+        layers: Layers | None = None,
+        third_party: ThirdPartySettings | None = None,
         **known_as: Any,
     ) -> Meter:
         """Name a meter on the medium; it is opened by ``async with``, as of :meth:`Meter.connect`.
@@ -83,7 +89,9 @@ class SharedMedium:
         """
         url = self._url + ("&" if "?" in self._url else "?") + options if options else self._url
         given: dict[str, Any] = {"zone": None, "dialect": None, "meters": None} | known_as
-        return Meter(_SharedPlan(known(url, security, **given), recovery, now, trace, medium=self))
+        named = known(url, security, **given)
+        plan = _SharedPlan(named, recovery, now, trace, medium=self, parties=parties, layers=layers)
+        return Meter(plan, third_party=third_party)
 
     async def join(self, receiver: Receiver, plan: _SharedPlan | None = None) -> Connection:
         """Return a connection of one meter on the medium, which is opened where it is not.
@@ -177,8 +185,8 @@ class SharedMedium:
 class _SharedPlan(Plan):
     """Reaches a meter over a medium that others use too."""
 
-    def __init__(self, *args: Any, medium: SharedMedium) -> None:
-        super().__init__(*args)
+    def __init__(self, *args: Any, medium: SharedMedium, **others: Any) -> None:
+        super().__init__(*args, **others)
         self._medium = medium
         self.turn = medium.turn
         self.current = self.stack()

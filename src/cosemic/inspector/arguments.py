@@ -4,12 +4,16 @@ Octets come as such or as hexadecimal text, the way people copy it from logs and
 ``7e:a0:0a``, ``7E-A0-0A``. Keys come by the names of the table below.
 
 =================  ===================================================================================================
-ek, gbek, dk       encryption keys: global unicast, global broadcast (security control bit 6), dedicated
+ek, gbek, dk       encryption keys: global unicast, or that of one message; global broadcast (security control bit 6);
+                   dedicated
 ak                 authentication key; of no octets: left out of the authenticated data
 kek                master key: opens the wrapped key of a general-ciphering
 mbus_key           16 octets: security mode 5 of M-Bus, kind amis
 system_title       8 octets, the sender's, where the APDU does not carry it
 public_key         64 or 96 octets, x and y of the signer: verifies the signature of a general-signing
+agreement_key      32 or 48 octets, private key for key agreement of one party of a general-ciphering with an agreed key
+agreement_public_key   64 or 96 octets, that of the other party, for C(0e,2s)
+public_key_of      8 octets, system title of the party whose public keys these are; of anybody unless it is given
 =================  ===================================================================================================
 
 A mapping may hold the other names of the test vectors too, so that a record's keys can be handed over as they are.
@@ -24,7 +28,7 @@ from typing import Final, TypeAlias
 
 from cosemic.dialect import Quirk
 from cosemic.errors import ConfigurationError, DecodeError
-from cosemic.security.elliptic import PublicKey
+from cosemic.security.elliptic import PublicKey, SoftwareAgreementKey
 from cosemic.security.keys import Key
 from cosemic.security.suite import SUITES, SYSTEM_TITLE_LENGTH
 from cosemic.values import Secret
@@ -33,7 +37,10 @@ Octets: TypeAlias = bytes | bytearray | memoryview
 KeyValue: TypeAlias = Octets | str | Secret
 
 ENCRYPTION_KEYS: Final = ("ek", "gbek", "dk", "kek")
-KEY_NAMES: Final = (*ENCRYPTION_KEYS, "ak", "mbus_key", "system_title", "public_key")
+KEY_NAMES: Final = (
+    *ENCRYPTION_KEYS, "ak", "mbus_key", "system_title", "public_key", "agreement_key", "agreement_public_key",
+    "public_key_of",
+)  # fmt: skip
 """The keys that are of use here."""
 _OTHER_NAMES: Final = frozenset(
     {
@@ -46,6 +53,8 @@ _OTHER_NAMES: Final = frozenset(
         "system_title_v",
     }
 )
+_PUBLIC: Final = ("public_key", "agreement_public_key")
+_TITLES: Final = ("system_title", "public_key_of")
 _SEPARATORS: Final = re.compile(r"0[xX]|\\x|[\s:;,|_.\-\[\]{}()\"']+")
 _NOT_HEX: Final = re.compile("[^0-9a-fA-F]")
 _LEGAL_LENGTHS: Final = {
@@ -53,6 +62,9 @@ _LEGAL_LENGTHS: Final = {
     "mbus_key": (16,),
     "ak": (0, 16, 32),
     "public_key": (64, 96),
+    "agreement_public_key": (64, 96),
+    "agreement_key": (32, 48),
+    "public_key_of": (8,),
 } | dict.fromkeys(ENCRYPTION_KEYS, (16, 32))
 
 
@@ -68,11 +80,14 @@ class Keys:
     mbus_key: Secret | None = None
     system_title: bytes = field(default=b"")
     public_key: PublicKey | None = None
+    agreement_key: SoftwareAgreementKey | None = None
+    agreement_public_key: PublicKey | None = None
+    public_key_of: bytes = field(default=b"")
 
     @classmethod
     def of(cls, keys: Mapping[str, KeyValue] | None) -> Keys:
         """Make the handles. Raises ConfigurationError for an unknown name or a value that cannot be such a key."""
-        made: dict[str, Key | Secret | PublicKey | bytes] = {}
+        made: dict[str, Key | Secret | PublicKey | SoftwareAgreementKey | bytes] = {}
         for name, value in (keys or {}).items():
             if name in _OTHER_NAMES:
                 continue
@@ -82,11 +97,15 @@ class Keys:
             if len(octets) not in _LEGAL_LENGTHS[name]:
                 lengths = " or ".join(map(str, _LEGAL_LENGTHS[name]))
                 raise ConfigurationError(f"the key {name} has {len(octets)} octets where {lengths} are needed")
-            if name == "public_key":
+            if name in _PUBLIC:
                 made[name] = _public_key(octets)
                 continue
             secret = Secret(octets, name)
-            made[name] = octets if name == "system_title" else secret if name == "mbus_key" else Key(secret)
+            if name == "agreement_key":
+                suite = next(one for one in SUITES.values() if one.curve and one.coordinate_length == len(octets))
+                made[name] = SoftwareAgreementKey.of(secret, suite)
+            else:
+                made[name] = octets if name in _TITLES else secret if name == "mbus_key" else Key(secret)
         return cls(**made)  # type: ignore[arg-type]  # each is made as its name says
 
 

@@ -118,15 +118,17 @@ def decode(
     kind: str | None = None,
     quirks: Iterable[str | Quirk] = (),
     limits: Limits = DEFAULT_LIMITS,
+    expand: bool = False,
 ) -> Decoded:
     """Read octets: what they are, layer by layer, with the standard's names.
 
     data: octets, or hexadecimal text with any of the usual separators.
     keys: octets (or hexadecimal text, or Secrets) by name: ``ek``, ``ak``, ``gbek``, ``dk``, ``kek``, ``system_title``,
-    and ``mbus_key`` for kind amis.
+    ``mbus_key`` for kind amis, and the keys of parties: :mod:`cosemic.inspector.arguments`.
     kind: what the data is, see the table of this module; None is one APDU, naked or inside layers.
     quirks: names of deviations that are tolerated (:class:`~cosemic.dialect.Quirk`).
     limits: bounds of work and memory.
+    expand: compressed content (ITU-T V.44) is expanded and read.
 
     Where a key is missing, or a tag wrong, content that deciphers all the same is shown and marked by ``tag_ok``:
     nobody vouches for it. Raises DecodeError when the data is not what ``kind`` says; ConfigurationError for arguments
@@ -135,7 +137,7 @@ def decode(
     >>> cosemic.decode("C401C100 1105").to_dict()["apdu"]["result"]
     {'data': ['unsigned', 5]}
     """
-    reader = MessageReader(Keys.of(keys), quirks_of(quirks), limits)
+    reader = MessageReader(Keys.of(keys), quirks_of(quirks), limits, expand)
     read = _KINDS.get("apdu" if kind is None else kind)
     if read is None:
         raise ConfigurationError(f"no kind is called {kind!r}: use {', '.join(_KINDS)}")

@@ -20,7 +20,9 @@ from cosemic import apdu
 from cosemic.codec import Limits, read_length
 from cosemic.dialect import Quirk
 from cosemic.errors import DecipheringError, DecodeError, SignatureInvalid
+from cosemic.inspector.agreed import agreed_key
 from cosemic.inspector.arguments import Keys
+from cosemic.security.compression import decompress
 from cosemic.security.general import split_signing, verify_signing
 from cosemic.security.key_wrap import unwrap_key
 from cosemic.security.keys import Key
@@ -87,11 +89,15 @@ Content: TypeAlias = Message | Unreadable | P1Telegram
 
 @dataclass(frozen=True, slots=True)
 class MessageReader:
-    """Reads APDUs and opens what is protected in them, with one set of keys, quirks and limits."""
+    """Reads APDUs and opens what is protected in them, with one set of keys, quirks and limits.
+
+    expand: what is compressed (ITU-T V.44) is expanded, to as many octets as the limits allow.
+    """
 
     keys: Keys
     quirks: frozenset[Quirk]
     limits: Limits
+    expand: bool = False
 
     def read(self, octets: bytes, title: bytes = b"", depth: int = 0) -> Message:
         """Read one APDU. Raises DecodeError; what is wrong further inside a protected APDU is ``Unreadable`` instead.
@@ -114,6 +120,8 @@ class MessageReader:
     def _signature_ok(self, octets: bytes) -> bool | None:
         parts = split_signing(octets)
         if self.keys.public_key is None or not parts.signature:
+            return None
+        if self.keys.public_key_of not in (b"", parts.header.originator):
             return None
         try:
             verify_signing(parts, self.keys.public_key)
@@ -169,7 +177,12 @@ class MessageReader:
         plaintext = protection.plaintext
         if plaintext is None:
             return Message(pdu, octets, protection)
-        if control.compressed:
+        if control.compressed and self.expand:
+            try:
+                plaintext = decompress(plaintext, self.limits.octets)
+            except DecodeError as error:
+                return Message(pdu, octets, protection, Unreadable(plaintext, f"compressed (ITU-T V.44): {error}"))
+        elif control.compressed:
             return Message(pdu, octets, protection, Unreadable(plaintext, "compressed (ITU-T V.44), and so not read"))
         return Message(pdu, octets, protection, self._inside(plaintext, title, depth))
 
@@ -180,6 +193,8 @@ class MessageReader:
         info = getattr(pdu, "key_info", None)
         if isinstance(info, apdu.WrappedKey):
             return _unwrapped(keys.kek, info.key_ciphered_data)
+        if isinstance(info, apdu.AgreedKey) and keys.agreement_key is not None:  # else ek may be the agreed one
+            return agreed_key(pdu, info, keys.agreement_key, keys.agreement_public_key)
         broadcast = isinstance(info, apdu.IdentifiedKey) and info.key_id == KeyId.GLOBAL_BROADCAST_ENCRYPTION_KEY
         return keys.gbek if broadcast or control.broadcast else keys.ek
 

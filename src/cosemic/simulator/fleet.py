@@ -20,12 +20,13 @@ import datetime as dt
 import math
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from cosemic.errors import ConfigurationError
 from cosemic.security import CounterStore, MemoryCounterStore
+from cosemic.security.general import MemoryTransactionStore, TransactionStore
 from cosemic.server.logical_device import utc_now
 from cosemic.server.state import IN_MEMORY, StateFile
 from cosemic.simulator.faults import FaultOrder
@@ -35,6 +36,7 @@ from cosemic.simulator.plan import CENTRAL_EUROPE, MeterPlan, plans_of
 from cosemic.simulator.security import HIGH_LEVEL, MIXED_KINDS, meter_title
 from cosemic.simulator.site import IDLE, Site
 from cosemic.store.counters import FileCounterStore
+from cosemic.store.transactions import FileTransactionStore
 from cosemic.transport.lifetime import Starts
 
 LAST_PORT: Final = 65_535
@@ -53,7 +55,8 @@ class Endpoint:
     """Where a simulated meter is found, and how it is opened.
 
     url: with client and server SAP. security: names and values of a security settings file, keys as Secrets. kind:
-    ``none``, ``lls`` or ``hls-gmac``. site: the place of the meter, with its faults.
+    ``none``, ``lls``, ``hls-gmac`` or ``hls-ecdsa``. site: the place of the meter, with its faults. third_party:
+    settings of the third party that it knows, likewise; empty where it knows none.
     """
 
     url: str
@@ -61,6 +64,7 @@ class Endpoint:
     kind: str
     serial: int
     site: Site
+    third_party: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def meter(self) -> SimulatedMeter:
@@ -75,7 +79,8 @@ class Fleet(Starts):
     takes free ones. device: the serial port of the one meter that there is then, in place of host and port. now:
     simulated time, such as a :class:`~cosemic.simulator.simulated_time.Time`. state: file that keeps what happens to
     them; in memory unless told. counters: where they keep invocation counters; unless told in a file beside the state,
-    or in memory, beginning by date and time, so that clients that remember the last run go on. faults: and which
+    or in memory, beginning by date and time, so that clients that remember the last run go on. transactions: where they
+    keep transaction-ids, likewise. faults: and which
     meters have them, drawn from the seed. idle: seconds after which a meter that nobody talks to is let go.
 
     Raises ConfigurationError; SecurityError and StoreError where counters or state cannot be kept.
@@ -91,6 +96,7 @@ class Fleet(Starts):
         now: Callable[[], dt.datetime] = utc_now,
         state: StateFile | str | Path | None = None,
         counters: CounterStore | None = None,
+        transactions: TransactionStore | None = None,
         faults: Sequence[FaultOrder] = (),
         seed: int = 0,
         idle: float = IDLE,
@@ -108,12 +114,16 @@ class Fleet(Starts):
         self._begins_counters = counters is None and volatile
         if counters is None:
             counters = MemoryCounterStore() if volatile else FileCounterStore(f"{self.state.path}.counters")
+        if transactions is None:
+            kept = f"{self.state.path}.transactions" if not volatile else ""
+            transactions = FileTransactionStore(kept) if kept else MemoryTransactionStore()
         self.sites = tuple(
             Site(
                 plan,
                 now=now,
                 state=lambda: self.state,
                 counters=counters,
+                transactions=transactions,
                 host=host,
                 port=base_port + number if base_port else 0,
                 device=device,
@@ -237,7 +247,7 @@ def _endpoint(site: Site) -> Endpoint:
     settings = dict(security.client_settings())
     if security.kind in HIGH_LEVEL:  # by its title an Acceptor knows what it pushes
         settings["server_title"] = meter_title(site.plan.serial).hex()
-    return Endpoint(url, settings, security.kind, site.plan.serial, site)
+    return Endpoint(url, settings, security.kind, site.plan.serial, site, security.third_party_settings())
 
 
 def _opened(path: str | Path) -> StateFile:

@@ -23,6 +23,9 @@
     profile_days = 14                   # depth of the load profile
     capture_period = 900                # of the load profile, seconds
     billing_periods = 3                 # closed months of before
+    layers = "sign+cipher:one-pass"     # of general protection that the settings of the management client say: hls-gmac
+                                        # and hls-ecdsa; none, unless said (cosemic.security.general.plan_text)
+    third_party = false                 # true: there is one that this client is the broker of; suites 1 and 2
     association_version = 1             # of class 15: 0 to 3
     firmware = "1.0.0"
     referencing = "ln"                  # logical names; sn: short names; both: as the client wants it
@@ -64,6 +67,7 @@ from typing import Any, Final
 
 from cosemic.errors import ConfigurationError
 from cosemic.security import CounterStore
+from cosemic.security.general import TransactionStore
 from cosemic.server import MANAGEMENT_CLIENT, PUBLIC_CLIENT, AccessRule, rights_from
 from cosemic.server.logical_device import utc_now
 from cosemic.server.state import StateFile
@@ -98,10 +102,11 @@ class FleetSettings:
     speed: float = 1.0
     faults: tuple[FaultOrder, ...] = ()
 
-    def fleet(self, counters: CounterStore | None = None) -> Fleet:
+    def fleet(self, counters: CounterStore | None = None, transactions: TransactionStore | None = None) -> Fleet:
         """Return the fleet. Raises ConfigurationError, SecurityError, StoreError.
 
-        counters: where its meters keep invocation counters; None leaves it to the fleet.
+        counters: where its meters keep invocation counters; transactions: and transaction-ids; None leaves it to the
+        fleet.
         """
         return Fleet(
             self.plans,
@@ -113,6 +118,7 @@ class FleetSettings:
             faults=self.faults,
             seed=self.seed,
             counters=counters,
+            transactions=transactions,
         )
 
     def time(self) -> Callable[[], dt.datetime]:
@@ -180,6 +186,8 @@ class _Group:
     firmware: str = "1.0.0"
     push: str | None = None
     referencing: str = "ln"
+    layers: str | None = None
+    third_party: bool = False
 
 
 _TABLES: Final = ("time", "meter", "meters", "faults")
@@ -244,6 +252,8 @@ def _group(values: Any, seed: int, serial: int, what: str) -> tuple[MeterPlan, .
         firmware=said.firmware,
         push=said.push,
         referencing=said.referencing,
+        layers=said.layers,
+        third_party=said.third_party,
         objects=tuple(object_from(one, f"object {number} of {what}") for number, one in enumerate(objects, 1)),
         rights=_rights(values.get("rights", {}), what),
         link=made(MeterLink, {name: value for name, value in values.items() if name in _LINK}, what),

@@ -33,6 +33,7 @@ from cosemic.codec import DataType
 from cosemic.errors import ConfigurationError
 from cosemic.model import ScalerUnit
 from cosemic.security import CounterStore, MemoryCounterStore
+from cosemic.security.general import MemoryTransactionStore, TransactionStore
 from cosemic.server import (
     MANAGEMENT_CLIENT,
     PUBLIC_CLIENT,
@@ -98,6 +99,7 @@ class SimulatedMeter(LogicalDevice):
         now: Callable[[], dt.datetime] = utc_now,
         state: DeviceState | None = None,
         counters: CounterStore | None = None,
+        transactions: TransactionStore | None = None,
         lived: dt.timedelta = dt.timedelta(0),
     ) -> None:
         self.plan = plan
@@ -138,7 +140,10 @@ class SimulatedMeter(LogicalDevice):
         self.controls = Controls(self, self.clock, self.breaker, self.tariffs.special_days, plan)
         for make in plan.objects:
             self.add(make(self))
-        self._admit(counters if counters is not None else MemoryCounterStore())
+        self._admit(
+            counters if counters is not None else MemoryCounterStore(),
+            transactions if transactions is not None else MemoryTransactionStore(),
+        )
         if kept is None:
             history.enter(self.records)
             save_json(memory, "start", start.isoformat())
@@ -187,7 +192,7 @@ class SimulatedMeter(LogicalDevice):
 
     # ---- clients ----------------------------------------------------------------------------------------------------
 
-    def _admit(self, counters: CounterStore) -> None:
+    def _admit(self, counters: CounterStore, transactions: TransactionStore) -> None:
         security, everything = self.security, first(only(reading(), *_ENERGY), managing())
         rights = {
             PUBLIC_CLIENT: everything if security.kind == "none" else only(reading(), *_PUBLIC),
@@ -202,10 +207,11 @@ class SimulatedMeter(LogicalDevice):
             self.admit(Admission(client_sap=READING_CLIENT, settings=settings, rights=rights[READING_CLIENT]))
         if security.kind in HIGH_LEVEL:
             ciphered = context_names(self.plan.referencing, ciphered=True)
+            settings = security.management_settings(self.system_title, counters, transactions)
             self.admit(
                 Admission(
                     client_sap=MANAGEMENT_CLIENT,
-                    settings=replace(security.management_settings(self.system_title, counters), context_names=ciphered),
+                    settings=replace(settings, context_names=ciphered),
                     rights=rights[MANAGEMENT_CLIENT],
                     security_setup=names.SECURITY_SETUP,
                 )

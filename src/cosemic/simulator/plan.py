@@ -44,7 +44,9 @@ class MeterPlan:
     before its start, up to 1200. association_version: of class 15, 0 to 3. firmware: version at first. objects: make
     more objects. rights: of clients by their SAP, in place of the usual ones. link: how it is reached. referencing:
     ``ln``, logical names, ``sn``, short names, or ``both``, as the client wants it. push: where it sends its registers
-    to every quarter of an hour, ``host:port`` on TCP; None: nowhere, until a client says so.
+    to every quarter of an hour, ``host:port`` on TCP; None: nowhere, until a client says so. layers: that the settings
+    of its management client say, as :mod:`cosemic.security.general.plan_text` has them; None: none. third_party: there
+    is one that this client is the broker of, in suites 1 and 2.
 
     Raises ConfigurationError.
     """
@@ -65,6 +67,8 @@ class MeterPlan:
     link: MeterLink = MeterLink()  # noqa: RUF009 - frozen
     push: str | None = None
     referencing: str = "ln"
+    layers: str | None = None
+    third_party: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.serial < 10**13:
@@ -105,7 +109,8 @@ class MeterPlan:
         security = self.security
         if isinstance(security, MeterSecurity):
             return security
-        return MeterSecurity.of(security, self.serial, self.seed, self.suite)
+        layers, third_party = self.layers or "", self.third_party
+        return MeterSecurity.of(security, self.serial, self.seed, self.suite, layers=layers, third_party=third_party)
 
 
 def _check_destination(text: str) -> None:

@@ -42,7 +42,11 @@ def _toml(value: Any) -> str:
     if isinstance(value, Secret):
         octets = value.reveal()
         value = octets.decode("ascii") if value.kind == "password" else octets.hex()
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, int):
         return str(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
     # A string of JSON is one of TOML, but for DEL.
     return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007F")

@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 
 from cosemic.errors import CosemicError
 from cosemic.security import CounterStore
+from cosemic.security.general import TransactionStore
 from cosemic.server import MeterConnection, PhysicalDevice, PushOutlet
 from cosemic.server.state import StateFile
 from cosemic.simulator.device_faults import DeviceFaults
@@ -52,9 +53,10 @@ class Site:
     """A simulated meter behind a port of a network, or at a serial port.
 
     plan: what it is like, and how it is reached. now: simulated time. state: gives the file that keeps what happens to
-    it. counters: where its invocation counters are kept. host, port: of a network; port 0 takes a free one. device:
-    name of a serial port, in their place. idle: seconds after the last connection until the device is let go. made:
-    called with each device that is made. Raises ConfigurationError for a link that no serial port carries.
+    it. counters, transactions: where its invocation counters and transaction-ids are kept. host, port: of a network;
+    port 0 takes a free one. device: name of a serial port, in their place. idle: seconds after the last connection
+    until the device is let go. made: called with each device that is made. Raises ConfigurationError for a link that no
+    serial port carries.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Site:
         now: Callable[[], dt.datetime],
         state: Callable[[], StateFile],
         counters: CounterStore,
+        transactions: TransactionStore | None = None,
         host: str | None = "127.0.0.1",
         port: int = 0,
         device: str | None = None,
@@ -79,6 +82,7 @@ class Site:
         self._now = now
         self._state = state
         self._counters = counters
+        self._transactions = transactions
         self._idle = idle
         self._tell_made = made
         self._made: _Made | None = None
@@ -195,7 +199,14 @@ class Site:
             state = self._state().of(logical_device_name(self.plan.serial))
             gaps = self.faults.of(Gaps)
             lived = dt.timedelta(days=self.plan.profile_days if gaps is not None and gaps.always else 0)
-            meter = SimulatedMeter(self.plan, now=self._now, state=state, counters=self._counters, lived=lived)
+            meter = SimulatedMeter(
+                self.plan,
+                now=self._now,
+                state=state,
+                counters=self._counters,
+                transactions=self._transactions,
+                lived=lived,
+            )
             physical = PhysicalDevice(meter)
             outlet = PushOutlet(physical, ready=self.prepare)
             self._made = _Made(meter, physical, DeviceFaults(meter, self.faults), outlet)

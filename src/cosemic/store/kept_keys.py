@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
+from cosemic.errors import ConfigurationError
 from cosemic.model.security_setup import SetupKeyId
 from cosemic.security.key_keeper import Keys, KeyState
 from cosemic.store.key_store import KeyStore
-from cosemic.store.key_store.records import NewRecord, RecordKind
+from cosemic.store.key_store.for_settings import open_store
+from cosemic.store.key_store.records import NewRecord, RecordKind, RecordState
+from cosemic.store.security_settings import SecuritySettings, Source, settings_of
 from cosemic.values import Secret
 
 _KINDS: Final = {
@@ -63,3 +68,37 @@ class StoredKeys:
                 place = change.place(entry, kind.value, "", KeyState.PENDING.value)
                 if place is not None:
                     change.forget(self._meter, kind.value, place[2])
+
+
+def pending_keys(source: Source) -> tuple[str, ...]:
+    """Return the names of the keys of a meter that are pending in its key store; none where settings name no store.
+
+    No key comes out, so that nothing is entered into the audit. source: as of :func:`kept_keys`. Raises
+    ConfigurationError, StoreError.
+    """
+    if isinstance(source, SecuritySettings):
+        return ()
+    values, beside = settings_of(source)
+    if "key_store" not in values or "meter" not in values:
+        return ()
+    with open_store(values, beside) as store:
+        records = store.meter(str(values["meter"])).records
+    return tuple(record.name for record in records if record.state is RecordState.PENDING)
+
+
+@contextmanager
+def kept_keys(source: Source, *, purpose: str = "key change") -> Iterator[StoredKeys]:
+    """Yield the keeper of the keys of a meter whose security settings name a key store, which is open meanwhile.
+
+    source: as of :func:`~cosemic.store.security_settings.load_security`. Raises ConfigurationError, StoreError.
+    """
+    if isinstance(source, SecuritySettings):
+        raise ConfigurationError("name a file of security settings, whose key_store keeps the keys of the meter")
+    values, beside = settings_of(source)
+    if "key_store" not in values or "meter" not in values:
+        raise ConfigurationError(
+            "keys that are changed are kept in a key store: say key_store and meter in the security settings, in place "
+            "of keys (`cosemic keys store --help`)"
+        )
+    with open_store(values, beside) as store:
+        yield StoredKeys(store, str(values["meter"]), purpose=purpose)

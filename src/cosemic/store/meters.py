@@ -38,6 +38,14 @@ from cosemic.values import Obis
 from cosemic.values.secret import HiddenOctets
 
 VARIABLE: Final = "COSEMIC_METERS"
+_FILES: Final = frozenset(
+    (
+        "counters", "transactions", "key_store", "key_store_key_file", "signing_key_file", "agreement_key_file",
+        "certificate", "agreement_certificate", "server_certificate", "certificates", "trust_anchors",
+        "revocation_lists", "token_pin_file",
+    )
+)  # fmt: skip
+"""Security settings that name files."""
 
 
 class ReadableKeys(UserWarning):
@@ -120,8 +128,14 @@ def _security(value: Any, where: Path) -> Source:
         raise ConfigurationError('security is the name of a file, "environment", or a table of settings')
     if SECRETS & value.keys() and others_can_read(where):
         warnings.warn(f"{where} holds keys, and others can read it: chmod 600 {where}", ReadableKeys, stacklevel=2)
-    counters = value.get("counters")
-    return {**value, "counters": where.parent / str(counters)} if isinstance(counters, str) else value
+    return {name: _beside(one, where) if name in _FILES else one for name, one in value.items()}
+
+
+def _beside(value: Any, where: Path) -> Any:
+    """Return the name of a file, or of several, that lies beside the file of known meters unless it is absolute."""
+    if isinstance(value, list):
+        return [_beside(one, where) for one in value]
+    return where.parent / value if isinstance(value, str) and value else value
 
 
 def _zone(value: Any, where: Path) -> dt.tzinfo:

@@ -29,14 +29,20 @@
                                        # that meters have as a rule, the mechanism is lowest, and with ciphering
                                        # server_title has to be given
     protection = "authenticated-encrypted"   # or authenticated, encrypted
+    require = "authenticated-encrypted"      # least protection of answers; unless said as protection, in layers as the
+                                       # request; signed, with - before it, where the meter signs its answers
     invocation_counter = "0-0:43.1.0"  # object from which the public client may read the counter of these keys
     counters = "meter.counters"        # file of invocation counters; unless said, the one file of this user, which all
                                        # settings share, so that the same key in two files never repeats a counter
     key_store = "meters.keys"          # in place of keys: a key store, beside the settings unless it begins with /
     meter = "CSM0000000000001"         # and the name of the meter in it; client_sap says whose secret (1 unless said)
     key_store_key_file = "unlock.key"  # what opens the key store; unless said, what the environment names
-    key_store_client = "head-end"      # our own entry in it, with our signing key and system title
+    key_store_client = "head-end"      # our own entry in it, with our private keys and system title
+    send_certificate = false           # true: our certificate of the key store is sent when an association is opened
+    check_rights = true                # once the object list was read, nothing is asked for that is less protected than
+                                       # the access rights say; false: the meter alone decides
 
+General protection, in layers and with third parties, has names of its own: :mod:`cosemic.store.party_settings`.
 In the environment the same names in capitals behind ``COSEMIC_``.
 """
 
@@ -53,10 +59,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from cosemic.association.known_rights import NO_RIGHTS
 from cosemic.association.settings import BOTH, LARGEST_USER_ID, ClientSettings, PreEstablished
 from cosemic.dialect import STANDARD, Dialect
 from cosemic.errors import ConfigurationError
-from cosemic.security import CounterStore, Protection, SecurityMaterial, security_suite
+from cosemic.security import CounterStore, Protection, SecurityMaterial, SecuritySuite, security_suite
 from cosemic.store.counters import FileCounterStore
 from cosemic.values import AuthenticationMechanism, Obis, Secret
 from cosemic.values.secret import HiddenOctets, hidden
@@ -66,28 +73,42 @@ _LARGEST_SUITE: Final = 2
 _LONGEST_NUMBER: Final = 20
 """Characters of a number written as text."""
 PREFIX: Final = "COSEMIC_"
-_NAMES: Final = frozenset(
+_OTHERS: Final = frozenset(
     (
         "mechanism", "client_sap", "server_sap", "user_id", "password", "secret", "ciphered", "system_title",
         "server_title", "encryption_key", "authentication_key", "broadcast_key", "dedicated_key", "protection",
-        "invocation_counter", "counters", "pre_established", "referencing", "key_store", "meter", "key_store_key_file",
-        "key_store_client",
-        "suite", "signing_key", "signing_key_file", "certificate", "server_public_key", "server_certificate",
-        "trust_anchors",
+        "require", "invocation_counter", "counters", "pre_established", "referencing", "key_store", "meter",
+        "key_store_key_file", "key_store_client", "send_certificate", "check_rights", "suite", "kek", "layers",
+        "key_infos", "sealed_inside", "brokers_for", "transactions", "date_time_tolerance", "max_layers",
     )
 )  # fmt: skip
 SECRETS: Final = frozenset(
-    ("password", "secret", "encryption_key", "authentication_key", "broadcast_key", "signing_key")
-)
+    ("password", "secret", "encryption_key", "authentication_key", "broadcast_key", "kek", "signing_key",
+     "agreement_key")
+)  # fmt: skip
 """Settings that nobody else may see."""
 SIGNATURES: Final = frozenset(
-    ("signing_key", "signing_key_file", "certificate", "server_public_key", "server_certificate", "trust_anchors")
+    (
+        "signing_key", "signing_key_file", "certificate", "server_public_key", "server_certificate", "trust_anchors",
+        "agreement_key", "agreement_key_file", "agreement_certificate", "server_agreement_key", "certificates",
+        "revocation_lists", "token", "token_library", "token_pin_file", "token_signing_key", "token_agreement_key",
+    )
+)  # fmt: skip
+"""Settings of private keys and certificates, which are read where one is given."""
+NAMES: Final = _OTHERS | SIGNATURES
+"""All settings."""
+LAYERED: Final = frozenset(
+    ("layers", "key_infos", "sealed_inside", "brokers_for", "transactions", "date_time_tolerance", "max_layers")
 )
-"""Settings of digital signatures, which are read where one is given."""
+"""Settings of general protection (:mod:`cosemic.store.party_settings`)."""
 _PROTECTIONS: Final = {
     "authenticated-encrypted": BOTH,
     "authenticated": Protection.AUTHENTICATED,
     "encrypted": Protection.ENCRYPTED,
+}
+_REQUIRED: Final = _PROTECTIONS | {
+    "signed": Protection.SIGNED,
+    **{f"{name}-signed": each | Protection.SIGNED for name, each in _PROTECTIONS.items()},
 }
 _STORES_LOCK: Final = threading.Lock()
 _STORES: Final[dict[str, CounterStore]] = {}
@@ -131,30 +152,40 @@ def load_security(
         return replace(source, client=replace(source.client, **settings)) if settings else source
     if source is None and dialect is STANDARD and not settings:
         return _PUBLIC
-    values: Mapping[str, Any]
+    values, beside = settings_of(source)
+    if "key_store" in values or "meter" in values:
+        from cosemic.store.key_store.for_settings import from_key_store
+
+        values = from_key_store(values, beside, NAMES)
+    client = _client_settings(values, beside, dialect, settings)
+    return SecuritySettings(
+        client, _number(values, "client_sap", _LARGEST_SAP), _number(values, "server_sap", _LARGEST_SAP)
+    )
+
+
+def settings_of(source: str | os.PathLike[str] | Mapping[str, Any] | None) -> tuple[Mapping[str, Any], Path | None]:
+    """Return the names and values of a source, and the file that they stand in. Raises ConfigurationError."""
     beside: Path | None = None
+    values: Mapping[str, Any]
     if source is None:
         values = {}
     elif isinstance(source, Mapping):
         values = hidden(source)
     elif source == "environment":
-        values = {name: hidden(os.environ[key]) for name in _NAMES if (key := PREFIX + name.upper()) in os.environ}
+        values = {name: hidden(os.environ[key]) for name in NAMES if (key := PREFIX + name.upper()) in os.environ}
     else:
         beside = Path(source)
         values = read_settings(beside)
-    unknown = set(map(str, values)) - _NAMES
+    unknown = set(map(str, values)) - NAMES
     if unknown:
-        raise ConfigurationError(
-            f"{', '.join(sorted(unknown))}: not a security setting; known: {', '.join(sorted(_NAMES))}"
-        )
-    if "key_store" in values or "meter" in values:
-        from cosemic.store.key_store.for_settings import from_key_store
+        import difflib  # what is right need not wait for it
 
-        values = from_key_store(values, beside, _NAMES)
-    client = _client_settings(values, beside, dialect, settings)
-    return SecuritySettings(
-        client, _number(values, "client_sap", _LARGEST_SAP), _number(values, "server_sap", _LARGEST_SAP)
-    )
+        near = [name for one in sorted(unknown) for name in difflib.get_close_matches(one[:40], NAMES, 1)]
+        meant = f" (is {' and '.join(near)} meant?)" if near else ""
+        raise ConfigurationError(
+            f"{', '.join(sorted(unknown))}: not a security setting{meant}; known: {', '.join(sorted(NAMES))}"
+        )
+    return values, beside
 
 
 def _client_settings(
@@ -164,20 +195,17 @@ def _client_settings(
     suite = _number(values, "suite", _LARGEST_SUITE) or 0
     encryption_key = _key(values, "encryption_key")
     authentication_key = _key(values, "authentication_key")
-    broadcast_key = _key(values, "broadcast_key")
+    others = {"broadcast_key": _key(values, "broadcast_key"), "kek": _key(values, "kek")}
     if encryption_key is not None:
-        material = SecurityMaterial.of(encryption_key, authentication_key, suite=suite, broadcast_key=broadcast_key)
+        material = SecurityMaterial.of(encryption_key, authentication_key, suite=suite, **others)
         settings["counters"] = _counters(values, beside)
-    elif authentication_key is not None or broadcast_key is not None:
-        raise ConfigurationError("authentication_key and broadcast_key need encryption_key beside them")
+    elif authentication_key is not None or any(others.values()):
+        raise ConfigurationError("authentication_key, broadcast_key and kek need encryption_key beside them")
     secret = _secret(values)
     if secret is not None and material is not None and "mechanism" not in values:
         raise ConfigurationError("with a secret and an encryption_key, name the mechanism")
     system_title, server_title = _octets(values, "system_title") or b"", _octets(values, "server_title")
-    if not SIGNATURES.isdisjoint(values):
-        from cosemic.store.signature_settings import signature_settings
-
-        settings |= signature_settings(values, beside, security_suite(suite), system_title, server_title)
+    settings |= _protection_settings(values, beside, security_suite(suite), system_title, server_title)
     beforehand = PreEstablished() if _flag(values, "pre_established", False) else None
     default = "hls-gmac" if material is not None else "lls" if secret is not None else "lowest"
     if "signing_key" in settings:
@@ -187,6 +215,8 @@ def _client_settings(
     protection = values.get("protection", "authenticated-encrypted")
     if not isinstance(protection, str) or protection not in _PROTECTIONS:
         raise ConfigurationError(f"protection is one of {', '.join(_PROTECTIONS)}")
+    if (require := protection_required(values)) is not None:
+        settings["require"] = require
     if "user_id" not in settings and (user_id := _number(values, "user_id", LARGEST_USER_ID)) is not None:
         settings["user_id"] = user_id
     if "short_names" not in settings and "referencing" in values:
@@ -208,6 +238,39 @@ def _client_settings(
         dialect=dialect,
         **settings,
     )
+
+
+def _protection_settings(
+    values: Mapping[str, Any],
+    beside: Path | None,
+    suite: SecuritySuite,
+    system_title: bytes,
+    server_title: bytes | None,
+) -> dict[str, Any]:
+    """What settings say of signatures, certificates and general protection; what reads it is loaded where it is."""
+    found: dict[str, Any] = {} if _flag(values, "check_rights", True) else {"rights": NO_RIGHTS}
+    agreement_key, keys = None, None
+    if not SIGNATURES.isdisjoint(values):
+        from cosemic.store.signature_settings import signature_settings
+
+        signatures, agreement_key, keys = signature_settings(values, beside, suite, system_title, server_title)
+        found |= signatures
+    if not LAYERED.isdisjoint(values):
+        from cosemic.store.party_settings import party_settings
+
+        found |= party_settings(values, beside, server_title, found.get("signing_key"), agreement_key, keys)
+        found["sealed_inside"] = _flag(values, "sealed_inside", False)
+    return found
+
+
+def protection_required(values: Mapping[str, Any]) -> Protection | None:
+    """Return the least protection of answers, where it is said. Raises ConfigurationError."""
+    named = values.get("require")
+    if named in (None, ""):
+        return None
+    if not isinstance(named, str) or named not in _REQUIRED:
+        raise ConfigurationError(f"require is one of {', '.join(_REQUIRED)}")
+    return _REQUIRED[named]
 
 
 def _mechanism(label: Any) -> AuthenticationMechanism:

@@ -11,12 +11,14 @@
 A change is one transaction, on the medium when it returns (WAL, synchronous FULL), so that a killed process leaves the
 state before or after it. Several processes may use one file: each change waits for those of others.
 
-The octets of the file are anybody's: its tables must be exactly these, and are STRICT, so that a value has its type.
+The octets of the file are anybody's: its tables must be exactly these, and are STRICT; that a value has its type is
+looked at all the same, for STRICT holds for what SQLite writes, and not for what it reads.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -54,6 +56,17 @@ TABLES: Final = (
     meter TEXT NOT NULL, what TEXT NOT NULL, fingerprint TEXT NOT NULL, mac BLOB NOT NULL
 ) STRICT""",
 )
+_REASONS: Final = {
+    "SQLITE_NOTADB": "is no key store: another file was named, or it is damaged",
+    "SQLITE_CORRUPT": "is damaged or cut off: take the last good copy of it",
+    "SQLITE_BUSY": "is being written by another process (SQLITE_BUSY): try again",
+    "SQLITE_FULL": "cannot be written: the medium is full",
+}
+_TYPES: Final = {"INTEGER": int, "TEXT": str, "BLOB": bytes}
+_COLUMNS: Final[dict[str, set[type]]] = {"title": {type(None)}}
+"""The types that a column may have."""
+for _name, _kind in re.findall(r"(\w+) (INTEGER|TEXT|BLOB)\b", " ".join(TABLES)):
+    _COLUMNS.setdefault(_name, set()).add(_TYPES[_kind])
 _SETTINGS: Final = (
     "PRAGMA trusted_schema = OFF",
     "PRAGMA journal_mode = WAL",
@@ -85,7 +98,7 @@ class KeyStoreFile(Closes):
             for setting in _SETTINGS:
                 connection.execute(setting)
             self._check_tables(fresh)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, UnicodeError) as error:
             self.close()
             raise self._failed(error) from None
         except BaseException:
@@ -142,11 +155,17 @@ class KeyStoreFile(Closes):
             if self._connection is None:
                 raise StoreError(f"the key store {self.path} was closed")
             try:
-                yield from self._connection.execute(statement, values)
+                found = self._connection.execute(statement, values)
+                columns = [_COLUMNS.get(column[0]) for column in found.description or ()]
+                for row in found:
+                    if any(types and type(one) not in types for types, one in zip(columns, row, strict=True)):
+                        raise sqlite3.DataError
+                    yield row
             except (sqlite3.Error, OverflowError, UnicodeError) as error:
                 raise self._failed(error) from None
 
     def _failed(self, error: Exception) -> StoreError:
         # What SQLite says may quote a value of the file, and a UnicodeError holds its octets: its kind is enough.
         reason = getattr(error, "sqlite_errorname", None) or getattr(error, "strerror", None) or type(error).__name__
-        return StoreError(f"the key store {self.path} cannot be read or written ({reason}); nothing was changed")
+        what = _REASONS.get(reason, f"cannot be read or written ({reason})")
+        return StoreError(f"the key store {self.path} {what}; nothing was changed")

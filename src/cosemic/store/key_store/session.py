@@ -116,9 +116,12 @@ class Session:
         if number in self._changed:
             return self._changed[number]
         self._check(number >> BUCKET_BITS)
-        ((name, title, suite, revision, wrapped, mark),) = self.file.execute(
+        found = self.file.execute(
             "SELECT name, title, suite, revision, data_key, seal FROM meters WHERE number = ?", number
         )
+        if len(found) != 1:  # the table says otherwise than its index, or a meter goes by two numbers
+            raise BrokenSeal(CHANGED)
+        name, title, suite, revision, wrapped, mark = found[0]
         key = unseal(self.master, wrapped, self.key_place(number, self.generation))
         rows = {
             (kind, label, version): Row(state, added, sealed)

@@ -128,4 +128,4 @@ def _keep(change: Change, meter: Shipped, renew: bool, report: ImportReport, *, 
 
 def _differs(name: str, records: Sequence[NewRecord]) -> str:
     kinds = ", ".join(record.name for record in records)
-    return f"meter {name} is there with another {kinds}, or without: renew keeps both, the new one as current"
+    return f"meter {name} is there with another {kinds}, or without: renew (--renew) keeps both, the new one as current"

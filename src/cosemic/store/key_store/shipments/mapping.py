@@ -134,7 +134,7 @@ def _column(name: str, value: Any) -> Column:
 
 def _known(given: Mapping[str, Any], known: set[str], where: str) -> None:
     if unknown := set(given) - known:
-        raise ConfigurationError(f"{', '.join(sorted(unknown))}: not known in {where}")
+        raise ConfigurationError(f"{', '.join(sorted(unknown))}: not known in {where}: {', '.join(sorted(known))}")
 
 
 def _text(content: Mapping[str, Any], name: str, default: str) -> str:

@@ -13,7 +13,7 @@ from xml.parsers import expat
 from cosemic.errors import ConfigurationError
 
 DEEPEST: Final = 64
-MOST_ELEMENTS: Final = 5_000_000
+MOST_ELEMENTS: Final = 2_000_000
 _STEP: Final = re.compile(r"([^\[\]@/]+)(?:\[@([^=\[\]]+)=(?:'([^']*)'|\"([^\"]*)\")\])?")
 _ATTRIBUTE: Final = re.compile(r"(?:(.*)/)?@([^\[\]/@]+)")
 

@@ -22,6 +22,9 @@ from cosemic.values import Secret
 
 MOST_OCTETS: Final = 256 << 20
 """Of a shipment file."""
+MOST_METERS: Final = 500_000
+MOST_VALUES: Final = 2_000_000
+"""Of JSON: objects, lists and what stands in them."""
 _LONGEST_CELL: Final = 1 << 16
 _Cells = Callable[[str], str | None]
 """From a column to what stands there."""
@@ -74,8 +77,10 @@ def shipped_meters(
     if len(octets) > MOST_OCTETS:
         raise ConfigurationError(f"has more than {MOST_OCTETS} octets: split it")
     if transport_key is None and any(column.wrapped for _, _, column in mapping.keys):
-        raise ConfigurationError("holds wrapped keys: name the transport key")
-    for where, cells in _READERS[mapping.format](octets, mapping):
+        raise ConfigurationError("holds wrapped keys: name the transport key (--transport-key-file)")
+    for number, (where, cells) in enumerate(_READERS[mapping.format](octets, mapping)):
+        if number == MOST_METERS:
+            raise ConfigurationError(f"has more than {MOST_METERS} meters: split it")
         try:
             yield _shipped(where, cells, mapping, transport_key)
         except (ConfigurationError, DecipheringError) as error:
@@ -157,6 +162,9 @@ def _csv(octets: bytes, mapping: ShipmentMapping) -> Iterator[tuple[str, _Cells]
 
 
 def _json(octets: bytes, mapping: ShipmentMapping) -> Iterator[tuple[str, _Cells]]:
+    # Each value but the first of all has one of these in front of it, in every encoding that JSON has.
+    if sum(map(octets.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise ConfigurationError(f"has more than {MOST_VALUES} values: split it")
     try:
         content = json.loads(octets)
     except (ValueError, RecursionError):

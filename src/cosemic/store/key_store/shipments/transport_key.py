@@ -7,11 +7,11 @@ from typing import Final, Protocol
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 
 from cosemic.errors import ConfigurationError, DecipheringError
-from cosemic.security.key_wrap import FAILED
 from cosemic.values import Secret
 
 _LENGTHS: Final = (16, 24, 32)
 _LONGEST: Final = 1024
+FAILED: Final = "the wrapped key cannot be unwrapped: check the transport key, and whether this column is wrapped"
 
 
 class Unwrapper(Protocol):
