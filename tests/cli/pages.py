@@ -73,10 +73,12 @@ class Place:
             command.split(), cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, text=True
         )
         assert running.stdout is not None
-        assert running.stdout.readline()  # it says where it listens once it does
-        yield
-        running.send_signal(signal.SIGINT)
-        running.communicate(timeout=20)
+        try:
+            assert running.stdout.readline()  # it says where it listens once it does
+            yield
+        finally:
+            running.send_signal(signal.SIGINT)
+            running.communicate(timeout=20)
         assert running.returncode == 0
 
 
