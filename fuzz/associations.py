@@ -135,8 +135,9 @@ def answering(
     context = ApplicationContext.of(short_names=short_names, ciphered=ciphered)
     chosen = ServerSettings(
         context_names=frozenset((context,)), system_title=SERVER_TITLE, counters=MemoryCounterStore(),
-        policy=SecurityPolicy(0, 3 if ciphered else 0), limits=_LIMITS, block_timeout=_TIME_OUT,
-        **{"max_pdu_size": 200, "max_transfer": _MOST} | secured(ciphered) | settings,
+        limits=_LIMITS, block_timeout=_TIME_OUT,
+        **{"max_pdu_size": 200, "max_transfer": _MOST, "policy": SecurityPolicy(0, 3 if ciphered else 0)}
+        | secured(ciphered) | settings,
     )  # fmt: skip
     association = ServerAssociation(chosen, NamedProvider(), randomness=drawn(1 << 32))
 

@@ -40,6 +40,9 @@ from cosemic.values import (
 )
 from fuzz.associations import ASSOCIATIONS
 from fuzz.codecs import CODECS
+from fuzz.files import FILES
+from fuzz.papers import PAPERS
+from fuzz.protected import PROTECTED
 from fuzz.stacks import STACKS
 from fuzz.stations import LINKS
 from fuzz.target import Target
@@ -349,4 +352,7 @@ TARGETS: dict[str, Target] = {
     **LINKS,
     **STACKS,
     **ASSOCIATIONS,
+    **PROTECTED,
+    **PAPERS,
+    **FILES,
 }

@@ -1,9 +1,12 @@
-"""Put faults into the server, one at a time, and tell which test catches each.
+"""Put faults into server and security, one at a time, and tell which test catches each.
 
     python tools/seed_faults.py [--only MODULE ...] [--tests NAME ...] [--jobs N]
 
-The list is ``seeded_faults.toml``. Each fault is made in a copy of the tree, where the tests of its module are run up
-to the first failure. Ends with 1 where a fault survives, or where one cannot be made any more: its line has changed.
+The list is ``seeded_faults.toml``. Each fault is made in a copy of the tree, where its test, or those of its module are
+run up to the first failure. Ends with 1 where a fault survives, or where one cannot be made any more: its line has
+changed.
+
+A module of the server is named alone (``clock``), any other with its room (``security/general/opening``).
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SERVER = Path("src/cosemic/server")
+SOURCE = Path("src/cosemic")
+SERVER = SOURCE / "server"
 TESTS = Path("tests/server")
 LAST = "a_year_of_life"
 """Asked where the tests of the module have not caught a fault."""
@@ -39,13 +43,18 @@ SECONDS = 300
 
 @dataclass(frozen=True)
 class Fault:
-    """One line that is wrong. tests: files that should catch it."""
+    """One line that is wrong. tests: what should catch it, as :func:`path_of` takes it."""
 
     module: str
     what: str
     old: str
     new: str
     tests: tuple[str, ...]
+
+    @property
+    def path(self) -> Path:
+        """The file of the module."""
+        return (SOURCE if "/" in self.module else SERVER) / f"{self.module}.py"
 
     def made_in(self, text: str) -> str:
         """Return a module with the fault. Raises ValueError where its line is not there, or not alone."""
@@ -67,7 +76,24 @@ class Outcome:
 def faults(path: Path = ROOT / "tools" / "seeded_faults.toml") -> list[Fault]:
     """Read the list."""
     read = tomllib.loads(path.read_text(encoding="utf-8"))
-    return [Fault(tests=tuple(read["tests"][one["module"]]), **one) for one in read["fault"]]
+    listed = []
+    for one in read["fault"]:
+        test = one.pop("test", None)
+        tests = read["tests"][one["module"]] if test is None else [test]
+        listed.append(Fault(tests=tuple(tests), **one))
+    return listed
+
+
+def path_of(name: str) -> str:
+    """Return what pytest is given: a file of the server is named alone, any other test by its path."""
+    return name if "/" in name else str(TESTS / f"test_{name}.py")
+
+
+def is_there(name: str) -> bool:
+    """Tell whether there is a test of that name."""
+    path, _, function = path_of(name).partition("::")
+    file = ROOT / path
+    return file.exists() and (not function or f"def {function.partition('[')[0]}(" in file.read_text(encoding="utf-8"))
 
 
 def out_of_date(listed: Sequence[Fault]) -> list[str]:
@@ -75,9 +101,10 @@ def out_of_date(listed: Sequence[Fault]) -> list[str]:
     wrong = []
     for fault in listed:
         try:
-            fault.made_in((ROOT / SERVER / f"{fault.module}.py").read_text(encoding="utf-8"))
+            fault.made_in((ROOT / fault.path).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             wrong.append(f"{fault.what}: {error}")
+        wrong += [f"{fault.what}: there is no test {name}" for name in fault.tests if not is_there(name)]
     return wrong
 
 
@@ -108,13 +135,13 @@ class Trees:
     def caught(self, fault: Fault) -> Outcome:
         """Make a fault, run its tests, and take it back."""
         with self.one() as tree:
-            module = tree / SERVER / f"{fault.module}.py"
+            module = tree / fault.path
             right = module.read_text(encoding="utf-8")
             module.write_text(fault.made_in(right), encoding="utf-8")
             begun = time.monotonic()
             try:
                 caught_by = failing_test(tree, fault.tests)
-                if caught_by is None and LAST not in fault.tests:
+                if caught_by is None and "/" not in fault.module and LAST not in fault.tests:
                     caught_by = failing_test(tree, [LAST])
             finally:
                 module.write_text(right, encoding="utf-8")
@@ -127,7 +154,9 @@ def failing_test(tree: Path, names: Sequence[str]) -> str | None:
     for variable, folder in SHARED.items():
         environment.setdefault(variable, str(ROOT.parent / "shared" / folder))
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-n0", "--tb=no", "-p", "no:cacheprovider"]
-    command += ["-m", "not slow", "--hypothesis-profile=check", *(str(TESTS / f"test_{name}.py") for name in names)]
+    # One test that is named may be a slow one.
+    chosen = [] if all("::" in name for name in names) else ["-m", "not slow"]
+    command += [*chosen, "--hypothesis-profile=check", *map(path_of, names)]
     try:
         done = subprocess.run(
             command, cwd=tree, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
@@ -143,11 +172,13 @@ def failing_test(tree: Path, names: Sequence[str]) -> str | None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make the faults, and print what catches them."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", nargs="+", metavar="MODULE", help="faults in these modules only")
+    parser.add_argument("--only", nargs="+", metavar="MODULE", help="faults in these modules or rooms only")
     parser.add_argument("--tests", nargs="+", metavar="NAME", help="by these, as in test_NAME.py, instead of their own")
     parser.add_argument("--jobs", type=int, default=1, help="how many to try at a time")
     options = parser.parse_args(arguments)
-    listed = [fault for fault in faults() if options.only is None or fault.module in options.only]
+    listed = faults()
+    if options.only is not None:
+        listed = [one for one in listed if any(f"{one.module}/".startswith(f"{name}/") for name in options.only)]
     if options.tests:
         listed = [replace(fault, tests=tuple(options.tests)) for fault in listed]
     for line in (wrong := out_of_date(listed)):
@@ -158,8 +189,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
         trees = Trees(Path(folder), options.jobs)
         with trees.one() as tree:
-            names = sorted({name for fault in listed for name in (*fault.tests, LAST)})
-            if (failing := failing_test(tree, names)) is not None:
+            names = {name for fault in listed for name in fault.tests}
+            if any("/" not in fault.module for fault in listed):
+                names.add(LAST)
+            if (failing := failing_test(tree, sorted(names))) is not None:
                 print(f"Without any fault {failing} fails: mend that first.")
                 return 1
         outcomes = []
