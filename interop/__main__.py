@@ -21,6 +21,7 @@ from interop import pushes
 from interop.driver import ATTRIBUTES
 from interop.matrix import Result, observe, read
 from interop.peers import CLIENTS, SERVERS
+from interop.secure import runs
 from interop.ways import OBSERVED, WAYS, Way
 
 
@@ -43,7 +44,7 @@ def results(target: str, reader: str, captures: Path, ways: Sequence[Way]) -> It
 
 
 def _row(cells: tuple[str, ...]) -> str:
-    return "{:<18}{:<10}{:<10}{:<50}{:<8}{}".format(*cells)
+    return "{:<18}{:<10}{:<10}{:<62}{:<9}{}".format(*cells)
 
 
 def main() -> int:
@@ -53,7 +54,7 @@ def main() -> int:
     parser.add_argument("--target", choices=SERVERS, default="cosemic", help="the server that the clients read")
     parser.add_argument("--reader", choices=CLIENTS, default="cosemic", help="the client that reads the servers")
     parser.add_argument(
-        "--only", nargs="+", default=["*"], metavar="WAY", help="ways to try, as patterns: hdlc-*, mbus, notify"
+        "--only", nargs="+", default=["*"], metavar="WAY", help="as patterns: hdlc-*, mbus, notify, secure, secure-java"
     )
     parser.add_argument("--captures", type=Path, default=Path("build/interop"), help="folder for the pcap files")
     options = parser.parse_args()
@@ -62,13 +63,17 @@ def main() -> int:
     print(_row(("peer", "version", "role", "case", "passed", "why")))
     done = []
     found = results(options.target, options.reader, options.captures, ways)
-    for result in chain(found, pushes.results(options.captures) if pushed else ()):
+    ours = (options.reader, options.target) == ("cosemic", "cosemic")
+    secured = runs.results(options.only) if ours else ()
+    for result in chain(found, pushes.results(options.captures) if pushed else (), secured):
         done.append(result)
-        passed = {True: "yes", False: "NO", None: "-"}[result.passed]
+        passed = {True: "differs" if result.differs else "yes", False: "NO", None: "-"}[result.passed]
         print(_row((result.peer, result.version, result.role, result.case, passed, result.why)), flush=True)
     failed = sum(result.passed is False for result in done)
     skipped = sum(result.passed is None for result in done)
-    print(f"{len(done)} cases: {len(done) - failed - skipped} passed, {failed} failed, {skipped} not run")
+    differ = sum(result.differs and bool(result.passed) for result in done)
+    passed_ones = len(done) - failed - skipped - differ
+    print(f"{len(done)} cases: {passed_ones} passed, {differ} differ, {failed} failed, {skipped} not run")
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(json.dumps([result.to_dict() for result in done], indent=2) + "\n")

@@ -46,6 +46,15 @@ def _copy(source: socket.socket, sink: socket.socket, conversation: Conversation
         return
 
 
+def _both_ways(client: socket.socket, server: socket.socket, conversation: Conversation) -> None:
+    """Until both ends are done; a relay that kept their sockets would run out of them."""
+    with client, server:
+        back = threading.Thread(target=_copy, args=(server, client, conversation, False), daemon=True)
+        back.start()
+        _copy(client, server, conversation, True)
+        back.join()
+
+
 def _accept(listener: socket.socket, target: int | str, conversations: list[Conversation]) -> None:
     while True:
         try:
@@ -55,9 +64,9 @@ def _accept(listener: socket.socket, target: int | str, conversations: list[Conv
         server = socket.create_connection((HOST, target))
         conversation = Conversation()
         conversations.append(conversation)
-        for source, sink, from_client in ((client, server, True), (server, client, False)):
-            sink.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=_copy, args=(source, sink, conversation, from_client), daemon=True).start()
+        for one in (client, server):
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        threading.Thread(target=_both_ways, args=(client, server, conversation), daemon=True).start()
 
 
 @contextmanager

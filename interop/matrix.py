@@ -24,7 +24,8 @@ SECONDS = 60
 
 @dataclass(frozen=True)
 class Result:
-    """One line of the matrix: `passed` is None where the case could not be run; `why` says what happened."""
+    """One line of the matrix: `passed` is None where the case could not be run; `why` says what happened. differs: the
+    peer does otherwise than the standard, which the case shows; passed where our side holds to the standard."""
 
     peer: str
     version: str
@@ -34,6 +35,7 @@ class Result:
     why: str
     attributes: list[AttributeResult] = field(default_factory=list)
     """Of the case that reads them all."""
+    differs: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """As it is written to the JSON file; without what has a file of its own."""

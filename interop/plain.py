@@ -18,6 +18,7 @@ from cosemic.model import (
     AssociationSNVersion2,
     AssociationSNVersion3,
     CaptureObjectDefinition,
+    DataProtection,
     GPRSModemSetup,
     GSMDiagnostic,
     GSMDiagnosticVersion0,
@@ -279,6 +280,16 @@ def _security(name: str) -> Iterator[CosemObject]:
     }
     yield CosemObject(SecuritySetupVersion0(name.format(1)), titles | version_0)
     yield CosemObject(SecuritySetup(name.format(2)), titles | version_1)
+    yield CosemObject(
+        DataProtection("0-0:43.2.0"),
+        {
+            "protection_buffer": bytes(range(20)),
+            "protection_object_list": [RestrictedObjectDefinition(3, _ENERGY, 2, 0, _RESTRICTIONS[0])],
+            "protection_parameters_get": [_PROTECTION],
+            "protection_parameters_set": [_PROTECTION],
+            "required_protection": SecurityPolicyV1.AUTHENTICATED_REQUEST | SecurityPolicyV1.AUTHENTICATED_RESPONSE,
+        },
+    )
 
 
 def _data(name: str) -> Iterator[CosemObject]:

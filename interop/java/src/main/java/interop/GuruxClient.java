@@ -1,6 +1,5 @@
 package interop;
 
-import gurux.dlms.GXByteBuffer;
 import gurux.dlms.GXReplyData;
 import gurux.dlms.enums.Authentication;
 import gurux.dlms.enums.Conformance;
@@ -12,8 +11,6 @@ import gurux.dlms.objects.GXDLMSRegister;
 import gurux.dlms.objects.IGXDLMSBase;
 import gurux.dlms.secure.GXDLMSSecureClient;
 import java.io.IOException;
-import java.io.InputStream;
-import java.net.Socket;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -27,21 +24,9 @@ public final class GuruxClient implements Driver.Reader {
     private static final Map<String, Authentication> AUTHENTICATIONS = Map.of(
             "none", Authentication.NONE, "lls", Authentication.LOW, "hls-gmac", Authentication.HIGH_GMAC);
 
-    /** The meter answered with a data-access-result or action-result other than success. */
-    private static final class Refused extends IOException {
-        private static final long serialVersionUID = 1L;
-        private final int code;
-
-        Refused(int code) {
-            super("result " + code);
-            this.code = code;
-        }
-    }
-
     private final Meter meter;
     private final GXDLMSSecureClient client;
-    private final Socket socket;
-    private final GXByteBuffer received = new GXByteBuffer();
+    private final GuruxLink link;
 
     private GuruxClient(Meter meter, Place place, String association) throws Exception {
         this.meter = meter;
@@ -68,8 +53,7 @@ public final class GuruxClient implements Driver.Reader {
             client.getCiphering().setAuthenticationKey(meter.octets("authentication_key"));
             client.getCiphering().setInvocationCounter(Instant.now().getEpochSecond());
         }
-        socket = new Socket(meter.text("host"), place.port());
-        socket.setSoTimeout(10_000);
+        link = new GuruxLink(client, meter.text("host"), place.port());
         if (place.isHdlc()) {
             client.getHdlcSettings().setMaxInfoTX(place.maxInfo());
             client.getHdlcSettings().setMaxInfoRX(place.maxInfo());
@@ -85,40 +69,12 @@ public final class GuruxClient implements Driver.Reader {
         }
     }
 
-    /** No request: of a window of blocks, the next one comes unasked, or has come already. */
-    private void frame(byte[] request, GXReplyData reply) throws Exception {
-        if (request != null) {
-            received.clear();
-            socket.getOutputStream().write(request);
-        }
-        InputStream input = socket.getInputStream();
-        byte[] octets = new byte[65536];
-        while (received.available() == 0 || !client.getData(received, reply, new GXReplyData())) {
-            int count = input.read(octets);
-            if (count < 0) {
-                throw new IOException("the meter closed the connection");
-            }
-            received.set(octets, 0, count);
-        }
-        if (reply.getError() != 0) {
-            throw new Refused(reply.getError());
-        }
-    }
-
     private GXReplyData exchange(byte[] request) throws Exception {
-        return exchange(new byte[][] {request});
+        return link.exchange(request);
     }
 
     GXReplyData exchange(byte[][] requests) throws Exception {
-        GXReplyData reply = new GXReplyData();
-        for (byte[] request : requests) {
-            reply.clear();
-            frame(request, reply);
-            while (reply.isMoreData()) {
-                frame(reply.isStreaming() ? null : client.receiverReady(reply), reply);
-            }
-        }
-        return reply;
+        return link.exchange(requests);
     }
 
     /** The object, with the short name that the view gives it. */
@@ -204,8 +160,8 @@ public final class GuruxClient implements Driver.Reader {
         GXReplyData reply;
         try {
             reply = exchange(client.read(item, index));
-        } catch (Refused refused) {
-            return "null, \"refused " + refused.code + "\"";
+        } catch (GuruxLink.Refused refused) {
+            return "null, \"refused " + refused.code() + "\"";
         }
         String octets = "\"" + Meter.hexOf(reply.getData().array()) + "\", ";
         try {
@@ -226,7 +182,7 @@ public final class GuruxClient implements Driver.Reader {
         if (client.getInterfaceType() == InterfaceType.HDLC) {
             exchange(client.disconnectRequest(true));
         }
-        socket.close();
+        link.close();
         return "null";
     }
 
