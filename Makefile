@@ -45,7 +45,7 @@ help:
 	@echo "make bench    our speed beside that of others; writes build/bench.json"
 	@echo "make fuzz     $(COUNT) mutated inputs into every public entry point"
 	@echo "make soak     $(STEPS) steps of client and server, $(KILLS) kills, then a fleet collected for $(MINUTES) minutes"
-	@echo "make seeds    faults put into the server, one at a time: each has to be caught by a test"
+	@echo "make seeds    faults put into server and security, one at a time: each has to be caught by a test"
 	@echo "make services the table of services: each row counts because its test fails without it"
 	@echo "make docs     the reference of all modules as pages; writes build/docs"
 
@@ -73,12 +73,12 @@ check-rooms:
 	@$(VENV)/bin/lint-imports --no-logo
 
 check-tests:
-	@$(PY) -m pytest -n $(WORKERS) -m "not slow" --hypothesis-profile=check
+	@$(PY) -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not further" --hypothesis-profile=check
 
 test: $(MADE)/check $(MADE)/peers
 	@echo "== test: every test, with branch coverage"
 	@mkdir -p build
-	@$(PY) -m pytest -n $(WORKERS) --cov --cov-report=json:build/coverage.json
+	@$(PY) -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=json:build/coverage.json
 	@$(PY) tools/room_coverage.py build/coverage.json
 	@echo "All good. Next: \`make interop\` holds it against other implementations, \`make demo\` shows it at work."
 

@@ -10,6 +10,8 @@ import pytest
 
 from tools.service_table import ROOT, TABLE, Row, proved, rows, table, wrong_in
 
+pytestmark = pytest.mark.usefixtures("children_uncovered")
+
 ROWS = rows()
 SAMPLE = 60
 """Rows that are proved here; `make services` proves them all."""

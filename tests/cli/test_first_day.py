@@ -12,6 +12,7 @@ from tests.cli.pages import Place, page_with_free_ports
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("children_uncovered")
 @pytest.mark.skipif(os.name != "posix", reason="the page is for a POSIX shell")
 def test_the_page_is_right_from_top_to_bottom(tmp_path: Path) -> None:
     pytest.importorskip("polars")

@@ -86,6 +86,7 @@ def test_nothing_found_is_exit_code_1_and_says_what_to_do(capsys: pytest.Capture
     assert "see that host and port are right" in streams.err.splitlines()[-1]  # power and wiring come later
 
 
+@pytest.mark.slow
 def test_the_trace_shows_and_keeps_every_octet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "scan.pcap"
     with served(link=station) as place:

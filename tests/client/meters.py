@@ -6,11 +6,13 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from cosemic.apdu import CosemAttributeDescriptor
 from cosemic.association.server import ServerAssociation
 from cosemic.association.service_provider import ServerSettings
+from cosemic.client.recovery import STANDARD
 from cosemic.codec import DataType, EncodedData
 from cosemic.errors import TransportError
 from cosemic.link.contract import ApduReceived
@@ -24,6 +26,10 @@ T = DataType
 ENERGY = "1-0:1.8.0"
 COUNTER = CosemAttributeDescriptor(1, Obis("0-0:43.1.0"), 2)
 PUBLIC = 16
+QUICK = STANDARD.but(
+    reading={failure: replace(rule, waits=(0.0,) * len(rule.waits)) for failure, rule in STANDARD.reading.items()}
+)
+"""The rules of the library, without the waits of real time."""
 CLIENT = 1
 
 

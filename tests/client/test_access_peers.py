@@ -21,11 +21,6 @@ TITLE = b"PYD\x00\x00\x00\x00\x02"
 METER_TITLE = b"PYD\x00\x00\x00\x00\x01"
 
 
-@pytest.fixture
-def pydlms() -> Any:
-    return pytest.importorskip("pydlms", reason="pydlms-client is not installed (dependency group peers)")
-
-
 @pytest.mark.parametrize("ciphered", [False, True])
 def test_pydlms_client_at_our_meter(pydlms: Any, ciphered: bool) -> None:
     from pydlms.client import AccessAction, AccessGet, AccessSet

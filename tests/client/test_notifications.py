@@ -23,7 +23,7 @@ from cosemic.link.hdlc.frame import HdlcAddress
 from cosemic.stack import ClientStack, Poll
 from cosemic.store.security_settings import SecuritySettings
 from tests.association.samples import REGISTER, VALUE, Shelf, octets
-from tests.client.meters import ENERGY, MeterEnd, World, serving
+from tests.client.meters import ENERGY, QUICK, MeterEnd, World, serving
 
 DATA = "0f000000{:02x}00120005"
 CONFIRMED = "0f400000{:02x}00120005"
@@ -136,7 +136,8 @@ def test_who_waits_in_vain_leaves_nothing_behind() -> None:
 
 def test_the_blocking_meter_gives_the_same() -> None:
     world = pushing_world(CONFIRMED)
-    with serving(world) as port, BlockingMeter.connect(f"tcp://127.0.0.1:{port}?client=16") as meter:
+    url = "tcp://127.0.0.1:{}?client=16"
+    with serving(world) as port, BlockingMeter.connect(url.format(port), recovery=QUICK) as meter:
         assert meter.read("3/1-0:1.8.0*255:2") is not None
         found = list(meter.notifications(timeout=0.05))
         assert numbers(found) == [0, 1, 2]

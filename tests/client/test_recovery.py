@@ -41,7 +41,7 @@ from cosemic.store.security_settings import SecuritySettings
 from cosemic.transport.memory import BlockingMemoryConnection
 from cosemic.values import ActionResult, Conformance, DataAccessResult, Secret
 from tests.association.samples import VALUE, M, Shelf, settings
-from tests.client.meters import CLIENT, ENERGY, PUBLIC, MeterEnd, World, household, mute
+from tests.client.meters import CLIENT, ENERGY, PUBLIC, QUICK, MeterEnd, World, household, mute
 from tests.transport.samples import run
 
 REGISTER = f"3/{ENERGY}:2"
@@ -502,7 +502,8 @@ def test_on_asyncio_the_steps_are_the_same() -> None:
 
     async def scenario() -> None:
         world = World()
-        async with world.server() as server, Meter.connect(f"tcp://127.0.0.1:{server.port}") as meter:
+        url = "tcp://127.0.0.1:{}"
+        async with world.server() as server, Meter.connect(url.format(server.port), recovery=QUICK) as meter:
             before, value = await meter.run(procedure(meter.session))
             assert before.tzinfo is not None
             assert value == VALUE

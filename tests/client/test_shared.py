@@ -21,6 +21,7 @@ from cosemic.server.meter_server import MeterConnection
 from cosemic.simulator import HouseholdMeter
 from cosemic.transport.contract import Connection, Receiver
 from cosemic.transport.tcp import TcpConnection, TcpServer
+from tests.client.meters import QUICK
 from tests.transport.samples import run
 
 ENERGY = "1-0:1.8.0"
@@ -103,7 +104,7 @@ def test_a_medium_that_breaks_is_told_to_all_and_opened_again_when_one_connects(
         async with (
             TcpServer(answering, "127.0.0.1", 0) as server,
             SharedMedium(f"tcp://127.0.0.1:{server.port}?client=16") as medium,
-            medium.meter() as meter,
+            medium.meter(recovery=QUICK) as meter,
         ):
             first = await meter.read(NAME)
             connections[0].close()

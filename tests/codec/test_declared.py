@@ -37,6 +37,7 @@ from cosemic.codec.generator import UNFIT
 from cosemic.errors import DecodeError, EncodeError
 from cosemic.values import Obis
 from tests import strategies
+from tests.effort import examples
 
 CLASSES = [*strategies.SEQUENCES, *strategies.BER_SEQUENCES]
 
@@ -63,7 +64,7 @@ def plain(kind: Any, octets: bytes, limits: Limits) -> Any:
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-@settings(max_examples=20)
+@examples(20)
 @given(drawn=st.data())
 def test_straight_line_and_plain_twins_agree(kind: Any, drawn: st.DataObject) -> None:
     value = drawn.draw(strategies.objects(kind))

@@ -288,6 +288,7 @@ DENSE = [null_columns, null_rows]
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @pytest.mark.parametrize("make", HARD + DENSE)
 @pytest.mark.parametrize("cut", [0, 1])
 def test_work_is_linear_in_the_octets(make: Callable[[int], bytes], cut: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.codec import DataType, EncodedData, Limits, decode_data, decode_whole, encode_data, encode_rows
@@ -18,6 +18,7 @@ from cosemic.codec.shape import learn
 from cosemic.errors import DecodeError, EncodeError
 from tests import strategies
 from tests.codec.test_data import outcome, same
+from tests.effort import examples
 
 D = DataType
 LOAD_PROFILE = (D.OCTET_STRING, D.UNSIGNED, *[D.DOUBLE_LONG_UNSIGNED] * 4)
@@ -75,7 +76,7 @@ def check_scan(octets: bytes, limits: Limits) -> None:
     assert end == (decoded if len(decoded) == 3 else decoded[1])
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(strategies.rows(12), strategies.rows(12), st.integers(0, 250), st.integers(0, 5))
 def test_scanning_several_uniform_arrays_keeps_to_the_limits(one: Any, other: Any, nodes: int, depth: int) -> None:
     octets = encode_data((D.STRUCTURE, (one, (D.UNSIGNED, 1), (D.STRUCTURE, (other,)), one)))
@@ -83,7 +84,7 @@ def test_scanning_several_uniform_arrays_keeps_to_the_limits(one: Any, other: An
         check_scan(octets, limits)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(typed=strategies.rows(), position=st.integers(0), octet=st.integers(0, 255), nodes=st.integers(0, 300))
 def test_uniform_and_nearly_uniform_arrays_equal_the_plain_decoder(
     typed: Any, position: int, octet: int, nodes: int
@@ -213,7 +214,7 @@ def test_shapes_too_rich_or_too_deep_are_left_to_the_plain_decoder() -> None:
 # ---- the other way --------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(strategies.rows(12))
 def test_rows_are_encoded_as_their_typed_values_are(typed: Any) -> None:
     kinds = [kind for kind, _ in typed[1][0][1]]

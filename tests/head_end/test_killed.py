@@ -38,6 +38,7 @@ with Store(path) as store:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("children_uncovered")
 def test_a_killed_collection_leaves_whole_meters_and_the_rest_is_read_without_doubles(tmp_path: Path) -> None:
     path = tmp_path / "readings.sqlite"
     until = dt.datetime.now(dt.UTC).replace(minute=0, second=0, microsecond=0)

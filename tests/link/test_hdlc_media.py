@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -15,6 +15,7 @@ from cosemic.faults.media import FAULTLESS, StreamFaults
 from cosemic.link.contract import ApduReceived, LinkConnected, LinkDisconnected, LinkEvent, LinkFailed
 from cosemic.link.hdlc import HdlcAddress, HdlcSettings
 from cosemic.values import LineSettings
+from tests.effort import examples
 from tests.link.hdlc_stations import BOUND, METER, Pair, answer_to, frames_of, request_for
 
 ROOMS = st.sampled_from([32, 33, 128, 500, 2030])
@@ -153,7 +154,7 @@ class Stations(RuleBasedStateMachine):
 
 
 TestStations = Stations.TestCase
-TestStations.settings = settings(max_examples=40, stateful_step_count=8, deadline=None)
+TestStations.settings = examples(40, stateful_step_count=8, deadline=None)
 
 
 @given(
@@ -162,7 +163,7 @@ TestStations.settings = settings(max_examples=40, stateful_step_count=8, deadlin
     echo=st.booleans(),
     chunks=st.sampled_from([(), (1,), (13, 2)]),
 )
-@settings(max_examples=50)
+@examples(50)
 def test_without_faults_everything_arrives_and_nothing_is_repeated(
     station: HdlcSettings, lengths: list[tuple[int, int]], echo: bool, chunks: tuple[int, ...]
 ) -> None:
@@ -185,6 +186,7 @@ def complete(pair: Pair, exchanges: int, own: int, length: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @pytest.mark.parametrize("window", [1, 7])
 def test_10000_exchanges_with_one_frame_in_a_hundred_corrupted_complete_with_right_data(window: int) -> None:
     faults = StreamFaults(frames=frames_of, frame_corruption=0.01)
@@ -198,6 +200,7 @@ def test_10000_exchanges_with_one_frame_in_a_hundred_corrupted_complete_with_rig
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 def test_1000_exchanges_at_bit_error_rate_1e_4_complete_with_right_data() -> None:
     faults = StreamFaults(bit_error_rate=1e-4)
     pair = Pair(HdlcSettings(repeats=8), from_client=faults, from_server=faults, seed=4)
@@ -207,6 +210,7 @@ def test_1000_exchanges_at_bit_error_rate_1e_4_complete_with_right_data() -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 def test_at_bit_error_rate_1e_2_each_of_1000_exchanges_ends_in_a_declared_error_in_bounded_time() -> None:
     ends = []
     faults = StreamFaults(bit_error_rate=1e-2)

@@ -59,11 +59,6 @@ class Client:
 # ---- pydlms-client ---------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def pydlms() -> Any:
-    return pytest.importorskip("pydlms", reason="pydlms-client is not installed (dependency group peers)")
-
-
 def pydlms_address(pydlms: Any, address: HdlcAddress) -> Any:
     from pydlms.hdlc.address import HdlcAddress as PeersAddress
 

@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
@@ -36,6 +36,7 @@ from cosemic.link.iec21 import (
 from cosemic.link.iec21.line import EchoFilter, HalfDuplexLine, Quiet
 from cosemic.link.iec21.sign_on import State
 from cosemic.values import OPTICAL, LineSettings
+from tests.effort import examples
 from tests.link.iec21_stations import DATASETS, MODE_A, MODE_B, MODE_C, MODE_E, PASSWORD, Bench
 
 BOUND = 400.0
@@ -79,7 +80,7 @@ DELAYS = st.builds(
 IDENTIFICATIONS = st.sampled_from((MODE_A, MODE_B, MODE_C, MODE_E, Identification("CSm", "6", "fast")))
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(IDENTIFICATIONS, DELAYS, DELAYS, st.booleans(), st.booleans())
 def test_delays_and_pieces_change_nothing(
     identification: Identification, there: StreamFaults, back: StreamFaults, framed: bool, echo: bool
@@ -93,7 +94,7 @@ def test_delays_and_pieces_change_nothing(
     assert (bench.reader.state.name, bench.meter.state.name) == ("IDLE", "IDLE")
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(st.sampled_from((MODE_B, MODE_C, MODE_E)), FAULTS, FAULTS)
 def test_a_read_out_over_a_bad_line_is_right_or_an_error(
     identification: Identification, there: StreamFaults, back: StreamFaults
@@ -111,7 +112,7 @@ def test_a_read_out_over_a_bad_line_is_right_or_an_error(
     assert (bench.reader.state.name, bench.meter.state.name) == ("IDLE", "IDLE")
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(FAULTS)
 def test_mode_d_over_a_bad_line_is_heard_or_not(back: StreamFaults) -> None:
     bench = Bench(Identification("CSM", "3", "D"), server={"mode_d": True}, from_server=back)
@@ -215,11 +216,11 @@ class ProgrammingOverABadLine(RuleBasedStateMachine):
             assert self.bench.reader_lines[-1][1] == self.bench.meter_lines[-1][1] == "300 7E1"
 
 
-ProgrammingOverABadLine.TestCase.settings = settings(max_examples=25, stateful_step_count=12, deadline=None)
+ProgrammingOverABadLine.TestCase.settings = examples(25, stateful_step_count=12, deadline=None)
 TestProgrammingOverABadLine = ProgrammingOverABadLine.TestCase
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(st.lists(st.tuples(st.binary(max_size=20), st.floats(0.0, 3.0)), max_size=10), st.booleans())
 def test_any_octets_at_any_time_are_an_event_at_most(pieces: list[tuple[bytes, float]], reading: bool) -> None:
     reader, meter = Iec21Client(ClientSettings(attempts=2)), Iec21Server(MeterData({"1": "2"}), ServerSettings())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.errors import ConnectionFailed, ProtocolError, ResponseTimeout
@@ -26,6 +26,7 @@ from cosemic.link.iec21 import (
 from cosemic.link.wrapper import WrapperLink
 from cosemic.values import OPTICAL, LineSettings
 from cosemic.values.enumerations import FrameType
+from tests.effort import examples
 from tests.link.hdlc_stations import flagged
 from tests.link.iec21_stations import MODE_C, MODE_E, OCTET_BY_OCTET
 
@@ -286,7 +287,7 @@ def test_what_comes_right_behind_the_option_select_is_the_inner_links() -> None:
     assert link.octets_to_send().endswith(b"\xc4")
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(
     st.binary(min_size=1, max_size=300),
     st.sampled_from(("client", "server")),

@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from cosemic.faults import StreamFaults
 from cosemic.link.contract import LinkFailed
 from cosemic.link.mbus import DeviceAddress
+from tests.effort import examples
 from tests.link.mbus_samples import Line, Meter, Reader, answer_to
 
 FAULTS = st.builds(
@@ -116,12 +117,13 @@ class TestBusOfMeters(BusOfMeters.TestCase):
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 class TestBusOfMetersAtLength(BusOfMeters.TestCase):
-    settings = settings(max_examples=60, stateful_step_count=12, deadline=None)
+    settings = examples(60, stateful_step_count=12, deadline=None)
 
 
 @given(st.integers(0, 1000), st.sampled_from((0.02, 0.1)))
-@settings(max_examples=20)
+@examples(20)
 def test_single_lost_and_damaged_frames_are_made_good(seed: int, rate: float) -> None:
     line = Line(seed=seed)
     meter = line.meter(7, faults=StreamFaults(frame_loss=rate / 2, frame_corruption=rate / 2))

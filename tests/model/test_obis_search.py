@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.errors import ConfigurationError
@@ -18,6 +18,7 @@ from cosemic.model.obis_names import listed_objects
 from cosemic.model.obis_rules import BLOCKS
 from cosemic.model.obis_words import SYNONYMS, words_of
 from cosemic.values import Obis
+from tests.effort import examples
 from tests.vectors import reference
 
 
@@ -40,6 +41,7 @@ def codes(question: str, limit: int = 5) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 def test_every_known_code_is_found_by_its_description() -> None:
     for row in tables()["known_codes"]["codes"]:
         found = search(row["description"], limit=5)
@@ -51,6 +53,7 @@ def test_every_known_code_is_found_by_its_description() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 def test_every_known_code_is_found_by_itself() -> None:
     for number, row in enumerate(tables()["known_codes"]["codes"]):
         code = Obis(row["code"])
@@ -62,7 +65,8 @@ def test_every_known_code_is_found_by_itself() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=50)
+@pytest.mark.no_cover
+@examples(50)
 @given(st.data())
 def test_every_listed_object_is_found_by_its_name(data: st.DataObject) -> None:
     row = data.draw(st.sampled_from([row for row in listed_objects() if "{d}.{e}" not in row.name]))
@@ -74,7 +78,8 @@ def test_every_listed_object_is_found_by_its_name(data: st.DataObject) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=50)
+@pytest.mark.no_cover
+@examples(50)
 @given(st.data())
 def test_every_code_of_a_rule_is_found_by_its_description(data: st.DataObject) -> None:
     block = data.draw(st.sampled_from(BLOCKS))
@@ -296,7 +301,7 @@ def test_a_code_without_a_meaning_is_answered_so() -> None:
 GROUPS = st.sampled_from(["?", "0", "1", "7", "8", "96", "94", "99", "0-64", "255", "32", "200", "128-199"])
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(st.tuples(*[GROUPS] * 6).map(".".join))
 def test_answers_to_a_pattern_are_codes_of_it(text: str) -> None:
     pattern = ObisPattern.parse(text)
@@ -334,7 +339,7 @@ def test_there_are_at_most_as_many_answers_as_wanted(limit: int, number: int) ->
     assert len(search("*.*", limit)) == number
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40, deadline=None)
 @given(st.text("aeglnrtvy +-.:*?0123456789L()=,\u00b3\u0661", max_size=220))
 def test_any_question_has_answers_or_a_configuration_error(question: str) -> None:
     try:

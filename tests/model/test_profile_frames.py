@@ -14,7 +14,7 @@ import pandas
 import polars
 import pyarrow
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.codec import DONT_CARE, DataType, EncodedData
@@ -22,6 +22,7 @@ from cosemic.errors import ConfigurationError
 from cosemic.model import AMRProfileStatus, LoadProfile, ScalerUnit, TransformerRatios
 from cosemic.model.profile_frames import names_of
 from cosemic.values import BitString, ClockStatus, DateTime, Obis, Unit
+from tests.effort import examples
 from tests.model.profiles import BERLIN, CLOCK, ENERGY, STATUS, at, column, stamp
 
 D = DataType
@@ -245,7 +246,7 @@ TYPES = {
 }  # fmt: skip
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(st.data(), st.sampled_from(list(TYPES)), st.integers(-40, 20), st.sampled_from([3, 60]), st.booleans())
 def test_columns_that_came_as_arrays_and_rows_give_the_same_table(
     data: st.DataObject, kind: DataType, scaler: int, count: int, reverse: bool

@@ -9,11 +9,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.errors import ConfigurationError
 from cosemic.model import Interval, LoadProfile, Mark
+from tests.effort import examples
 from tests.model.profiles import BERLIN, CLOCK, STATUS, UTC, at, stamp
 
 HOUR = dt.timedelta(hours=1)
@@ -120,7 +121,7 @@ def test_rows_without_a_stamp_cover_nothing() -> None:
     assert lost.gaps() == [Interval(at(10), at(10, 15))]
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(
     st.sampled_from(["UTC", "Europe/Berlin", "America/Havana", "Australia/Lord_Howe"]),
     st.sampled_from([900, 1800, 3600, 86_400]),

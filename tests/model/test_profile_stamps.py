@@ -17,6 +17,7 @@ from cosemic.errors import ConfigurationError
 from cosemic.model import LoadProfile, Mark, SortMethod
 from cosemic.model.profile_stamps import instant
 from cosemic.values import DateTime
+from tests.effort import examples
 from tests.model.profiles import BERLIN, CLOCK, STATUS, UTC, at, ends, stamp, starts, wall
 
 QUARTER = dt.timedelta(minutes=15)
@@ -90,6 +91,7 @@ def stamped(name: str, minutes: int, form: str) -> list[bytes]:
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @settings(max_examples=10)
 @given(
     st.sampled_from([(name, minutes) for name, periods in ZONES.items() for minutes in periods]),
@@ -126,7 +128,7 @@ def test_a_year_of_rows_ends_when_the_zone_says(
     assert {mark & ~Mark.STAMP_DERIVED for mark in marks(found)} == {Mark(0)}
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(st.sampled_from(sorted(ZONES)), st.sampled_from(["deviation", "bare"]), st.booleans(), st.integers(0, 1 << 32))
 def test_days_of_any_zone_are_from_midnight_to_midnight(name: str, form: str, lifo: bool, seed: int) -> None:
     zone = ZoneInfo(name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 
 from cosemic.model import ProfileGeneric
 from cosemic.values import DateTime
+from tests.effort import uncovered
 from tests.server import year_expected as expected
 from tests.server.year_household import BERLIN, START, UTC, local
 from tests.server.year_life import Life, story
@@ -60,17 +62,23 @@ def lived(until: str, *, finer: bool = False, path: Path | None = None) -> Lived
     key = until, finer, path
     if key not in _lives:
         begun = time.process_time()
-        found = _lives[key] = Lived(Life(finer=finer, path=path))
-        for chapter in story(found.life):
-            found.chapters[chapter] = found.life.now, found.life.attributes()
-            if chapter == until:
-                break
-        with found.life.client() as meter:
-            for name in (LOAD_PROFILE, DAILY, BILLING, OUTPUTS, STANDARD_LOG, SWITCH_LOG):
-                found.buffers[name] = list(meter.read(ProfileGeneric(name).buffer))
-        found.life.end()
-        found.seconds = time.process_time() - begun
+        with uncovered() if until == WHOLE else nullcontext():
+            _lives[key] = _live(until, finer, path)
+        _lives[key].seconds = time.process_time() - begun
     return _lives[key]
+
+
+def _live(until: str, finer: bool, path: Path | None) -> Lived:
+    found = Lived(Life(finer=finer, path=path))
+    for chapter in story(found.life):
+        found.chapters[chapter] = found.life.now, found.life.attributes()
+        if chapter == until:
+            break
+    with found.life.client() as meter:
+        for name in (LOAD_PROFILE, DAILY, BILLING, OUTPUTS, STANDARD_LOG, SWITCH_LOG):
+            found.buffers[name] = list(meter.read(ProfileGeneric(name).buffer))
+    found.life.end()
+    return found
 
 
 @pytest.fixture(params=FROM_THE_FIRST_WEEKS_ON)

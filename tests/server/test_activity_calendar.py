@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.codec import DataType, EncodedData
@@ -18,6 +18,7 @@ from cosemic.server.schedule import ScheduleObject
 from cosemic.server.special_days import SpecialDaysObject
 from cosemic.server.state import StateFile
 from cosemic.values import DataAccessResult, Date, DateTime, Time
+from tests.effort import examples
 from tests.server.test_schedule import entry
 from tests.server.time_support import BEGIN_2026, END_2026, SCRIPTS, Running, at, on, stamp, utc
 
@@ -189,7 +190,7 @@ def test_seasons_and_day_profiles_are_told_when_they_change() -> None:
     data=st.data(),
     start=st.dates(dt.date(2026, 3, 20), dt.date(2026, 4, 5)) | st.dates(dt.date(2026, 10, 15), dt.date(2026, 11, 5)),
 )
-@settings(max_examples=25)
+@examples(25)
 def test_scripts_are_those_of_a_look_at_every_minute(data: st.DataObject, start: dt.date) -> None:
     times = st.dictionaries(st.integers(0, 287).map(lambda n: n * 5), st.integers(1, 9), min_size=1, max_size=3)
     profiles = {day_id: data.draw(times) for day_id in (1, 2, 3, 4)}

@@ -95,6 +95,7 @@ def test_a_year_in_one_go_is_complete(year: tuple[Any, Any]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 def test_a_year_hour_by_hour_is_the_same(year: tuple[Any, Any]) -> None:
     meter = Meter()
     ran = meter.go(LAST, HOUR)
@@ -103,6 +104,7 @@ def test_a_year_hour_by_hour_is_the_same(year: tuple[Any, Any]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @given(st.lists(st.integers(1, 60 * 24 * 60), min_size=1, max_size=30))
 @settings(max_examples=2)
 def test_a_year_in_any_steps_is_the_same(year: tuple[Any, Any], minutes: list[int]) -> None:

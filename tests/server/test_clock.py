@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.codec import DataType, EncodedData
@@ -19,6 +19,7 @@ from cosemic.server.local_time import CENTRAL_EUROPEAN, NO_DAYLIGHT_SAVING, Dayl
 from cosemic.server.logical_device import LogicalDevice
 from cosemic.server.state import StateFile
 from cosemic.values import ClockStatus, DataAccessResult, DateTime
+from tests.effort import examples
 from tests.server.time_support import BEGIN_2026, CLOCK, END_2026, ZERO, Running, stamp, utc
 
 SUMMER = utc(2026, 7, 1, 12, 34, 56)
@@ -307,7 +308,7 @@ def test_a_clock_that_is_ahead_changes_earlier() -> None:
     st.sampled_from([(1, 900), (2, 1800), (3, 60)]),
     st.sampled_from([-570, -90, 7, 60, 345]),
 )
-@settings(max_examples=60)
+@examples(60)
 def test_adjusting_leads_to_the_nearest_multiple_of_local_time(
     moment: dt.datetime, how: tuple[int, int], utc_offset: int
 ) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.codec import DataType, EncodedData
@@ -21,6 +21,7 @@ from cosemic.server.demand import DemandRegisterObject, MaximumDemandObject
 from cosemic.server.local_time import CENTRAL_EUROPEAN
 from cosemic.server.registers import CountingRegisterObject, ValueStatus
 from cosemic.values import DateTime, Unit
+from tests.effort import examples
 from tests.server.running import REFUSED, START, SUCCESS, UNMATCHED, Running, curve, unsigned
 
 WATTS = ScalerUnit(0, Unit.of("W"))
@@ -312,7 +313,7 @@ def everything(meter: Running[Meter]) -> list[Any]:
     return [meter.get(one) for one in (*attributes, MAXIMUM.value, MAXIMUM.status, MAXIMUM.capture_time)]
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(
     st.lists(st.integers(1, 4000), min_size=1, max_size=15), st.integers(1, 4), st.sampled_from([60, 420, 900, 3600])
 )
@@ -325,7 +326,7 @@ def test_one_jump_is_as_many_steps(steps: list[int], periods: int, period: int) 
     assert everything(jump) == everything(walk)
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(st.lists(st.integers(1, 1800), min_size=1, max_size=8), st.integers(1, 3))
 def test_a_killed_meter_goes_on_as_if_nothing_had_been(
     tmp_path_factory: pytest.TempPathFactory, steps: list[int], periods: int

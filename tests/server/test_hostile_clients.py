@@ -95,6 +95,7 @@ def test_scripts_execute_one_another_only_so_deep() -> None:
     assert run(running, length - MOST_NESTED) == "other-reason"
 
 
+@pytest.mark.slow
 def test_scripts_that_multiply_come_to_an_end_and_may_run_again() -> None:
     several_times = {number: [execute(number + 1)] * 3 for number in range(1, MOST_NESTED)}
     action = writing(Data(VALUE).value, (DataType.UNSIGNED, 7))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.association.service_provider import ServerSettings
@@ -40,6 +40,7 @@ from cosemic.server import (
 from cosemic.server.image_transfer import LONGEST_IDENTIFIER
 from cosemic.server.state import StateFile
 from cosemic.values import ActionResult, DataAccessResult, Obis
+from tests.effort import examples
 from tests.server.support import NOW, View
 
 S = ImageTransferStatus
@@ -167,7 +168,7 @@ def test_an_image_comes_in_blocks_is_verified_and_activated() -> None:
     ),
     size=st.integers(1, BLOCK * BLOCKS),
 )
-@settings(max_examples=50)
+@examples(50)
 def test_blocks_may_come_in_any_order_and_again(order: list[int], size: int) -> None:
     bench, content = Bench(), CONTENT.ljust(BLOCK * BLOCKS, b"\0")[:size]
     count = -(-size // BLOCK)
@@ -496,7 +497,7 @@ class Lives:
 
 
 @given(cuts=st.sets(st.integers(0, BLOCKS + 2)), seed=st.integers(0, 1000))
-@settings(max_examples=15)
+@examples(15)
 def test_a_transfer_goes_on_wherever_the_process_has_ended(
     tmp_path_factory: pytest.TempPathFactory, cuts: set[int], seed: int
 ) -> None:

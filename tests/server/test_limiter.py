@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.codec import DataType, EncodedData
@@ -33,6 +33,7 @@ from cosemic.server.limiter import LimiterObject
 from cosemic.server.registers import RegisterObject
 from cosemic.server.scripts import ScriptTableObject
 from cosemic.values import DateTime, Obis, Unit
+from tests.effort import examples
 from tests.server.running import REFUSED, START, SUCCESS, UNMATCHED, Running, unsigned
 
 LIMITER = Limiter("0-0:17.0.0")
@@ -327,7 +328,7 @@ def test_actions_can_be_written() -> None:
     assert meter.parts.limiter.exceeded
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(
     st.lists(st.integers(1, 900), min_size=1, max_size=15),
     st.lists(st.sampled_from([200, 999, 1001, 5000]), min_size=1, max_size=12),
@@ -347,7 +348,7 @@ def test_one_jump_is_as_many_steps(passed: list[int], powers: list[int], over: i
         assert before[0] != after[0]
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(st.lists(st.integers(1, 300), min_size=1, max_size=10))
 def test_a_killed_meter_goes_on_as_if_nothing_had_been(
     tmp_path_factory: pytest.TempPathFactory, passed: list[int]

@@ -6,7 +6,7 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.errors import ConfigurationError
@@ -19,6 +19,7 @@ from cosemic.server.local_time import (
     rule_of,
 )
 from cosemic.values import DateTime
+from tests.effort import examples
 from tests.server.time_support import BEGIN_2026, END_2026, stamp, utc
 
 ZONES = {
@@ -75,7 +76,7 @@ def test_a_rule_that_no_pattern_describes_is_refused() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ZONES)
-@settings(max_examples=30)
+@examples(30)
 @given(moment=moments)
 def test_local_time_is_that_of_the_time_zone(name: str, moment: dt.datetime) -> None:
     zone, (minutes, rule) = ZoneInfo(name), rule_of(ZoneInfo(name), 2026)

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.errors import ConfigurationError
@@ -31,6 +31,7 @@ from cosemic.server.registers import CountingRegisterObject
 from cosemic.server.scripts import ScriptTableObject, writing
 from cosemic.server.single_action_schedule import SingleActionScheduleObject
 from cosemic.values import Date, Obis, Time, Unit
+from tests.effort import examples
 from tests.server.running import START, SUCCESS, Running, curve, number
 
 WATT_HOURS = ScalerUnit(0, Unit.of("Wh"))
@@ -200,7 +201,7 @@ def perform(meter: Running[Meter], operation: str) -> None:
         meter.killed()
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(OPERATIONS)
 def test_tariffs_sum_up_to_the_total_which_is_what_the_source_brought_while_on(
     operations: list[tuple[int, str]],
@@ -228,7 +229,7 @@ def test_tariffs_sum_up_to_the_total_which_is_what_the_source_brought_while_on(
             assert all(one <= other for one, other in zip(before, after, strict=True))
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(st.lists(st.integers(1, 40_000), min_size=1, max_size=20))
 def test_one_jump_is_as_many_steps(steps: list[int]) -> None:
     jump, walk = Running(build), Running(build)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.codec import DataType, EncodedData
@@ -15,6 +15,7 @@ from cosemic.model import CaptureObjectDefinition, SortMethod
 from cosemic.server import AccessRefused, Capture, CosemObject, Every, Monthly, ProfileObject, data
 from cosemic.server.clockwork import Order
 from cosemic.values import ActionResult, DataAccessResult, DateTime, Obis
+from tests.effort import examples
 from tests.server.profile_support import (
     ENERGY,
     PROFILE,
@@ -68,7 +69,7 @@ def test_each_quarter_of_an_hour_is_captured_with_the_values_of_its_end(computed
 
 
 @MODES
-@settings(max_examples=30)
+@examples(30)
 @given(
     steps=st.lists(st.integers(0, 200_000), max_size=6),
     entries=st.integers(1, 300),

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.codec import DataType, EncodedData
@@ -16,6 +16,7 @@ from cosemic.server import BufferEncoding
 from cosemic.server.buffer_encoding import encode_buffer
 from cosemic.server.cells import buffer_of, cut, elements, row_of
 from cosemic.values import DateTime, Obis
+from tests.effort import examples
 from tests.server.profile_support import COLUMNS, ENERGY, QUARTER, STAMP, START, Bench, Row, states
 from tests.strategies import typed_data
 
@@ -212,7 +213,7 @@ def test_rows_that_hold_a_compact_array_themselves_go_out_whole() -> None:
 EVEN = st.integers(0, 30).map(lambda n: [[(DataType.UNSIGNED, k), (DataType.OCTET_STRING, b"ab")] for k in range(n)])
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(st.lists(st.tuples(typed_data(), typed_data()), max_size=9) | EVEN)
 def test_rows_are_put_together_and_cut_again_at_their_cells(rows: list[Any]) -> None:
     cells = [[EncodedData.from_typed(one).octets for one in row] for row in rows]

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -21,6 +21,7 @@ from cosemic.server.rows import Entry, MemoryRows, Rows, rank
 from cosemic.server.state import StateFile
 from cosemic.server.stored_rows import StoredRows
 from cosemic.values import DateTime, Obis
+from tests.effort import examples
 from tests.server.profile_support import COLUMNS, ENERGY, QUARTER, STAMP, START, Bench, row, states
 
 M = SortMethod
@@ -140,7 +141,7 @@ class BothStores(RuleBasedStateMachine):
 
 
 TestBothStores = BothStores.TestCase
-TestBothStores.settings = settings(max_examples=40, stateful_step_count=15)
+TestBothStores.settings = examples(40, stateful_step_count=15)
 
 
 def test_rows_out_of_order_on_disk_are_found_one_by_one_and_side_by_side_again_when_they_have_dropped_out() -> None:

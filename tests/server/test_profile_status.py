@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.codec import DataType
@@ -17,6 +17,7 @@ from cosemic.model.profile_status import AMRProfileStatus
 from cosemic.server import Capture, ProfileObject, ProfileStatusObject
 from cosemic.server.state import StateFile
 from cosemic.values import BitString, ClockStatus, Obis
+from tests.effort import examples
 from tests.server.profile_support import ENERGY, PROFILE, START, ZONE, Bench, states
 
 NAME = Obis("0-0:96.10.2")
@@ -126,7 +127,7 @@ def test_profiles_of_different_periods_find_what_happened_since_their_own_last_c
     assert [(energy // 60, bits) for bits, energy in by_hour] == [(60, PDN | CAD), (120, CAD), (180, PDN), (240, 0)]
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(
     marks=st.lists(st.tuples(st.integers(0, 3000), st.sampled_from([CAD, PDN, DNV])), max_size=30),
     asked=st.lists(st.integers(0, 3000), max_size=5),

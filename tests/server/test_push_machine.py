@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -14,6 +13,7 @@ from cosemic.model.push import PushOperationMethod, PushRepetitionDelay, WindowE
 from cosemic.server.push.outbox import Delivery, Outgoing, Result
 from cosemic.server.state import IN_MEMORY, StateFile
 from cosemic.values import DateTime
+from tests.effort import examples
 from tests.server.push_support import PUSH, ZERO, Pushing
 from tests.server.support import View
 from tests.server.time_support import END_2026, stamp
@@ -151,4 +151,4 @@ class PushMachine(RuleBasedStateMachine):
 
 
 TestPushMachine = PushMachine.TestCase
-TestPushMachine.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestPushMachine.settings = examples(40, stateful_step_count=30, deadline=None)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.association.service_provider import ServerSettings
@@ -31,6 +31,7 @@ from cosemic.server.push.selection import MOST_OCTETS
 from cosemic.server.registers import RegisterObject
 from cosemic.server.state import StateFile
 from cosemic.values import ApplicationContext, DataAccessResult, Date, DateTime, Obis, Secret, Unit
+from tests.effort import examples
 from tests.server.push_support import CONFIRMED, FAILED, PUSH, SENT, VALUE, Pushing, listed
 from tests.server.support import BOTH, View
 from tests.server.test_push_setup import protection
@@ -159,7 +160,7 @@ class Oracle:
         raise AssertionError(day)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60, deadline=None)
 @given(
     st.sampled_from([1, 7, 8, 9, 0xA, 0xB, 0xC, 0xD, 0xE, 0xF]),
     st.one_of(st.integers(0, 3), st.integers(0, 255)),

@@ -22,6 +22,7 @@ from cosemic.server.recurrence import (
     next_time,
 )
 from cosemic.values import Date, Time
+from tests.effort import examples
 from tests.server.time_support import at, on
 
 MONTHS = (3, 10)
@@ -108,7 +109,7 @@ def test_months_of_daylight_saving_need_a_clock_that_has_them() -> None:
     assert is_on(on("*-03-01"), dt.date(2026, 3, 1))
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(dates)
 def test_a_date_is_a_day_if_it_ever_comes(date: Date) -> None:
     every_day = (dt.date(2000, 1, 1) + dt.timedelta(number) for number in range(41 * YEAR))
@@ -151,6 +152,7 @@ def test_the_next_time_of_a_pattern(pattern: str, floor: str, found: str | None)
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @settings(max_examples=8)
 @given(times, st.times())
 @example(Time.of(hour=12, minute=30), dt.time(12, 30))

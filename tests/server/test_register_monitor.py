@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.codec import DataType, EncodedData
@@ -18,6 +18,7 @@ from cosemic.server.register_monitor import NOTHING, RegisterMonitorObject
 from cosemic.server.scripts import NO_SCRIPT, run_script
 from cosemic.server.state import StateFile
 from cosemic.values import BitString, DataAccessResult, Obis
+from tests.effort import examples
 from tests.server.time_support import SCRIPTS, Running, script, stamp, utc
 
 NAME = "0-0:16.0.0"
@@ -112,7 +113,7 @@ def test_a_hysteresis_keeps_a_value_that_flutters_from_crossing() -> None:
 
 
 @given(values=st.lists(st.integers(0, 30), min_size=1, max_size=30), hysteresis=st.integers(0, 12))
-@settings(max_examples=60)
+@examples(60)
 def test_crossings_alternate_and_lead_to_the_side_on_which_the_value_is(values: list[int], hysteresis: int) -> None:
     running = Monitored(15, hysteresis=hysteresis)
     running.see(0)

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.codec import DataType, EncodedData
@@ -19,6 +19,7 @@ from cosemic.server.schedule import ANY_TIME, ScheduleObject
 from cosemic.server.special_days import SpecialDaysObject
 from cosemic.server.state import StateFile
 from cosemic.values import BitString, DataAccessResult, Date, Obis, Time
+from tests.effort import examples
 from tests.server.time_support import BEGIN_2026, END_2026, SCRIPTS, Running, at, on, stamp, utc
 
 NAME = "0-0:12.0.0"
@@ -182,7 +183,7 @@ def oracle(one: ScheduleTableEntry, special: dict[dt.date, int], day: dt.date) -
     end=st.tuples(st.integers(1, 12), st.integers(1, 28)),
     hour=st.integers(0, 23),
 )
-@settings(max_examples=40)
+@examples(40)
 def test_days_are_those_of_weekday_special_day_and_range(
     weekdays: str,
     specials: str,
@@ -334,7 +335,7 @@ def test_setting_the_clock_backwards_repeats_what_comes_again() -> None:
 
 @pytest.mark.parametrize("backwards", [False, True])
 @given(seconds=st.integers(0, 60), when=st.integers(-70, 70))
-@settings(max_examples=30)
+@examples(30)
 def test_by_a_correction_nothing_is_lost_and_nothing_done_twice(backwards: bool, seconds: int, when: int) -> None:
     running = Running(utc(2026, 1, 1, 4))
     scheduled(running, entry(1, "06:00", window=0), entry(2, "*:00"))

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from cosemic.apdu import CosemAttributeDescriptor
@@ -22,6 +21,7 @@ from cosemic.server import Admission, LogicalDevice, PhysicalDevice, data, manag
 from cosemic.server.meter_session import MeterSession
 from cosemic.values import DataAccessResult, Obis, Secret, ServiceClass
 from tests.association.samples import SERVER_TITLE, M, settings
+from tests.effort import examples
 from tests.server.support import NOW
 
 NAME = CosemAttributeDescriptor(1, Obis("0-0:96.1.0"), 2)
@@ -99,7 +99,7 @@ class Connection:
 PAIRS = [(client_sap, sap) for client_sap in (*CLIENTS, BEFOREHAND) for sap in SAPS]
 
 
-@hypothesis_settings(max_examples=12, deadline=None)
+@examples(12, deadline=None)
 @given(st.data())
 def test_associations_that_take_turns_in_any_order_do_not_disturb_each_other(draws: st.DataObject) -> None:
     connection = Connection()

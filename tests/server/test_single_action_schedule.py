@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosemic.codec import DataType, EncodedData
@@ -18,6 +18,7 @@ from cosemic.server.scripts import NO_SCRIPT
 from cosemic.server.single_action_schedule import SingleActionScheduleObject
 from cosemic.server.state import StateFile
 from cosemic.values import DataAccessResult, Date, Time
+from tests.effort import examples
 from tests.server.time_support import BEGIN_2026, END_2026, Running, at, on, script, stamp, utc
 
 NAME = "0-0:15.0.0"
@@ -221,7 +222,7 @@ def minute_by_minute(one: ExecutionTime, since: dt.datetime, until: dt.datetime)
     hour=st.sampled_from(["*", "0", "1", "2", "3", "14"]),
     minute=st.sampled_from(["*", "0", "17", "59"]),
 )
-@settings(max_examples=40)
+@examples(40)
 def test_executions_are_those_of_a_look_at_every_minute(
     switch: dt.datetime, before: int, steps: list[int], date: str, hour: str, minute: str
 ) -> None:
@@ -247,7 +248,7 @@ def test_executions_are_those_of_a_look_at_every_minute(
     hour=st.integers(0, 23),
     start=st.datetimes(dt.datetime(2025, 1, 1), dt.datetime(2027, 1, 1)),
 )
-@settings(max_examples=60)
+@examples(60)
 def test_the_next_execution_is_the_first_hour_that_matches(date: Date, hour: int, start: dt.datetime) -> None:
     since = start.replace(minute=30, second=0, microsecond=0, tzinfo=dt.UTC)
     running = Running(since)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize
 
@@ -23,6 +22,7 @@ from cosemic.simulator.security import CLIENT_TITLE
 from cosemic.stack import SCHEMES, ClientStack, in_blocks, over_datagrams, parse_url
 from cosemic.values import Conformance, DataAccessResult
 from tests.association.samples import ECHO, REGISTER, M, Shelf, octets, settings
+from tests.effort import examples
 from tests.stack.full_session import assert_right, household, security
 from tests.stack.over_udp import HEADER, Field, ShelfDevice
 from tests.stack.test_every_stack import FACES, SECURITY, converse
@@ -197,7 +197,7 @@ class InBlocks(OverUdp):
 
 
 TestInBlocks = InBlocks.TestCase
-TestInBlocks.settings = hypothesis_settings(max_examples=30, stateful_step_count=20, deadline=None)
+TestInBlocks.settings = examples(30, stateful_step_count=20, deadline=None)
 
 
 # ---- whose time it is -----------------------------------------------------------------------------------------------

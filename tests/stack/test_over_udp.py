@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -18,6 +17,7 @@ from cosemic.link.wrapper import ALL_STATION, DatagramWrapperLink
 from cosemic.stack import ClientStack
 from cosemic.values import ActionResult, DataAccessResult
 from tests.association.samples import ECHO, REGISTER, M, attribute, listed, octets
+from tests.effort import examples
 from tests.stack.over_udp import Field
 
 GMAC = {"mechanism": M.HLS_GMAC, "ciphered": True}
@@ -275,4 +275,4 @@ class OverUdp(RuleBasedStateMachine):
 
 
 TestOverUdp = OverUdp.TestCase
-TestOverUdp.settings = hypothesis_settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestOverUdp.settings = examples(40, stateful_step_count=25, deadline=None)

@@ -8,7 +8,7 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from cosemic.errors import TransportError
@@ -57,6 +57,32 @@ class Echo(Recorder):
     def octets_received(self, octets: bytes, /) -> None:
         assert self.connection is not None
         self.connection.write(octets)
+
+
+def accepting() -> tuple[list[Recorder], Callable[[Connection], Recorder]]:
+    """What a server is given to accept connections with, and the recorders of those that it has accepted."""
+    accepted: list[Recorder] = []
+
+    def accept(connection: Connection) -> Recorder:
+        accepted.append(Recorder(connection))
+        return accepted[-1]
+
+    return accepted, accept
+
+
+async def give_up_after(turns: int, opening: Coroutine[Any, Any, Any]) -> None:
+    """Cancel the opening of a connection after so many turns of the loop; one that came nevertheless is closed."""
+    attempt = asyncio.create_task(opening)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    attempt.cancel()
+    try:
+        opened = await attempt
+    except asyncio.CancelledError:
+        return
+    if opened is not None:
+        opened.close()
+        await opened.wait_closed()
 
 
 def run(scenario: Callable[[], Awaitable[None]]) -> None:

@@ -17,7 +17,7 @@ from cosemic.transport.memory import MemoryConnection, memory_pair
 from cosemic.transport.tcp import TcpConnection, TcpServer, connect
 from cosemic.transport.udp import connect_udp
 from cosemic.transport.udp_server import UdpPeer, UdpServer
-from tests.transport.samples import HOST, Echo, Recorder, has_ipv6, run
+from tests.transport.samples import HOST, Echo, Recorder, give_up_after, has_ipv6, run
 from tests.transport.test_udp import link_local
 
 pytestmark = pytest.mark.slow
@@ -87,11 +87,7 @@ def test_where_one_of_several_addresses_cannot_be_taken_none_is() -> None:
 def test_starting_can_be_cancelled_at_any_moment(turns: int) -> None:
     async def scenario() -> None:
         server = TcpServer(Echo, None, 0)
-        attempt = asyncio.create_task(server.start())
-        for _ in range(turns):
-            await asyncio.sleep(0)
-        attempt.cancel()
-        await asyncio.wait([attempt])
+        await give_up_after(turns, server.start())
         await server.close()
 
     run(scenario)

@@ -20,7 +20,7 @@ from cosemic.transport.serial_port import SerialOptions
 from cosemic.transport.tcp import TcpConnection, TcpServer
 from cosemic.values import OPTICAL, LineSettings, Parity
 from tests.transport.ptys import PtyPair
-from tests.transport.samples import HOST, Echo, Recorder, run
+from tests.transport.samples import HOST, Echo, Recorder, give_up_after, run
 
 FAST = LineSettings(19200, 8, Parity.NONE, 1)
 pytestmark = [
@@ -393,16 +393,7 @@ def test_a_name_that_means_nothing(name: str) -> None:
 @pytest.mark.parametrize("turns", range(8))
 def test_opening_can_be_cancelled_at_any_moment(ptys: PtyPair, turns: int) -> None:
     async def scenario() -> None:
-        attempt = asyncio.create_task(open_serial(ptys.paths[0], Recorder()))
-        for _ in range(turns):
-            await asyncio.sleep(0)
-        attempt.cancel()
-        try:
-            connection = await attempt
-        except asyncio.CancelledError:
-            return
-        connection.close()
-        await connection.wait_closed()
+        await give_up_after(turns, open_serial(ptys.paths[0], Recorder()))
 
     run(scenario)
 

@@ -13,7 +13,7 @@ from cosemic.errors import ConnectionFailed, ConnectionLost
 from cosemic.transport import tcp
 from cosemic.transport.contract import Receiver
 from cosemic.transport.tcp import TcpConnection, TcpServer, connect
-from tests.transport.samples import HOST, Echo, Recorder, free_port, has_ipv6, run
+from tests.transport.samples import HOST, Echo, Recorder, accepting, free_port, give_up_after, has_ipv6, run
 
 
 def test_octets_go_both_ways() -> None:
@@ -110,11 +110,7 @@ def test_the_peer_closes() -> None:
 
 def test_after_close_everything_written_is_sent() -> None:
     async def scenario() -> None:
-        accepted: list[Recorder] = []
-
-        def accept(connection: TcpConnection) -> Receiver:
-            accepted.append(Recorder(connection))
-            return accepted[-1]
+        accepted, accept = accepting()
 
         async with TcpServer(accept, HOST, 0) as server:
             receiver = Recorder()
@@ -229,15 +225,6 @@ def test_connecting_can_be_cancelled(silent_port: int) -> None:
 def test_connecting_can_be_cancelled_at_any_moment(turns: int) -> None:
     async def scenario() -> None:
         async with TcpServer(Echo, HOST, 0) as server:
-            attempt = asyncio.create_task(connect(HOST, server.port, Recorder(), timeout=5))
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            attempt.cancel()
-            try:
-                connection = await attempt
-            except asyncio.CancelledError:
-                return
-            connection.close()
-            await connection.wait_closed()
+            await give_up_after(turns, connect(HOST, server.port, Recorder(), timeout=5))
 
     run(scenario)

@@ -12,7 +12,7 @@ import pytest
 from cosemic.errors import ConfigurationError, ConnectionFailed, ConnectionLost
 from cosemic.transport.contract import Receiver
 from cosemic.transport.tcp import TcpConnection, TcpServer, connect
-from tests.transport.samples import HOST, RESET_ON_CLOSE, Echo, Recorder, has_ipv6, run
+from tests.transport.samples import HOST, RESET_ON_CLOSE, Echo, Recorder, accepting, has_ipv6, run
 
 pytestmark = pytest.mark.slow
 
@@ -32,11 +32,7 @@ def test_the_peer_half_closes_and_gets_its_answer() -> None:
 
 def test_the_peer_resets() -> None:
     async def scenario() -> None:
-        accepted: list[Recorder] = []
-
-        def accept(connection: TcpConnection) -> Receiver:
-            accepted.append(Recorder(connection))
-            return accepted[-1]
+        accepted, accept = accepting()
 
         async with TcpServer(accept, HOST, 0) as server:
             with socket.create_connection((HOST, server.port)) as sock:

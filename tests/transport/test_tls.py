@@ -33,7 +33,7 @@ from cosemic.transport.tcp import TcpConnection, TcpServer, connect
 from cosemic.transport.tls import tls_context
 from cosemic.values import Secret
 from tests.transport.certificates import HEAD_END_TITLE, METER_TITLE, NOW, Authority, Identity
-from tests.transport.samples import HOST, Echo, Recorder, run
+from tests.transport.samples import HOST, Echo, Recorder, give_up_after, run
 
 pytestmark = pytest.mark.slow
 
@@ -399,16 +399,7 @@ def test_files_that_are_wrong_are_named(pki: Pki, tmp_path: Path) -> None:
 def test_connecting_can_be_cancelled_at_any_moment(pki: Pki, turns: int) -> None:
     async def scenario() -> None:
         async with TcpServer(Echo, HOST, 0, tls=pki.server()) as server:
-            attempt = asyncio.create_task(connect(HOST, server.port, Recorder(), timeout=5, tls=pki.client()))
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            attempt.cancel()
-            try:
-                connection = await attempt
-            except asyncio.CancelledError:
-                return
-            connection.close()
-            await connection.wait_closed()
+            await give_up_after(turns, connect(HOST, server.port, Recorder(), timeout=5, tls=pki.client()))
 
     run(scenario)
 

@@ -17,7 +17,7 @@ from cosemic.transport.contract import BlockingConnection, Receiver
 from cosemic.transport.datagrams import MulticastGroup, UdpOptions, is_multicast
 from cosemic.transport.udp import UdpConnection, connect_udp
 from cosemic.transport.udp_server import UdpPeer, UdpServer
-from tests.transport.samples import HOST, Echo, Recorder, free_port, has_ipv6, run
+from tests.transport.samples import HOST, Echo, Recorder, free_port, give_up_after, has_ipv6, run
 
 pytestmark = pytest.mark.slow
 
@@ -404,11 +404,7 @@ def test_an_address_that_is_taken() -> None:
 def test_starting_can_be_cancelled_at_any_moment(turns: int) -> None:
     async def scenario() -> None:
         server = UdpServer(Echo, None, 0)
-        attempt = asyncio.create_task(server.start())
-        for _ in range(turns):
-            await asyncio.sleep(0)
-        attempt.cancel()
-        await asyncio.wait([attempt])
+        await give_up_after(turns, server.start())
         await server.close()
         await server.close()
         await asyncio.sleep(0)
