@@ -422,7 +422,7 @@ def test_rising_transaction_ids_are_held_against_the_highest_alone() -> None:
     assert [memory.remembered for memory in receiver.transactions._known.values()] == [set()]
 
 
-def test_remembered_transaction_ids_come_in_any_order_until_there_is_no_room() -> None:
+def test_remembered_transaction_ids_come_in_any_order_as_long_as_there_is_room() -> None:
     receiver, sender = server(), client().protection
     receiver.transactions.most = 2  # type: ignore[misc]
     for number in (5, 4):
@@ -432,6 +432,11 @@ def test_remembered_transaction_ids_come_in_any_order_until_there_is_no_room() -
         receiver.protection.unprotect(sender.protect(GET, plan(signing()), transaction_id=b"\3"))
     assert receiver.state == before
     assert receiver.protection.unprotect(sender.protect(GET, plan(ciphering()), transaction_id=b"\3")).apdu == GET
+    higher = sender.protect(GET, plan(signing()), transaction_id=b"\6")
+    assert receiver.protection.unprotect(higher).apdu == GET
+    refused(receiver, higher)
+    for number in (3, 4, 5):
+        refused(receiver, sender.protect(GET, plan(signing()), transaction_id=bytes((number,))))
 
 
 def test_a_transaction_id_is_never_given_twice_under_static_keys() -> None:

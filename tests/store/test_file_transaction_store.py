@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -103,12 +104,35 @@ def test_all_ids_of_a_message_are_accepted_or_none(store: TransactionStore) -> N
 
 
 def test_what_cannot_be_remembered_is_not_accepted(store: TransactionStore) -> None:
-    for number in range(4):
+    for number in (3, 6, 5, 1):
         store.accept([transaction(number)])
     with pytest.raises(SecurityError, match="install new keys"):
         store.accept([transaction(4, scope=OTHERS), transaction(4)])
     assert not store.has(transaction(4, scope=OTHERS))
-    store.accept([transaction(5, RISING)])
+    store.accept([transaction(7, RISING)])
+
+
+def test_numbers_that_rise_never_come_to_an_end_and_none_is_accepted_twice(store: TransactionStore) -> None:
+    accepted = set()
+    for number in range(1, 60):
+        late = number - 2 if number % 3 == 0 else number  # the one before the one before is left out, and comes late
+        for each in (number, late):
+            one = transaction(each)
+            if each not in accepted and not store.has(one):
+                with suppress(SecurityError):
+                    store.accept([one])
+                    accepted.add(each)
+        assert number in accepted
+        assert all(store.has(transaction(each)) for each in accepted)
+
+
+def test_what_has_given_way_is_refused_after_a_restart_too(path: str) -> None:
+    store = FileTransactionStore(path, most=4, compact_lines=1)
+    for number in range(1, 30):
+        store.accept([transaction(number)])
+    for again in (FileTransactionStore(path, most=4), FileTransactionStore(path, most=100)):
+        assert all(again.has(transaction(number)) for number in range(30))
+    FileTransactionStore(path, most=4).accept([transaction(30)])
 
 
 @pytest.mark.parametrize("wrong", [b"", bytes(33)])

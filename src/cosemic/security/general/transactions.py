@@ -11,8 +11,10 @@ so that the originator, too, must never *give* one twice to the same recipient.
     own         a number of 8 octets that rises           from a random one on, so that what a lost store had given
                                                           does not come again
 
-Which ids are known to have been used is the same for every store: :class:`TransactionMemory`. With other keys the
-memory of a scope is of no use any more (:meth:`TransactionStore.forget`).
+Which ids are known to have been used is the same for every store: :class:`TransactionMemory`. It is bounded: an
+originator whose numbers rise never meets the bound, since the lower half of what is remembered gives way to one number,
+up to which everything is refused. With other keys the memory of a scope is of no use any more
+(:meth:`TransactionStore.forget`).
 """
 
 from __future__ import annotations
@@ -46,8 +48,8 @@ _DOMAIN: Final = b"Cosemic transaction store, scope of keys, version 1"
 
 REPEATED: Final = "the transaction-id was used before, or is empty or too long: each message takes a new one"
 FULL: Final = (
-    "no more transaction-ids can be remembered of this originator, and nothing of it is accepted: install new keys, "
-    "or set transaction_ids to rising if its numbers rise"
+    "no more transaction-ids can be remembered of this originator, and only one above all of them is accepted: let its "
+    "numbers rise, or install new keys"
 )
 
 
@@ -70,7 +72,8 @@ def scope_of(kind: str, *keys: bytes) -> bytes:
 
 
 class TransactionMemory:
-    """What is known of one (scope, originator). highest: of the rising rule; remembered: all others, up to ``most``."""
+    """What is known of one (scope, originator). highest: all ids up to this number are refused; remembered: others that
+    were accepted, ``most`` at the most."""
 
     __slots__ = ("highest", "most", "remembered")
 
@@ -83,27 +86,33 @@ class TransactionMemory:
         """Tell whether an id cannot be accepted any more, whichever rule others were accepted under."""
         if not 0 < len(transaction_id) <= LONGEST_TRANSACTION_ID or transaction_id in self.remembered:
             return True
-        return int.from_bytes(transaction_id, "big") <= self.highest
+        return number_of(transaction_id) <= self.highest
 
     def check(self, transaction: Transaction) -> None:
         """Raise unless the id can be accepted: DecipheringError when it was, SecurityError when the memory is full."""
         if self.has(transaction.transaction_id):
             raise DecipheringError(REPEATED)
-        if transaction.rule is TransactionIds.REMEMBERED and len(self.remembered) >= self.most:
+        full = transaction.rule is TransactionIds.REMEMBERED and len(self.remembered) >= self.most
+        if full and number_of(transaction.transaction_id) <= max(map(number_of, self.remembered)):
             raise SecurityError(FULL)
 
     def add(self, transaction: Transaction) -> None:
         """Enter an id that was checked."""
         if transaction.rule is TransactionIds.RISING:
-            self.highest = int.from_bytes(transaction.transaction_id, "big")
-        else:
-            self.remembered.add(transaction.transaction_id)
+            self.highest = number_of(transaction.transaction_id)
+            return
+        if len(self.remembered) >= self.most:
+            numbers = sorted(map(number_of, self.remembered))
+            self.highest = max(self.highest, numbers[(len(numbers) - 1) // 2])
+            self.remembered = {each for each in self.remembered if number_of(each) > self.highest}
+        self.remembered.add(transaction.transaction_id)
 
 
 class TransactionStore(ABC):
     """Keeps transaction-ids; every method may be called from any thread.
 
-    most: ids that are remembered of one originator under one scope; then nothing more is accepted of it.
+    most: ids that are remembered of one originator under one scope; then only one above all of them is accepted, and
+    what lies below the middle of them is refused for ever.
     """
 
     def __init__(self, most: int = MOST_REMEMBERED) -> None:
@@ -221,6 +230,11 @@ def _forget_in_child() -> None:
 _forget_at_fork: Final[WeakSet[MemoryTransactionStore]] = WeakSet()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_in_child)
+
+
+def number_of(transaction_id: bytes) -> int:
+    """Return an id as the number that it is where ids rise."""
+    return int.from_bytes(transaction_id, "big")
 
 
 def within(first: int, following: int, transaction_id: bytes) -> bool:
