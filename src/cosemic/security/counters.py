@@ -15,15 +15,14 @@ works with.
 
 from __future__ import annotations
 
-import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Final
-from weakref import WeakSet
 
 from cosemic.errors import ConfigurationError
 from cosemic.security.counting import ReceiveCounter, TransmitCounter, accepted
+from cosemic.security.forking import tell_in_child
 from cosemic.security.suite import COUNTER_LIMIT
 from cosemic.security.transmit_state import TransmitState
 
@@ -39,7 +38,7 @@ class CounterStore(ABC):
         self.block = block
         self._lock = threading.Lock()
         self._counters: dict[tuple[bytes, bytes], TransmitCounter] = {}
-        _forget_at_fork.add(self)
+        tell_in_child(self)
 
     def transmit_counter(self, key: bytes, title: bytes) -> TransmitCounter:
         """Return the counter that all associations of this process share for a key and own title."""
@@ -167,15 +166,6 @@ class _MemoryReceiveCounter(ReceiveCounter):
                 return
         super().accept(counter)
 
-
-def _forget_in_child() -> None:
-    for store in list(_forget_at_fork):
-        store._after_fork()
-
-
-_forget_at_fork: Final[WeakSet[CounterStore]] = WeakSet()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_in_child)
 
 PROCESS_COUNTERS: Final = MemoryCounterStore()
 """What associations of this process share unless told otherwise: in it the same key never repeats a counter."""

@@ -18,10 +18,10 @@ import re
 import secrets
 from collections.abc import Iterator, Sequence
 from typing import Final
-from weakref import WeakSet
 
 from cosemic.dialect import TransactionIds
 from cosemic.errors import ConfigurationError, SecurityError
+from cosemic.security.forking import tell_in_child
 from cosemic.security.general import Transaction, TransactionMemory, TransactionStore
 from cosemic.security.general.transactions import (
     FIRST_LIMIT,
@@ -142,7 +142,7 @@ class FileTransactionStore(TransactionStore):
             compact_lines=compact_lines,
             port=port,
         )
-        _forget_at_fork.add(self)
+        tell_in_child(self)
 
     def next_own(self, title: bytes) -> bytes:
         """Return an id that was never given, in no process; see :meth:`TransactionStore.next_own`."""
@@ -213,13 +213,3 @@ def word(transaction: Transaction) -> bytes:
 def _check_length(octets: bytes, length: int) -> None:
     if len(octets) != length:
         raise ConfigurationError("a transaction-id belongs to a scope of 16 octets and a system title of 8")
-
-
-def _forget_in_child() -> None:
-    for store in list(_forget_at_fork):
-        store._after_fork()
-
-
-_forget_at_fork: Final[WeakSet[FileTransactionStore]] = WeakSet()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_in_child)

@@ -20,7 +20,6 @@ up to which everything is refused. With other keys the memory of a scope is of n
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 import threading
 from abc import ABC, abstractmethod
@@ -28,10 +27,10 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
-from weakref import WeakSet
 
 from cosemic.dialect import TransactionIds
 from cosemic.errors import ConfigurationError, DecipheringError, SecurityError
+from cosemic.security.forking import tell_in_child
 
 TRANSACTION_ID_LENGTH: Final = 8
 """Octets of the own transaction-ids."""
@@ -159,7 +158,7 @@ class MemoryTransactionStore(TransactionStore):
         self._ready: dict[bytes, deque[bytes]] = {}
         """Own ids in their order, by title: each is taken by one atomic step, without the lock."""
         self._known: dict[tuple[bytes, bytes], TransactionMemory] = {}
-        _forget_at_fork.add(self)
+        tell_in_child(self)
 
     def _after_fork(self) -> None:
         self._lock = threading.Lock()
@@ -220,16 +219,6 @@ class MemoryTransactionStore(TransactionStore):
         memory = self._known.get((transaction.scope, transaction.title)) or TransactionMemory(self.most)
         memory.check(transaction)
         return memory
-
-
-def _forget_in_child() -> None:
-    for store in list(_forget_at_fork):
-        store._after_fork()
-
-
-_forget_at_fork: Final[WeakSet[MemoryTransactionStore]] = WeakSet()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_in_child)
 
 
 def number_of(transaction_id: bytes) -> int:
