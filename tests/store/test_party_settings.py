@@ -21,6 +21,7 @@ from cosemic.store import party_settings, private_keys
 from cosemic.store.key_files import make_key_file
 from cosemic.store.key_store import KeyFile, KeyStore, NewRecord, RecordKind
 from cosemic.store.meters import known_meter
+from cosemic.store.named_files import OneStorePerFile
 from cosemic.store.party_settings import recent
 from cosemic.store.security_settings import load_security
 from cosemic.store.third_party_settings import load_third_party
@@ -37,7 +38,7 @@ SUITE = security_suite(1)
 @pytest.fixture(autouse=True)
 def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COSEMIC_STATE", str(tmp_path / "state"))
-    monkeypatch.setattr(party_settings, "_STORES", {})
+    monkeypatch.setattr(party_settings, "_STORES", OneStorePerFile("transactions file", FileTransactionStore))
 
 
 def scalar(suite: int = 1) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from cosemic.security.certificates import pkcs8
 from cosemic.store import party_settings, security_settings
 from cosemic.store.counters import FileCounterStore
 from cosemic.store.key_files import make_key_file
+from cosemic.store.named_files import OneStorePerFile
 from cosemic.store.security_settings import SecuritySettings, load_security, state_folder
 from cosemic.values import AuthenticationMechanism as M
 from cosemic.values import Obis, Secret
@@ -31,7 +32,7 @@ KEYS = {"encryption_key": EK, "authentication_key": AK, "system_title": TITLE}
 @pytest.fixture(autouse=True)
 def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COSEMIC_STATE", str(tmp_path / "state"))
-    monkeypatch.setattr(security_settings, "_STORES", {})
+    monkeypatch.setattr(security_settings, "_STORES", OneStorePerFile("counters file", FileCounterStore))
 
 
 def toml(values: dict[str, Any]) -> str:

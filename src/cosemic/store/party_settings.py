@@ -33,7 +33,6 @@ key_infos, brokers_for or sealed_inside are said; it needs server_title. In the 
 from __future__ import annotations
 
 import datetime as dt
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -45,16 +44,15 @@ from cosemic.security.general import KeyEstablishment, LayerPlan, TransactionSto
 from cosemic.security.general.opening import MAX_LAYERS, DateTimeCheck
 from cosemic.security.general.party_keys import NO_PARTY_KEYS, PartyKeys
 from cosemic.security.general.plan_text import key_info_of
-from cosemic.store.private_keys import octets_of, path_of
+from cosemic.store.named_files import OneStorePerFile, path_of
+from cosemic.store.private_keys import octets_of
 from cosemic.store.security_settings import LAYERED, state_folder
 from cosemic.store.transactions import FileTransactionStore
 from cosemic.values import DateTime
 
 _BEGIN: Final = ("layers", "key_infos", "brokers_for", "sealed_inside")
 _MOST_LAYERS: Final = 16
-_STORES_LOCK: Final = threading.Lock()
-_STORES: Final[dict[str, TransactionStore]] = {}
-"""One store a file in this process: all associations with the same keys draw from it."""
+_STORES: Final = OneStorePerFile("transactions file", FileTransactionStore)
 
 
 def party_settings(
@@ -118,16 +116,7 @@ def transaction_store(named: object, beside: Path | None) -> TransactionStore:
     """Return the store that settings name: durable, and one for all unless named. Raises ConfigurationError."""
     if isinstance(named, TransactionStore):
         return named
-    path = state_folder() / "transactions" if named is None else path_of(named, beside)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"the folder of the transactions file {path}: {error.strerror}") from None
-    key = str(path.resolve())
-    with _STORES_LOCK:
-        if key not in _STORES:
-            _STORES[key] = FileTransactionStore(path)
-        return _STORES[key]
+    return _STORES.at(state_folder() / "transactions" if named is None else path_of(named, beside))
 
 
 def _key_infos(value: object, plan: LayerPlan | None) -> frozenset[KeyEstablishment]:

@@ -27,6 +27,7 @@ from cosemic.security import (
     SoftwareSigningKey,
 )
 from cosemic.store.key_files import read_key_file
+from cosemic.store.named_files import path_of
 from cosemic.store.security_settings import others_can_read
 from cosemic.values import Secret
 
@@ -82,12 +83,6 @@ def first_line(path: Path, what: str) -> str:
     if not lines or not lines[0]:
         raise ConfigurationError(f"{what} {path} is empty")
     return lines[0]
-
-
-def path_of(text: object, beside: Path | None) -> Path:
-    """Return a path that settings name: beside them, unless it is absolute."""
-    path = Path(str(text))
-    return path if path.is_absolute() or beside is None else beside.parent / path
 
 
 def octets_of(name: str, value: object) -> bytes:

@@ -25,7 +25,8 @@ from cosemic.security.certificates import Certificate, CertificateStore, Trusted
 from cosemic.security.certificates.pem import LONGEST_FILE, REVOCATION_LIST, from_pem
 from cosemic.security.certificates.revocation import RevocationList, RevocationLists
 from cosemic.security.general.party_keys import KnownPartyKeys, PartyKeys, TrustedPartyKeys
-from cosemic.store.private_keys import octets_of, path_of
+from cosemic.store.named_files import path_of
+from cosemic.store.private_keys import octets_of
 
 _KEYS: Final = ("server_public_key", "server_agreement_key")
 _VOUCHED: Final = ("trust_anchors", "server_certificate", "certificates", "revocation_lists")

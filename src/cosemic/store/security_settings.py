@@ -52,7 +52,6 @@ import json
 import os
 import stat
 import sys
-import threading
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -65,6 +64,7 @@ from cosemic.dialect import STANDARD, Dialect
 from cosemic.errors import ConfigurationError
 from cosemic.security import CounterStore, Protection, SecurityMaterial, SecuritySuite, security_suite
 from cosemic.store.counters import FileCounterStore
+from cosemic.store.named_files import OneStorePerFile, path_of
 from cosemic.values import AuthenticationMechanism, Obis, Secret
 from cosemic.values.secret import HiddenOctets, hidden
 
@@ -110,9 +110,7 @@ _REQUIRED: Final = _PROTECTIONS | {
     "signed": Protection.SIGNED,
     **{f"{name}-signed": each | Protection.SIGNED for name, each in _PROTECTIONS.items()},
 }
-_STORES_LOCK: Final = threading.Lock()
-_STORES: Final[dict[str, CounterStore]] = {}
-"""One store a file in this process: all associations with the same keys draw from it."""
+_STORES: Final = OneStorePerFile("counters file", FileCounterStore)
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,20 +363,7 @@ def _counters(values: Mapping[str, Any], beside: Path | None) -> CounterStore:
     named = values.get("counters")
     if isinstance(named, CounterStore):
         return named
-    if named is not None:
-        path = Path(str(named))
-        path = path if path.is_absolute() or beside is None else beside.parent / path
-    else:
-        path = state_folder() / "counters"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"the folder of the counters file {path}: {error.strerror}") from None
-    key = str(path.resolve())
-    with _STORES_LOCK:
-        if key not in _STORES:
-            _STORES[key] = FileCounterStore(path)
-        return _STORES[key]
+    return _STORES.at(state_folder() / "counters" if named is None else path_of(named, beside))
 
 
 def others_can_read(path: Path) -> bool:

@@ -27,6 +27,7 @@ from cosemic.security.certificates import Certificate
 from cosemic.store.key_store.records import RecordKind, RecordState, StoredMeter
 from cosemic.store.key_store.store import KeyStore
 from cosemic.store.key_store.unlocking import KEY_FILE_VARIABLE, PASSPHRASE_VARIABLE, KeyFile, from_environment
+from cosemic.store.named_files import path_of
 from cosemic.store.public_keys import StoredCertificates
 from cosemic.store.security_settings import LAYERED
 from cosemic.values import Secret
@@ -101,12 +102,12 @@ def open_store(values: Mapping[str, Any], beside: Path | None) -> KeyStore:
     """Return the key store that settings name, opened. Raises ConfigurationError, StoreError."""
     unlocker = from_environment()
     if "key_store_key_file" in values:
-        unlocker = KeyFile(_path(values["key_store_key_file"], beside))
+        unlocker = KeyFile(path_of(values["key_store_key_file"], beside))
     if unlocker is None:
         raise ConfigurationError(
             f"nothing opens the key store: set {PASSPHRASE_VARIABLE} or {KEY_FILE_VARIABLE}, or name key_store_key_file"
         )
-    return KeyStore(_path(values["key_store"], beside), unlocker)
+    return KeyStore(path_of(values["key_store"], beside), unlocker)
 
 
 def _own(
@@ -174,8 +175,3 @@ def _keys(material: SecurityMaterial, settings: Mapping[str, Any]) -> dict[str, 
         names.append("kek")
     keys = {name: getattr(material, name) for name in names}
     return {name: Secret(key.reveal(), name.replace("_", " ")) for name, key in keys.items() if key is not None}
-
-
-def _path(text: object, beside: Path | None) -> Path:
-    path = Path(str(text))
-    return path if path.is_absolute() or beside is None else beside.parent / path
